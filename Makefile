@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make			build passt (and its other name, pasta)
+# make check		install what the tests need, build, run all tests
+# make demo		install what the demo needs, build, show what works
+# make install		to $(DESTDIR)$(prefix)
+#
+# Knobs: V=1 shows the commands, SAN=address,undefined builds with sanitizers,
+# WERROR=1 turns warnings into errors, CC, CFLAGS, LDFLAGS as usual.
+
+VERSION	?= $(shell git log -1 --format=%cd.%h --date=format:%Y_%m_%d \
+			--abbrev=7 2>/dev/null || echo unknown)
+prefix	?= /usr/local
+bindir	?= $(prefix)/bin
+mandir	?= $(prefix)/share/man
+docdir	?= $(prefix)/share/doc/passt
+
+CFLAGS	?= -O2 -g
+BUILD	= build$(if $(SAN),-san)
+ifeq ($(V),)
+Q	= @
+endif
+
+# One source per line, from the leaves up: see doc/operation.md
+SRCS	+= addr.c
+SRCS	+= arp.c
+SRCS	+= conf.c
+SRCS	+= conf_opts.c
+SRCS	+= csum.c
+SRCS	+= dhcp.c
+SRCS	+= dhcpv6.c
+SRCS	+= dnsname.c
+SRCS	+= flow.c
+SRCS	+= frame_build.c
+SRCS	+= frame_parse.c
+SRCS	+= fwd.c
+SRCS	+= fwd_rule.c
+SRCS	+= icmp.c
+SRCS	+= icmp_err.c
+SRCS	+= input.c
+SRCS	+= iov.c
+SRCS	+= isolate.c
+SRCS	+= listen.c
+SRCS	+= log.c
+SRCS	+= loop.c
+SRCS	+= ndp.c
+SRCS	+= netlink.c
+SRCS	+= netns.c
+SRCS	+= parse.c
+SRCS	+= passt.c
+SRCS	+= pasta.c
+SRCS	+= pcap.c
+SRCS	+= rdwr.c
+SRCS	+= sock.c
+SRCS	+= stats.c
+SRCS	+= tap.c
+SRCS	+= tap_stream.c
+SRCS	+= tap_tun.c
+SRCS	+= tcp.c
+SRCS	+= tcp_in.c
+SRCS	+= tcp_opt.c
+SRCS	+= tcp_out.c
+SRCS	+= tcp_timer.c
+SRCS	+= tcp_window.c
+SRCS	+= timer.c
+SRCS	+= udp.c
+SRCS	+= util.c
+
+WARN	= -Wall -Wextra -Wshadow -Wcast-qual -Wwrite-strings \
+	  -Wmissing-prototypes -Wvla -Wstrict-prototypes -Wundef \
+	  -Wimplicit-fallthrough $(if $(WERROR),-Werror)
+HARDEN	= -fPIE -fstack-protector-strong \
+	  $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+CPPFLAGS += -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
+ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -MMD -MP $(CFLAGS) \
+	     $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -DSANITIZE)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN))
+LDLIBS	= -lseccomp -lcap-ng
+
+OBJS	= $(SRCS:%.c=$(BUILD)/%.o)
+BINDIR	= $(if $(SAN),$(BUILD)/,)
+
+all: $(BINDIR)passt $(BINDIR)pasta
+
+$(BINDIR)passt: $(OBJS)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BINDIR)pasta: $(BINDIR)passt
+	$(Q)ln -sf passt $@
+
+$(BUILD)/%.o: %.c Makefile | $(BUILD)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD):
+	$(Q)mkdir -p $@
+
+# Unit tests: test/unit/t_foo.c, with the objects named in its first lines as
+# "Links: foo.o bar.o"
+UNITS	= $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(wildcard test/unit/t_*.c))
+
+unit_links = $(addprefix $(BUILD)/,$(filter %.o,\
+	$(shell sed -n 's/^.*Links://p' test/unit/$(1).c)))
+
+.SECONDEXPANSION:
+$(BUILD)/unit/%: test/unit/%.c $$(call unit_links,$$*) | $(BUILD)
+	@echo "  UNIT    $@"
+	$(Q)mkdir -p $(BUILD)/unit
+	$(Q)$(CC) $(CPPFLAGS) -I. -Itest/unit $(ALL_CFLAGS) $(ALL_LDFLAGS) \
+		-o $@ $(filter %.c %.o,$^) $(LDLIBS)
+
+# Command lines in, resolved configuration out
+$(BUILD)/conf/t_conf: test/conf/t_conf.c $(addprefix $(BUILD)/,conf.o \
+		conf_opts.o fwd_rule.o parse.o addr.o)
+	@echo "  UNIT    $@"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -I. $(ALL_CFLAGS) $(ALL_LDFLAGS) \
+		-o $@ $(filter %.c %.o,$^)
+
+units: $(UNITS) $(BUILD)/conf/t_conf
+
+check:
+	@contrib/setup build check
+	@$(MAKE) --no-print-directory all units
+	@test/run $(if $(SAN),--bindir $(BUILD)) $(TESTS)
+
+demo:
+	@contrib/setup build demo
+	@$(MAKE) --no-print-directory all
+	@doc/demo.sh $(DEMO)
+
+install: all
+	install -D -m 0755 $(BINDIR)passt $(DESTDIR)$(bindir)/passt
+	ln -sf passt $(DESTDIR)$(bindir)/pasta
+	install -D -m 0644 doc/passt.1 $(DESTDIR)$(mandir)/man1/passt.1
+	ln -sf passt.1 $(DESTDIR)$(mandir)/man1/pasta.1
+	install -D -m 0644 README.md $(DESTDIR)$(docdir)/README.md
+
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pasta
+	rm -f $(DESTDIR)$(mandir)/man1/passt.1 $(DESTDIR)$(mandir)/man1/pasta.1
+	rm -f $(DESTDIR)$(docdir)/README.md
+
+clean:
+	rm -rf build build-san passt pasta
+
+-include $(wildcard $(BUILD)/*.d $(BUILD)/unit/*.d)
+
+.PHONY: all units check demo install uninstall clean

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The configuration: read-only once the loop runs
+ *
+ * Filled by conf.c from the command line and from the host (netlink.c), then
+ * made read-only. What is learned from the guest lives in tap.c, not here.
+ */
+#ifndef CONF_TYPES_H
+#define CONF_TYPES_H
+
+#include <limits.h>
+#include <net/if.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#include "addr.h"
+#include "fwd_rule.h"
+
+enum mode { MODE_PASST, MODE_VU, MODE_PASTA };
+
+enum {
+	CONF_DNS_MAX	= 3,		/* resolvers for each family */
+	CONF_SEARCH_MAX	= 6,
+	CONF_NAME_MAX	= 253,		/* RFC 1035: longest domain name */
+	CONF_MTU_MAX	= 65521,	/* 65535 - Ethernet header */
+	CONF_MTU_DEFAULT = 65520,
+};
+
+/* What there is of everything for each family */
+struct conf_family {
+	bool enabled;
+	bool local_mode;		/* no usable host interface */
+
+	struct addr guest;		/* address for the guest; none: v6 in
+					 * local mode, guest makes its own */
+	unsigned prefix_len;
+	bool guest_fixed;		/* -a: don't follow what we observe */
+	struct addr gw;			/* the guest's default gateway, or none
+					 * (a route without gateway) */
+	bool gw_fixed;			/* -g */
+	struct addr our;		/* ours, seen by the guest: v4: gateway;
+					 * v6: our link-local address */
+
+	struct addr map_host_loopback;	/* guest → this → host's loopback */
+	struct addr map_guest_addr;	/* guest → this → guest's own address
+					 * on the host */
+	struct addr dns[CONF_DNS_MAX];	/* as given to the guest */
+	unsigned dns_count;
+	struct addr dns_forward;	/* guest → this → dns_host */
+	struct addr dns_host;
+
+	struct addr outbound;		/* -o: source of our sockets */
+	char outbound_if[IFNAMSIZ];	/* "": any */
+	char template_if[IFNAMSIZ];	/* addresses and routes come from it */
+	unsigned template_ifi;		/* 0: none */
+	bool copy_addrs;		/* --config-net: all of the template's */
+	bool copy_routes;
+};
+
+struct conf {
+	enum mode mode;
+
+	/* General */
+	bool foreground;
+	bool quiet, debug, trace;
+	unsigned stats_s;		/* 0: no statistics */
+	char log_file[PATH_MAX];
+	size_t log_size;
+	char pcap_file[PATH_MAX];
+	char pid_file[PATH_MAX];
+	bool have_runas;
+	uid_t runas_uid;
+	gid_t runas_gid;
+	bool chroot_fallback;
+
+	/* Link */
+	unsigned mtu;			/* 0: don't advertise */
+	uint8_t our_mac[6];
+	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	int fd;				/* -F, or -1 */
+	bool one_off;
+
+	/* Guest's configuration */
+	struct conf_family fam[FAMILIES];
+	char search[CONF_SEARCH_MAX][CONF_NAME_MAX + 1];
+	unsigned search_count;
+	char hostname[CONF_NAME_MAX + 1];
+	char fqdn[CONF_NAME_MAX + 1];
+	bool dhcp_dns, dhcp_search;	/* send them to the guest */
+
+	/* Switches */
+	bool no_tcp, no_udp, no_icmp;
+	bool no_dhcp, no_dhcpv6, no_ndp, no_ra;
+	bool freebind;
+
+	/* Forwarding; empty for a disabled protocol */
+	struct fwd_rules fwd_in;	/* host → guest: -t, -u */
+	struct fwd_rules fwd_out;	/* namespace → host: -T, -U */
+
+	/* Namespace mode */
+	pid_t ns_pid;			/* join its namespaces; 0: no */
+	char netns[PATH_MAX];		/* --netns as path; "": none */
+	char userns[PATH_MAX];
+	bool netns_only;
+	bool no_netns_quit;
+	bool config_net;
+	char ns_ifname[IFNAMSIZ];	/* tap in the namespace, resolved */
+	bool have_ns_mac;
+	uint8_t ns_mac[6];
+	bool no_splice, splice_only, host_lo_to_ns_lo;
+	char **command;			/* NULL-terminated; NULL: none given */
+};
+
+#endif /* CONF_TYPES_H */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* DHCPv4 server (RFC 2131) for the one guest */
+#ifndef DHCP_H
+#define DHCP_H
+
+#include "types.h"
+
+struct conf;
+struct pkt;
+
+void dhcp_init(const struct conf *c);
+/* A UDP datagram over IPv4 from the guest. True if it was for us: taken */
+bool dhcp_input(const struct pkt *pkt);
+
+#endif /* DHCP_H */

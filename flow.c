@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: the flow table, see flow.h
+ *
+ * Data: FLOW_MAX entries, and as many chain heads. Entries come from a free
+ * list, most recently freed first, so that the pages in use stay few; those
+ * never used are never touched. Heads and chains are indices, not pointers.
+ *
+ * Invariants: an entry is FLOW_FREE, or allocated (FLOW_NEW until it is
+ * complete), or FLOW_DEAD until flow_reap(): within a turn, an index that
+ * somebody holds stays what it was. gen changes with each reuse, and every
+ * epoll reference carries it.
+ */
+#include "flow.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "siphash.h"
+#include "util.h"
+#include "wire.h"
+
+enum { FLOW_BUCKETS = FLOW_MAX };
+static_assert((FLOW_BUCKETS & (FLOW_BUCKETS - 1)) == 0, "used as a mask");
+
+static struct {
+	struct siphash_key key;
+	uint32_t high;			/* entries [high, FLOW_MAX) are fresh */
+	uint32_t free_head, dead_head;	/* index + 1, 0: empty */
+	unsigned count[FLOW_TYPES];
+	uint32_t bucket[FLOW_BUCKETS];	/* index * 2 + side, + 1; 0: empty */
+	struct flow entry[FLOW_MAX];
+} flows;
+
+void flow_init(void)
+{
+	random_bytes(&flows.key, sizeof(flows.key));
+}
+
+uint32_t flow_index(const struct flow *f)
+{
+	return (uint32_t)(f - flows.entry);
+}
+
+struct flow *flow_at(uint32_t index)
+{
+	assert(index < FLOW_MAX);
+	return &flows.entry[index];
+}
+
+static void flow_set_type(struct flow *f, enum flow_type type)
+{
+	flows.count[f->type]--;
+	f->type = (uint8_t)type;
+	flows.count[type]++;
+}
+
+struct flow *flow_alloc(void)
+{
+	struct flow *f;
+	uint16_t gen;
+
+	if (flows.free_head) {
+		f = &flows.entry[flows.free_head - 1];
+		flows.free_head = f->next[0];
+	} else if (flows.high < FLOW_MAX) {
+		f = &flows.entry[flows.high++];
+	} else {
+		return NULL;
+	}
+	gen = f->gen;
+	memset(f, 0, sizeof(*f));
+	f->gen = gen;
+	flow_set_type(f, FLOW_NEW);
+	return f;
+}
+
+void flow_activate(struct flow *f, enum flow_type type)
+{
+	assert(f->type == FLOW_NEW);
+	flow_set_type(f, type);
+}
+
+uint64_t flow_side_hash(uint8_t proto, const struct flow_side *addrs)
+{
+	struct {
+		struct flow_side side;
+		uint32_t proto;
+	} in = { *addrs, proto };
+
+	static_assert(sizeof(in) == 40, "no padding in what is hashed");
+	return siphash(&flows.key, &in, sizeof(in));
+}
+
+static uint32_t *flow_bucket(enum flow_side_name side, uint8_t proto,
+			     const struct flow_side *addrs)
+{
+	uint64_t h = flow_side_hash(proto, addrs);
+
+	/* The sides have chains of their own */
+	return &flows.bucket[(uint32_t)(side == HOST ? h >> 32 : h) &
+			     (FLOW_BUCKETS - 1)];
+}
+
+void flow_hash(struct flow *f, enum flow_side_name side)
+{
+	uint32_t *head = flow_bucket(side, f->proto, &f->side[side]);
+
+	assert(!(f->hashed & 1 << side));
+	f->next[side] = *head;
+	*head = flow_index(f) * 2 + side + 1;
+	f->hashed |= (uint8_t)(1 << side);
+}
+
+static void flow_unhash(struct flow *f, enum flow_side_name side)
+{
+	uint32_t *link = flow_bucket(side, f->proto, &f->side[side]);
+	uint32_t self = flow_index(f) * 2 + side + 1;
+
+	while (*link != self) {
+		assert(*link);
+		link = &flows.entry[(*link - 1) / 2].next[(*link - 1) % 2];
+	}
+	*link = f->next[side];
+	f->hashed &= (uint8_t)~(1 << side);
+}
+
+struct flow *flow_lookup(enum flow_side_name side, uint8_t proto,
+			 const struct flow_side *addrs)
+{
+	uint32_t at = *flow_bucket(side, proto, addrs);
+
+	while (at) {
+		struct flow *f = &flows.entry[(at - 1) / 2];
+		unsigned s = (at - 1) % 2;
+
+		if (s == side && f->proto == proto &&
+		    !memcmp(&f->side[s], addrs, sizeof(*addrs)))
+			return f;
+		at = f->next[s];
+	}
+	return NULL;
+}
+
+void flow_free(struct flow *f)
+{
+	if (f->type == FLOW_DEAD)
+		return;
+	assert(f->type != FLOW_FREE);
+	for (unsigned side = 0; side < FLOW_SIDES; side++)
+		if (f->hashed & 1 << side)
+			flow_unhash(f, side);
+	flow_set_type(f, FLOW_DEAD);
+	f->next[0] = flows.dead_head;
+	flows.dead_head = flow_index(f) + 1;
+}
+
+void flow_reap(void)
+{
+	while (flows.dead_head) {
+		struct flow *f = &flows.entry[flows.dead_head - 1];
+
+		flows.dead_head = f->next[0];
+		flow_set_type(f, FLOW_FREE);
+		f->gen++;
+		f->next[0] = flows.free_head;
+		flows.free_head = flow_index(f) + 1;
+	}
+}
+
+struct flow *flow_from_ref(struct loop_ref ref, enum flow_type type)
+{
+	struct flow *f;
+
+	if (ref.index >= FLOW_MAX)
+		return NULL;
+	f = &flows.entry[ref.index];
+	return f->type == type && f->gen == ref.gen ? f : NULL;
+}
+
+struct loop_ref flow_ref(const struct flow *f, enum loop_kind kind)
+{
+	return (struct loop_ref){ .kind = (uint8_t)kind, .gen = f->gen,
+				  .index = flow_index(f) };
+}
+
+unsigned flow_count(enum flow_type type)
+{
+	return flows.count[type];
+}
+
+uint32_t flow_high(void)
+{
+	return flows.high;
+}
+
+const char *flow_print(const struct flow *f, char *buf)
+{
+	const struct flow_side *g = &f->side[GUEST], *h = &f->side[HOST];
+	const char *name = f->proto == PROTO_TCP ? "TCP" :
+			   f->proto == PROTO_UDP ? "UDP" : "ping";
+
+	if (f->ini == GUEST)
+		snprintf(buf, FLOW_STRLEN, "%s %s -> %s => %s", name,
+			 ENDPOINT_STR(&g->peer, g->peer_port),
+			 ENDPOINT_STR(&g->our, g->our_port),
+			 ENDPOINT_STR(&h->peer, h->peer_port));
+	else
+		snprintf(buf, FLOW_STRLEN, "%s %s -> %s => %s -> %s", name,
+			 ENDPOINT_STR(&h->peer, h->peer_port),
+			 ENDPOINT_STR(&h->our, h->our_port),
+			 ENDPOINT_STR(&g->our, g->our_port),
+			 ENDPOINT_STR(&g->peer, g->peer_port));
+	return buf;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The flow table: static, found by either side's addresses, freed at the end of
+ * a turn, with generations so that no stale event meets a new flow
+ */
+#ifndef FLOW_H
+#define FLOW_H
+
+#include "flow_types.h"
+#include "log.h"
+#include "loop.h"
+
+void flow_init(void);
+
+/* A new entry of FLOW_NEW, zeroed but for gen; NULL if the table is full.
+ * The caller fills in proto, ini and sides, then calls flow_activate().
+ */
+struct flow *flow_alloc(void);
+void flow_activate(struct flow *f, enum flow_type type);
+/* Make it findable by that side */
+void flow_hash(struct flow *f, enum flow_side_name side);
+/* Out of the hash now, entry reused after this turn. Twice is harmless. */
+void flow_free(struct flow *f);
+/* End-of-turn hook */
+void flow_reap(void);
+
+/* The flow whose `side` has these addresses; NULL if there is none */
+struct flow *flow_lookup(enum flow_side_name side, uint8_t proto,
+			 const struct flow_side *addrs);
+
+uint32_t flow_index(const struct flow *f);
+struct flow *flow_at(uint32_t index);
+/* The flow an event is for, NULL if that one is gone */
+struct flow *flow_from_ref(struct loop_ref ref, enum flow_type type);
+struct loop_ref flow_ref(const struct flow *f, enum loop_kind kind);
+
+/* Entries in use, by type */
+unsigned flow_count(enum flow_type type);
+/* Highest index ever used plus one: bound for walking the table */
+uint32_t flow_high(void);
+
+/* Keyed hash of a side, also for initial sequence numbers (RFC 6528) */
+uint64_t flow_side_hash(uint8_t proto, const struct flow_side *addrs);
+
+/* "TCP 10.0.0.2:1234 -> 192.0.2.1:80 (via …)" */
+enum { FLOW_STRLEN = 4 * ENDPOINT_STRLEN + 32 };
+const char *flow_print(const struct flow *f, char *buf);
+#define FLOW_STR(f)	flow_print((f), (char[FLOW_STRLEN]){ 0 })
+
+#define flow_debug(f, fmt, ...) \
+	debug("flow %u (%s): " fmt, flow_index(f), FLOW_STR(f), ##__VA_ARGS__)
+#define flow_trace(f, fmt, ...) \
+	trace("flow %u (%s): " fmt, flow_index(f), FLOW_STR(f), ##__VA_ARGS__)
+
+#endif /* FLOW_H */

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The flow table's entry: addresses of both sides, then a part by type */
+#ifndef FLOW_TYPES_H
+#define FLOW_TYPES_H
+
+#include "addr.h"
+#include "icmp_types.h"
+#include "tcp_types.h"
+#include "udp_types.h"
+
+enum flow_type {
+	FLOW_FREE,
+	FLOW_NEW,			/* allocated, not filled in yet */
+	FLOW_TCP,
+	FLOW_UDP,
+	FLOW_PING,
+	FLOW_DEAD,			/* freed at the end of this turn */
+	FLOW_TYPES,
+};
+
+/* The two sides of each flow here: the guest's and the host's */
+enum flow_side_name { GUEST, HOST, FLOW_SIDES };
+
+/* `our` is ours as the peer on that side sees it */
+struct flow_side {
+	struct addr our, peer;
+	uint16_t our_port, peer_port;
+};
+
+enum {
+	FLOW_MAX	= 131072,
+	FLOW_NONE	= UINT32_MAX,
+};
+
+struct flow {
+	uint8_t type;			/* enum flow_type */
+	uint8_t ini;			/* side that began it */
+	uint8_t proto;
+	uint8_t hashed;			/* bit per side */
+	uint16_t gen;			/* counts uses of this entry */
+	uint32_t next[FLOW_SIDES];	/* hash chains; free and dead lists */
+	struct flow_side side[FLOW_SIDES];
+	union {
+		struct tcp_conn tcp;
+		struct udp_flow udp;
+		struct ping_flow ping;
+	};
+};
+
+/* Five cache lines for a TCP connection with its addresses, timers and loss
+ * state; pages of entries never used cost nothing
+ */
+static_assert(sizeof(struct flow) <= 320, "memory for each connection");
+
+#endif /* FLOW_TYPES_H */

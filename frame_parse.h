@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Ethernet, IP and L4 headers of a frame from the guest → struct pkt
+ *
+ * Bytes are copied once, checked, and trusted from then on: no module below
+ * re-reads the wire. Everything in host order.
+ */
+#ifndef FRAME_PARSE_H
+#define FRAME_PARSE_H
+
+#include "addr.h"
+#include "iov.h"
+#include "seq.h"
+#include "tap.h"
+
+enum pkt_kind { PKT_ARP, PKT_IP };
+
+struct pkt_tcp {
+	tcp_seq seq, ack;
+	uint32_t wnd;			/* as on the wire, not scaled */
+	uint8_t flags;			/* TCP_FIN, … */
+	uint8_t opt_len;		/* 0-40 */
+	uint16_t urg;
+	uint8_t opt[40];
+};
+
+struct pkt_icmp {
+	uint8_t type, code;
+	uint16_t id, seq;		/* echo only */
+};
+
+struct pkt {
+	uint8_t kind;
+	uint8_t family;			/* enum family, for PKT_IP */
+	uint8_t proto;			/* upper layer, after extensions */
+	uint8_t ttl;			/* or hop limit */
+	uint8_t tos;			/* DSCP and ECN */
+	bool df;			/* IPv4: don't fragment */
+	uint16_t gso_size;		/* 0: one segment */
+	uint8_t src_mac[6], dst_mac[6];
+	struct addr src, dst;
+	uint16_t sport, dport;		/* TCP and UDP */
+	union {
+		struct pkt_tcp tcp;
+		struct pkt_icmp icmp;
+	};
+	struct bytes l3;		/* from the IP header on (ARP: the ARP
+					 * packet), trimmed to its length */
+	struct bytes payload;		/* TCP, UDP: data; ICMP: after the
+					 * 4-byte type, code, checksum (so with
+					 * id and seq for echo); others: what
+					 * follows the IP headers */
+};
+
+enum pkt_verdict {
+	PKT_OK,
+	PKT_BAD,			/* malformed: count and drop */
+	PKT_CSUM,			/* wrong checksum */
+	PKT_IGNORED,			/* not for us to look at: other L3, … */
+	PKT_FRAGMENT,			/* a fragment: l3 and addresses are set */
+	PKT_UNKNOWN_PROTO,		/* IP is fine, L4 is none of ours */
+};
+
+/* Parse one frame. On anything but PKT_OK, PKT_FRAGMENT and
+ * PKT_UNKNOWN_PROTO, *ret_pkt has no meaning. Views in *ret_pkt borrow from the
+ * frame.
+ */
+enum pkt_verdict frame_parse(const struct tap_frame *frame,
+			     struct pkt *ret_pkt);
+
+#endif /* FRAME_PARSE_H */

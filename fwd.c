@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: the mapping between what the guest sees and what the host has
+ *
+ * Guest → host, by destination, first match:
+ *	--dns-forward, port 53 or 853	→ --dns-host
+ *	--map-host-loopback		→ 127.0.0.1 or ::1
+ *	--map-guest-addr		→ the guest's address, on the host
+ *	anything else			unchanged
+ *
+ * Host → guest, by source:
+ *	127.0.0.1 or ::1		→ --map-host-loopback, else ours
+ *	the guest's assigned address	→ --map-guest-addr, else ours
+ *	other loopback, 0.0.0.0, or
+ *	an address the guest uses	→ ours
+ *	anything else			unchanged: the client's own address
+ */
+#include "fwd.h"
+
+#include <string.h>
+
+enum { PORT_DNS = 53, PORT_DNS_TLS = 853 };
+
+static bool fwd_is_set_to(const struct addr *setting, const struct addr *a)
+{
+	return !addr_is_none(setting) && addr_eq(setting, a);
+}
+
+bool fwd_map_out(const struct conf *c, const struct flow_side *guest,
+		 struct flow_side *ret_host)
+{
+	const struct conf_family *cf = &c->fam[addr_family(&guest->our)];
+	const struct addr *to = &guest->our;
+	struct flow_side host = { .peer_port = guest->our_port };
+	uint16_t port = guest->our_port;
+	enum family f;
+
+	if (!cf->enabled || !addr_is_unicast(to) || addr_is_loopback(to) ||
+	    addr_is_loopback(&guest->peer) || !addr_is_unicast(&guest->peer))
+		return false;
+
+	if ((port == PORT_DNS || port == PORT_DNS_TLS) &&
+	    fwd_is_set_to(&cf->dns_forward, to))
+		host.peer = cf->dns_host;
+	else if (fwd_is_set_to(&cf->map_host_loopback, to))
+		host.peer = addr_loopback(addr_family(to));
+	else if (fwd_is_set_to(&cf->map_guest_addr, to))
+		host.peer = cf->guest;
+	else
+		host.peer = *to;
+	if (addr_is_none(&host.peer))
+		return false;
+
+	/* A resolver of the other family may stand behind --dns-forward */
+	f = addr_family(&host.peer);
+	if (!addr_is_loopback(&host.peer))
+		host.our = c->fam[f].outbound;
+	*ret_host = host;
+	return true;
+}
+
+/* Source that the guest sees; none if there's nothing to show */
+static struct addr fwd_source(const struct conf_family *cf,
+			      const struct guest_addrs *seen,
+			      const struct addr *client)
+{
+	enum family f = addr_family(client);
+	struct addr lo = addr_loopback(f);
+
+	if (addr_eq(client, &lo) && !addr_is_none(&cf->map_host_loopback))
+		return cf->map_host_loopback;
+	if (addr_eq(client, &cf->guest))
+		return addr_is_none(&cf->map_guest_addr) ? cf->our :
+							   cf->map_guest_addr;
+	if (addr_is_loopback(client) || addr_is_any(client) ||
+	    addr_eq(client, f == V4 ? &seen->v4 : &seen->v6) ||
+	    addr_eq(client, &seen->v6_ll))
+		return cf->our;
+	return *client;
+}
+
+/* The guest's address to use with a source; none if it has none */
+static struct addr fwd_guest_addr(const struct conf_family *cf,
+				  const struct guest_addrs *seen,
+				  const struct addr *source)
+{
+	if (cf->guest_fixed && !addr_is_linklocal(source))
+		return cf->guest;
+	if (addr_is_v4(source))
+		return addr_is_none(&seen->v4) ? cf->guest : seen->v4;
+	if (addr_is_linklocal(source) && !addr_is_none(&seen->v6_ll))
+		return seen->v6_ll;
+	return addr_is_none(&seen->v6) ? cf->guest : seen->v6;
+}
+
+bool fwd_map_in(const struct conf *c, const struct guest_addrs *seen,
+		const struct fwd_rule *r, const struct flow_side *host,
+		struct flow_side *ret_guest)
+{
+	const struct conf_family *cf = &c->fam[addr_family(&host->peer)];
+	struct flow_side guest = {
+		.our_port = host->peer_port,
+		.peer_port = (uint16_t)(r->to + (host->our_port - r->first)),
+	};
+
+	guest.our = fwd_source(cf, seen, &host->peer);
+	if (!addr_is_none(&r->target))
+		guest.peer = r->target;
+	else if (addr_is_multicast(&host->our))
+		guest.peer = host->our;
+	else
+		guest.peer = fwd_guest_addr(cf, seen, &guest.our);
+
+	/* A guest without a global address knows but its own link */
+	if (addr_is_none(&guest.peer) && !addr_is_none(&seen->v6_ll) &&
+	    !addr_is_v4(&guest.our)) {
+		guest.peer = seen->v6_ll;
+		guest.our = cf->our;
+	}
+	if (!cf->enabled || addr_is_none(&guest.our) ||
+	    addr_is_none(&guest.peer) ||
+	    addr_family(&guest.our) != addr_family(&guest.peer))
+		return false;
+	*ret_guest = guest;
+	return true;
+}

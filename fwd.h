@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where a new flow goes: pure mapping from the side that began it to the other
+ *
+ * Nothing here has state: rules and addresses in, mapping out.
+ */
+#ifndef FWD_H
+#define FWD_H
+
+#include "conf_types.h"
+#include "flow_types.h"
+
+/* Guest → host. `guest`: peer is the guest, our is what it talks to. False: not
+ * to be forwarded (loopback, unspecified, no such family on the host).
+ * ret_host->our is the source to bind, none if the kernel shall choose.
+ */
+bool fwd_map_out(const struct conf *c, const struct flow_side *guest,
+		 struct flow_side *ret_host);
+
+/* Host → guest by rule r. `host`: peer is the client, our is where it
+ * connected. False: there's no address to show to the guest, or none of the
+ * guest's to reach.
+ */
+bool fwd_map_in(const struct conf *c, const struct guest_addrs *seen,
+		const struct fwd_rule *r, const struct flow_side *host,
+		struct flow_side *ret_guest);
+
+#endif /* FWD_H */

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: the grammar of forwarding rules, see fwd_rule.h
+ *
+ * Flow: a spec is read twice. The first reading checks the grammar and collects
+ * what holds for all of the spec: where to listen, excluded ports (a bitmap),
+ * and which kinds of chunk there are. The second one turns ranges into rules,
+ * one rule for each run of ports between exclusions. A spec of 65535 ports
+ * costs one pass over the bitmap, and no memory for its chunks.
+ */
+#include "fwd_rule.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "parse.h"
+#include "wire.h"
+
+enum { PORTS = UINT16_MAX + 1 };
+
+enum chunk_kind { CHUNK_RANGE, CHUNK_ALL, CHUNK_AUTO, CHUNK_EXCLUDE,
+		  CHUNK_KINDS };
+
+struct chunk {
+	enum chunk_kind kind;
+	uint16_t first, last;
+	uint16_t to_first, to_last;	/* CHUNK_RANGE */
+	struct addr target;		/* or none */
+};
+
+/* Every port there is, but 0 */
+static const struct chunk all_ports = {
+	.kind = CHUNK_ALL,
+	.first = 1, .last = UINT16_MAX, .to_first = 1, .to_last = UINT16_MAX,
+};
+
+struct spec {
+	const char *text;
+	const char *ports;		/* where its chunks begin */
+	const struct fwd_rule_ctx *ctx;
+	struct fwd_rule base;		/* what all of its rules have in common */
+	bool has[CHUNK_KINDS];
+	uint8_t excluded[PORTS / 8];
+	char *err;
+};
+
+static const char *proto_name(uint8_t proto)
+{
+	return proto == PROTO_TCP ? "TCP" : "UDP";
+}
+
+__attribute__((format(printf, 2, 3)))
+static int spec_fail(const struct spec *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(s->err, FWD_ERR_LEN, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+/* The error of the grammar: what is wrong, and from where on */
+static int spec_invalid(const struct spec *s, const char *why, const char *at)
+{
+	return spec_fail(s, "Invalid port specifier '%.160s': %s '%.160s'",
+			 s->text, why, at);
+}
+
+static int spec_unexpected(const struct spec *s, const char *at)
+{
+	if (*at)
+		return spec_invalid(s, "unexpected", at);
+	return spec_fail(s, "Invalid port specifier '%.160s': something is missing at its end",
+			 s->text);
+}
+
+static void exclude(struct spec *s, unsigned first, unsigned last)
+{
+	for (unsigned p = first; p <= last; p++)
+		s->excluded[p / 8] |= (uint8_t)(1 << p % 8);
+}
+
+static bool is_excluded(const struct spec *s, unsigned port)
+{
+	return s->excluded[port / 8] & 1 << port % 8;
+}
+
+static bool parse_any_addr(const char **cursor, struct addr *ret)
+{
+	return parse_addr_bracketed(cursor, ret) || parse_addr(cursor, ret);
+}
+
+/* Address, interface and slash, if the spec has them; sets s->ports */
+static void parse_where(struct spec *s)
+{
+	char ifname[IFNAMSIZ] = "";
+	const char *p = s->text;
+	struct addr listen;
+	bool has_addr;
+
+	s->ports = s->text;
+	has_addr = parse_any_addr(&p, &listen);
+	if (!has_addr)
+		parse_literal(&p, "*");
+	if (parse_literal(&p, "%") && !parse_ifname(&p, ifname))
+		return;
+	if (!parse_literal(&p, "/"))
+		return;
+
+	if (has_addr) {
+		s->base.listen = listen;
+		s->base.flags &= (uint8_t)~FWD_DUAL;
+	}
+	memcpy(s->base.ifname, ifname, sizeof(ifname));
+	s->ports = p;
+}
+
+/* What follows the colon of a range: the longest form that fits */
+static bool parse_target(const char **cursor, struct chunk *c)
+{
+	const char *p = *cursor;
+
+	if (parse_any_addr(cursor, &c->target)) {
+		p = *cursor;
+		if (parse_literal(&p, "/") &&
+		    parse_port_range(&p, &c->to_first, &c->to_last))
+			*cursor = p;
+		return true;
+	}
+	return parse_port_range(cursor, &c->to_first, &c->to_last);
+}
+
+/* One chunk; false with the cursor at the place that can't be understood */
+static bool parse_chunk(const char **cursor, struct chunk *ret)
+{
+	*ret = all_ports;
+	if (parse_literal(cursor, "auto")) {
+		ret->kind = CHUNK_AUTO;
+		return true;
+	}
+	if (parse_literal(cursor, "all"))
+		return !parse_literal(cursor, ":") ||
+		       parse_any_addr(cursor, &ret->target);
+	if (parse_literal(cursor, "~")) {
+		ret->kind = CHUNK_EXCLUDE;
+		return parse_port_range(cursor, &ret->first, &ret->last);
+	}
+
+	ret->kind = CHUNK_RANGE;
+	if (!parse_port_range(cursor, &ret->first, &ret->last))
+		return false;
+	ret->to_first = ret->first;
+	ret->to_last = ret->last;
+	return !parse_literal(cursor, ":") || parse_target(cursor, ret);
+}
+
+static int check_target(const struct spec *s, const struct chunk *c)
+{
+	const struct fwd_rule *base = &s->base;
+
+	if (addr_is_none(&c->target))
+		return 0;
+	if (!addr_is_unicast(&c->target))
+		return spec_invalid(s, "can't forward to",
+				    ADDR_STR(&c->target));
+	if (base->flags & FWD_DUAL)
+		return spec_fail(s, "Invalid port specifier '%.160s': a target address needs a listening address of its family, write %s/… in front",
+				 s->text, addr_is_v4(&c->target) ?
+				 "0.0.0.0" : "[::]");
+	if (addr_family(&c->target) != addr_family(&base->listen))
+		return spec_fail(s, "Invalid port specifier '%.160s': can't forward from %s to %s, which isn't of its family",
+				 s->text, ADDR_STR(&base->listen),
+				 ADDR_STR(&c->target));
+	return 0;
+}
+
+/* A chunk on its own, whatever else is in the spec */
+static int check_chunk(const struct spec *s, const struct chunk *c)
+{
+	if (c->kind == CHUNK_AUTO && !s->ctx->auto_allowed)
+		return spec_invalid(s, "in pasta mode only:", "auto");
+	if (c->kind == CHUNK_RANGE &&
+	    c->last - c->first != c->to_last - c->to_first)
+		return spec_fail(s, "Invalid port specifier '%.160s': ports %u-%u can't map to %u-%u",
+				 s->text, c->first, c->last, c->to_first,
+				 c->to_last);
+	return check_target(s, c);
+}
+
+/* First reading: everything that concerns the spec as a whole */
+static int read_spec(struct spec *s)
+{
+	const char *p;
+	struct chunk c;
+	int rc;
+
+	parse_where(s);
+	if (s->ports != s->text && !s->ctx->addr_allowed)
+		return spec_fail(s, "Listening address not allowed for -%c %.160s",
+				 s->ctx->proto == PROTO_TCP ? 'T' : 'U',
+				 s->text);
+
+	p = s->ports;
+	do {
+		if (!parse_chunk(&p, &c) || (!parse_end(&p) && *p != ','))
+			return spec_unexpected(s, p);
+		rc = check_chunk(s, &c);
+		if (rc)
+			return rc;
+		s->has[c.kind] = true;
+		if (c.kind == CHUNK_EXCLUDE)
+			exclude(s, c.first, c.last);
+	} while (parse_literal(&p, ","));
+	return 0;
+}
+
+static bool addrs_overlap(const struct fwd_rule *a, const struct fwd_rule *b)
+{
+	if ((a->flags | b->flags) & FWD_DUAL)
+		return true;
+	if (addr_family(&a->listen) != addr_family(&b->listen))
+		return false;
+	return addr_is_any(&a->listen) || addr_is_any(&b->listen) ||
+	       addr_eq(&a->listen, &b->listen);
+}
+
+/* Would the kernel refuse to bind both? */
+static bool rules_overlap(const struct fwd_rule *a, const struct fwd_rule *b)
+{
+	return a->proto == b->proto && addrs_overlap(a, b) &&
+	       (!*a->ifname || !*b->ifname || !strcmp(a->ifname, b->ifname)) &&
+	       a->first <= b->last && b->first <= a->last;
+}
+
+static bool rules_equal(const struct fwd_rule *a, const struct fwd_rule *b)
+{
+	return addr_eq(&a->listen, &b->listen) &&
+	       addr_eq(&a->target, &b->target) &&
+	       !strcmp(a->ifname, b->ifname) && a->first == b->first &&
+	       a->last == b->last && a->to == b->to && a->proto == b->proto &&
+	       a->flags == b->flags;
+}
+
+/* Sockets that the rules need, at most */
+static unsigned count_ports(const struct fwd_rules *rules)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < rules->count; i++)
+		n += rules->rule[i].last - rules->rule[i].first + 1u;
+	return n;
+}
+
+static int add_rule(const struct spec *s, struct fwd_rules *rules,
+		    const struct fwd_rule *r)
+{
+	char new_str[FWD_RULE_STRLEN], old_str[FWD_RULE_STRLEN];
+
+	if (!r->first)
+		return spec_fail(s, "Forwarding rule attempts to map from port 0: '%.160s'",
+				 s->text);
+	if (!r->to)
+		return spec_fail(s, "Forwarding rule attempts to map to port 0: '%.160s'",
+				 s->text);
+
+	for (unsigned i = 0; i < rules->count; i++) {
+		const struct fwd_rule *old = &rules->rule[i];
+
+		if (rules_equal(old, r))
+			return 0;
+		if (rules_overlap(old, r))
+			return spec_fail(s, "Forwarding configuration conflict: %s versus %s",
+					 fwd_rule_print(r, new_str),
+					 fwd_rule_print(old, old_str));
+	}
+
+	if (rules->count == FWD_RULES_MAX)
+		return spec_fail(s, "Too many forwarding rules (maximum %u) with '%.160s'",
+				 FWD_RULES_MAX, s->text);
+	rules->rule[rules->count++] = *r;
+	if (count_ports(rules) > FWD_SOCKETS_MAX)
+		return spec_fail(s, "Too many forwarded ports (maximum %u) with '%.160s'",
+				 FWD_SOCKETS_MAX, s->text);
+	return 0;
+}
+
+/* A rule for each run of ports of the chunk that isn't excluded */
+static int add_chunk(const struct spec *s, struct fwd_rules *rules,
+		     const struct chunk *c)
+{
+	struct fwd_rule r = s->base;
+	unsigned p = c->first;
+	int rc;
+
+	r.target = c->target;
+	while (p <= c->last) {
+		if (is_excluded(s, p)) {
+			p++;
+			continue;
+		}
+		r.first = (uint16_t)p;
+		while (p <= c->last && !is_excluded(s, p))
+			p++;
+		r.last = (uint16_t)(p - 1);
+		r.to = (uint16_t)(c->to_first + (r.first - c->first));
+		rc = add_rule(s, rules, &r);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* Second reading: the chunks that are ranges, or stand for all ports */
+static int add_spec(struct spec *s, struct fwd_rules *rules)
+{
+	enum chunk_kind kind = CHUNK_RANGE;
+	const char *p = s->ports;
+	struct chunk c;
+	int rc = 0;
+
+	if (s->has[CHUNK_AUTO])
+		s->base.flags |= FWD_AUTO;
+	if (!s->has[CHUNK_RANGE]) {
+		kind = CHUNK_ALL;
+		s->base.flags |= FWD_WEAK;
+		exclude(s, s->ctx->eph_first, s->ctx->eph_last);
+		if (!s->has[CHUNK_ALL])
+			return add_chunk(s, rules, &all_ports);
+	}
+
+	do {
+		parse_chunk(&p, &c);
+		if (c.kind == kind)
+			rc = add_chunk(s, rules, &c);
+	} while (!rc && parse_literal(&p, ","));
+	return rc;
+}
+
+int fwd_rule_parse(const char *spec, const struct fwd_rule_ctx *ctx,
+		   struct fwd_rules *rules, char *ret_err)
+{
+	struct spec s = {
+		.text = spec,
+		.ctx = ctx,
+		.base = { .proto = ctx->proto, .flags = FWD_DUAL },
+		.err = ret_err,
+	};
+	unsigned had = rules->count;
+	int rc;
+
+	rc = read_spec(&s);
+	if (!rc)
+		rc = add_spec(&s, rules);
+	if (rc)
+		rules->count = had;
+	return rc;
+}
+
+/* "80" or "80-90" */
+static const char *print_range(unsigned first, unsigned last, char buf[16])
+{
+	snprintf(buf, 16, first == last ? "%u" : "%u-%u", first, last);
+	return buf;
+}
+
+const char *fwd_rule_print(const struct fwd_rule *r, char *buf)
+{
+	char from[16], to[16], target[ADDR_STRLEN + 4] = "";
+
+	if (!addr_is_none(&r->target))
+		snprintf(target, sizeof(target),
+			 addr_is_v4(&r->target) ? "%s:" : "[%s]:",
+			 ADDR_STR(&r->target));
+	snprintf(buf, FWD_RULE_STRLEN, "%s [%s]%s%s:%s  =>  %s%s %s%s",
+		 proto_name(r->proto),
+		 r->flags & FWD_DUAL ? "*" : ADDR_STR(&r->listen),
+		 *r->ifname ? "%" : "", r->ifname,
+		 print_range(r->first, r->last, from), target,
+		 print_range(r->to, r->to + (unsigned)(r->last - r->first), to),
+		 r->flags & FWD_WEAK ? "(best effort) " : "",
+		 r->flags & FWD_AUTO ? "(auto-scan) " : "");
+	return buf;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Forwarding rules as data, and the grammar they are written in
+ *
+ * The grammar (-t, -u, -T, -U):
+ *
+ *	spec   := "none" | [ where ] ports
+ *	where  := addr [ "%" ifname ] "/"  |  [ "*" ] [ "%" ifname ] "/"
+ *	addr   := IPv4 | IPv6 | "[" IPv4-or-IPv6 "]"
+ *	ports  := chunk { "," chunk }
+ *	chunk  := "all" [ ":" target-addr ] | "auto" | "~" range
+ *	        | range [ ":" target-addr "/" range | ":" target-addr
+ *	                | ":" range ]
+ *	range  := number [ "-" number ]
+ *
+ * Meaning: exclusions ("~") hold for the whole spec and win. A range keeps its
+ * offset to the target ports across the holes that they leave. Without any
+ * range, "all", "auto" and a mere list of exclusions stand for all ports but
+ * the ephemeral ones, best effort; beside a range, "all" means nothing. "auto"
+ * anywhere makes all rules of the spec follow the listeners of the other side.
+ */
+#ifndef FWD_RULE_H
+#define FWD_RULE_H
+
+#include <net/if.h>
+
+#include "addr.h"
+
+enum {
+	FWD_RULES_MAX = 255,		/* for each direction */
+	FWD_SOCKETS_MAX = 5 * 65536,	/* ports of all rules, likewise */
+};
+
+enum fwd_rule_flags {
+	FWD_DUAL	= 1 << 0,	/* no address given: v4 and v6 wildcard */
+	FWD_WEAK	= 1 << 1,	/* best effort: busy ports only warn */
+	FWD_AUTO	= 1 << 2,	/* only while the target port listens */
+};
+
+struct fwd_rule {
+	struct addr listen;		/* :: with FWD_DUAL */
+	struct addr target;		/* none: wherever the guest is */
+	char ifname[IFNAMSIZ];		/* "": any */
+	uint16_t first, last;		/* ports to listen on, inclusive */
+	uint16_t to;			/* target port of `first` */
+	uint8_t proto;			/* PROTO_TCP or PROTO_UDP */
+	uint8_t flags;
+};
+
+struct fwd_rules {
+	struct fwd_rule rule[FWD_RULES_MAX];
+	unsigned count;
+};
+
+enum { FWD_ERR_LEN = 512 };
+
+/* What a spec may say where it stands */
+struct fwd_rule_ctx {
+	uint8_t proto;
+	bool addr_allowed;		/* address or interface; no: -T, -U */
+	bool auto_allowed;		/* pasta only */
+	uint16_t eph_first, eph_last;	/* ephemeral ports, left out of "all" */
+};
+
+/* Parse spec (not "none", which is the caller's) and add its rules to *rules.
+ * A rule that is there already is not added again; one that overlaps another
+ * rule in protocol, address, interface and ports is refused. Returns 0; or
+ * -EINVAL with one line in ret_err (FWD_ERR_LEN bytes), *rules keeps the rules
+ * it had then.
+ */
+int fwd_rule_parse(const char *spec, const struct fwd_rule_ctx *ctx,
+		   struct fwd_rules *rules, char *ret_err);
+
+/* "TCP [*]:80  =>  80 ", with %IF, target address, (best effort), (auto-scan) */
+enum { FWD_RULE_STRLEN = 256 };
+const char *fwd_rule_print(const struct fwd_rule *r, char *buf);
+
+#endif /* FWD_RULE_H */

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: errors of host sockets → ICMP (RFC 792), ICMPv6 (RFC 4443) messages
+ *
+ * Flow: EPOLLERR of a datagram socket → icmp_err_next() until the queue is empty
+ * → the flow that sent to that destination → icmp_err_send().
+ *
+ * A message found on a host of the other family (a resolver behind
+ * --dns-forward) is translated to the nearest one; what has no counterpart
+ * becomes "host unreachable".
+ */
+#include "icmp_err.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "frame_build.h"
+#include "wire.h"
+
+enum {
+	QUOTE_MAX4	= 8,		/* RFC 792: 64 bits of the datagram */
+	QUOTE_MAX6	= 1232,		/* RFC 4443 2.4 (c), less headers */
+	ICMP4_HOST_UNREACH	= 1,
+	ICMP4_PORT_UNREACH	= 3,
+	ICMP4_FRAG_NEEDED	= 4,
+	ICMP6_ADDR_UNREACH	= 3,
+	ICMP6_PORT_UNREACH	= 4,
+};
+
+void icmp_err_enable(int fd, bool v6)
+{
+	int on = 1;
+
+	/* A dual-stack socket has both queues */
+	setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+	if (v6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
+}
+
+int icmp_err_next(int fd, struct icmp_err *ret_err)
+{
+	union sockaddr_any to = { 0 };
+	union {
+		struct cmsghdr align;
+		char buf[512];
+	} control;
+	struct iovec iov = { ret_err->data, sizeof(ret_err->data) };
+	struct msghdr msg = {
+		.msg_name = &to, .msg_namelen = sizeof(to),
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT);
+
+	if (n < 0)
+		return 0;
+	ret_err->data_len = (size_t)n;
+	ret_err->dst = addr_from_sockaddr(&to, &ret_err->dst_port);
+	ret_err->error = 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c;
+	     c = CMSG_NXTHDR(&msg, c)) {
+		struct sock_extended_err ee;
+		union sockaddr_any from = { 0 };
+		uint16_t port;
+
+		if (!(c->cmsg_level == IPPROTO_IP &&
+		      c->cmsg_type == IP_RECVERR) &&
+		    !(c->cmsg_level == IPPROTO_IPV6 &&
+		      c->cmsg_type == IPV6_RECVERR))
+			continue;
+		memcpy(&ee, CMSG_DATA(c), sizeof(ee));
+		memcpy(&from, CMSG_DATA(c) + sizeof(ee),
+		       MIN(c->cmsg_len - CMSG_LEN(sizeof(ee)), sizeof(from)));
+		ret_err->is_icmp = ee.ee_origin == SO_EE_ORIGIN_ICMP ||
+				   ee.ee_origin == SO_EE_ORIGIN_ICMP6;
+		ret_err->error = (int)ee.ee_errno;
+		ret_err->type = ee.ee_type;
+		ret_err->code = ee.ee_code;
+		ret_err->info = ee.ee_info;
+		ret_err->offender = ret_err->is_icmp ?
+				    addr_from_sockaddr(&from, &port) :
+				    (struct addr){ { 0 } };
+	}
+	return 1;
+}
+
+/* Type and code in the guest's family, and the word that follows */
+static void icmp_err_translate(const struct icmp_err *e, bool v4,
+			       uint8_t *ret_type, uint8_t *ret_code)
+{
+	bool from_v4 = addr_is_none(&e->offender) ?
+		       v4 : addr_is_v4(&e->offender);
+
+	if (e->is_icmp && from_v4 == v4) {
+		*ret_type = e->type;
+		*ret_code = e->code;
+	} else if (e->error == EMSGSIZE) {
+		*ret_type = v4 ? ICMP4_UNREACH : ICMP6_TOO_BIG;
+		*ret_code = v4 ? ICMP4_FRAG_NEEDED : 0;
+	} else if (e->error == ECONNREFUSED) {
+		*ret_type = v4 ? ICMP4_UNREACH : ICMP6_UNREACH;
+		*ret_code = v4 ? ICMP4_PORT_UNREACH : ICMP6_PORT_UNREACH;
+	} else {
+		*ret_type = v4 ? ICMP4_UNREACH : ICMP6_UNREACH;
+		*ret_code = v4 ? ICMP4_HOST_UNREACH : ICMP6_ADDR_UNREACH;
+	}
+}
+
+void icmp_err_send(const struct flow_side *guest, uint8_t proto,
+		   const void *l4, size_t l4_len, const struct icmp_err *e)
+{
+	bool v4 = addr_is_v4(&guest->our);
+	struct frame_ip ip = {
+		.src = guest->our, .dst = guest->peer,
+		.proto = v4 ? PROTO_ICMP : PROTO_ICMP6, .ttl = 64,
+	};
+	struct frame_ip quoted = {
+		.src = guest->peer, .dst = guest->our, .proto = proto,
+	};
+	uint32_t data_len = (uint32_t)MIN(e->data_len, v4 ?
+					  QUOTE_MAX4 - MIN(l4_len, QUOTE_MAX4) :
+					  QUOTE_MAX6 - l4_len);
+	uint8_t hdr[TAP_HDR_MAX], word[4] = { 0 };
+	struct bytes rest, data;
+	struct tap_meta meta;
+	struct iovec iov[3];
+	uint8_t type, code;
+	be32_t mtu;
+
+	icmp_err_translate(e, v4, &type, &code);
+	if (!addr_is_none(&e->offender) && addr_is_v4(&e->offender) == v4 &&
+	    !addr_is_loopback(&e->offender))
+		ip.src = e->offender;
+	mtu = be32_put(v4 ? MIN(e->info, UINT16_MAX) : e->info);
+	if (e->error == EMSGSIZE)
+		memcpy(word, &mtu, sizeof(word));
+
+	/* The datagram's own headers, without Ethernet's */
+	iov[2] = iov_const(e->data, data_len);
+	data = (struct bytes){ &iov[2], 1, 0, data_len };
+	frame_build(hdr, &quoted, l4, l4_len, &data, 0, &meta);
+	iov[0] = iov_const(word, sizeof(word));
+	iov[1] = iov_const(hdr + sizeof(struct wire_eth),
+			   frame_l3_len(&quoted) + l4_len -
+			   sizeof(struct wire_eth));
+	rest = (struct bytes){ iov, 3, 0, (uint32_t)(iov[0].iov_len +
+			       iov[1].iov_len + iov[2].iov_len) };
+	frame_send_icmp(&ip, type, code, &rest);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ICMP and ICMPv6 errors to the guest: what its datagram met on the way */
+#ifndef ICMP_ERR_H
+#define ICMP_ERR_H
+
+#include "flow_types.h"
+
+/* One error off a socket's error queue (IP_RECVERR, IPV6_RECVERR) */
+struct icmp_err {
+	struct addr dst;		/* where the datagram went */
+	uint16_t dst_port;
+	bool is_icmp;			/* else found by the host itself */
+	struct addr offender;		/* who sent the ICMP message, or none */
+	int error;			/* errno */
+	uint8_t type, code;		/* of that message */
+	uint32_t info;			/* MTU for "too big" */
+	uint8_t data[1232];		/* beginning of what was sent */
+	size_t data_len;
+};
+
+/* Take the next error from fd's queue: 1, 0 if there is none */
+int icmp_err_next(int fd, struct icmp_err *ret_err);
+
+/* Enable the error queue of a socket, of either family */
+void icmp_err_enable(int fd, bool v6);
+
+/* Tell the guest, quoting its datagram as it was on its side: `l4` is the header
+ * that it had there. Sent from the offender if that has the guest's family,
+ * else from the destination.
+ */
+void icmp_err_send(const struct flow_side *guest, uint8_t proto,
+		   const void *l4, size_t l4_len, const struct icmp_err *e);
+
+#endif /* ICMP_ERR_H */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the flow table keeps of an echo flow: struct only */
+#ifndef ICMP_TYPES_H
+#define ICMP_TYPES_H
+
+#include "timer.h"
+
+struct ping_flow {
+	int fd;				/* ping socket */
+	uint16_t id;			/* the guest's */
+	mono_t active;
+	struct timer timer;
+};
+
+#endif /* ICMP_TYPES_H */

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: the way in from the link to the protocols
+ *
+ * Flow: a batch of frames → frame_parse() each → what the guest's addresses are
+ * → runs of the same protocol, addresses and ports go to TCP and UDP as one;
+ * ARP, NDP, DHCP and echo are answered one by one.
+ */
+#include "input.h"
+
+#include <string.h>
+
+#include "arp.h"
+#include "dhcp.h"
+#include "dhcpv6.h"
+#include "frame_parse.h"
+#include "icmp.h"
+#include "log.h"
+#include "ndp.h"
+#include "tap.h"
+#include "tcp.h"
+#include "udp.h"
+#include "wire.h"
+
+struct input_counters input_counters;
+
+static struct {
+	const struct conf *conf;
+	struct pkt pkt[TAP_RX_BATCH];
+} input;
+
+static void input_learn_addr(const struct pkt *p)
+{
+	if (!addr_is_unicast(&p->src) || addr_is_loopback(&p->src))
+		return;
+	if (p->family == V4) {
+		if (!input.conf->fam[V4].guest_fixed)
+			tap_guest.v4 = p->src;
+	} else if (addr_is_linklocal(&p->src)) {
+		tap_guest.v6_ll = p->src;
+	} else if (!input.conf->fam[V6].guest_fixed) {
+		tap_guest.v6 = p->src;
+	}
+}
+
+static void input_learn(const struct pkt *p)
+{
+	if (memcmp(p->src_mac, tap_guest_mac(), sizeof(p->src_mac)) &&
+	    memcmp(p->src_mac, tap_our_mac(), sizeof(p->src_mac))) {
+		tap_learn_mac(p->src_mac);
+		info("New guest MAC address observed: %s", MAC_STR(p->src_mac));
+	}
+	if (p->kind == PKT_IP)
+		input_learn_addr(p);
+}
+
+/* One packet that isn't TCP or UDP, or is UDP for a server of ours: taken */
+static bool input_local(const struct pkt *p)
+{
+	if (p->kind == PKT_ARP) {
+		arp_input(p);
+		return true;
+	}
+	switch (p->proto) {
+	case PROTO_ICMP:
+		if (!input.conf->no_icmp)
+			icmp_input(p);
+		return true;
+	case PROTO_ICMP6:
+		if (!ndp_input(p) && !input.conf->no_icmp)
+			icmp_input(p);
+		return true;
+	case PROTO_UDP:
+		return p->family == V4 ? dhcp_input(p) : dhcpv6_input(p);
+	}
+	return false;
+}
+
+static bool input_same_flow(const struct pkt *a, const struct pkt *b)
+{
+	return a->kind == b->kind && a->proto == b->proto &&
+	       a->sport == b->sport && a->dport == b->dport &&
+	       addr_eq(&a->src, &b->src) && addr_eq(&a->dst, &b->dst);
+}
+
+/* n packets, all parsed: hand them on in runs */
+static void input_runs(const struct pkt *pkts, unsigned n)
+{
+	unsigned i = 0, j;
+
+	for (; i < n; i = j) {
+		j = i + 1;
+		if (input_local(&pkts[i]))
+			continue;
+		while (j < n && input_same_flow(&pkts[i], &pkts[j]))
+			j++;
+		if (pkts[i].proto == PROTO_TCP && !input.conf->no_tcp)
+			tcp_input(&pkts[i], j - i);
+		else if (pkts[i].proto == PROTO_UDP && !input.conf->no_udp)
+			udp_input(&pkts[i], j - i);
+	}
+}
+
+static void input_frames(const struct tap_frame *frames, unsigned count)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct pkt *p = &input.pkt[n];
+
+		switch (frame_parse(&frames[i], p)) {
+		case PKT_OK:
+			input_learn(p);
+			n++;
+			continue;
+		case PKT_BAD:
+			input_counters.malformed++;
+			break;
+		case PKT_CSUM:
+			input_counters.bad_csum++;
+			break;
+		case PKT_IGNORED:
+			input_counters.ignored++;
+			continue;
+		case PKT_FRAGMENT:
+			input_counters.fragments++;
+			break;
+		case PKT_UNKNOWN_PROTO:
+			input_counters.unknown_proto++;
+			break;
+		}
+		trace("frame of %u bytes from the guest dropped",
+		      frames[i].data.len);
+	}
+	input_runs(input.pkt, n);
+}
+
+/* The end-of-turn hook does it: whoever waits is on its list already */
+static void input_link_ready(void)
+{
+}
+
+static void input_link_up(void)
+{
+	arp_solicit();
+	ndp_solicit();
+}
+
+void input_init(const struct conf *c)
+{
+	static const struct tap_events events = {
+		.rx = input_frames,
+		.ready = input_link_ready,
+		.up = input_link_up,
+	};
+
+	input.conf = c;
+	tap_init(&events, c->our_mac);
+	tap_guest.v4 = c->fam[V4].guest;
+	tap_guest.v6 = c->fam[V6].guest;
+}

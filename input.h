@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Frames from the guest: parsed, grouped into runs, handed to their protocol */
+#ifndef INPUT_H
+#define INPUT_H
+
+#include "conf_types.h"
+
+/* Also makes itself the receiver of the link's events */
+void input_init(const struct conf *c);
+
+/* Frames dropped, by reason */
+struct input_counters {
+	uint64_t malformed, bad_csum, ignored, fragments, unknown_proto;
+};
+extern struct input_counters input_counters;
+
+#endif /* INPUT_H */

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: views of bytes scattered over iovecs, see iov.h */
+#include "iov.h"
+
+#include <string.h>
+
+struct bytes bytes_slice(const struct bytes *b, uint32_t off, uint32_t len)
+{
+	struct bytes s = *b;
+
+	off = MIN(off, b->len);
+	s.off += off;
+	s.len = MIN(len, b->len - off);
+	while (s.cnt && s.off >= s.iov->iov_len) {
+		s.off -= (uint32_t)s.iov->iov_len;
+		s.iov++;
+		s.cnt--;
+	}
+	return s;
+}
+
+size_t bytes_copy(const struct bytes *b, uint32_t off, void *to, size_t n)
+{
+	struct bytes s = bytes_slice(b, off, (uint32_t)MIN(n, UINT32_MAX));
+	size_t done = 0;
+
+	for (unsigned i = 0; i < s.cnt && done < s.len; i++) {
+		const uint8_t *p = s.iov[i].iov_base;
+		size_t skip = i ? 0 : s.off;
+		size_t chunk = MIN(s.iov[i].iov_len - skip, s.len - done);
+
+		memcpy((uint8_t *)to + done, p + skip, chunk);
+		done += chunk;
+	}
+	return done;
+}
+
+unsigned bytes_to_iov(const struct bytes *b, struct iovec *out, unsigned max)
+{
+	struct bytes s = bytes_slice(b, 0, b->len);
+	size_t left = s.len;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s.cnt && left && n < max; i++, n++) {
+		size_t skip = i ? 0 : s.off;
+
+		out[n].iov_base = (uint8_t *)s.iov[i].iov_base + skip;
+		out[n].iov_len = MIN(s.iov[i].iov_len - skip, left);
+		left -= out[n].iov_len;
+	}
+	return n;
+}
+
+struct iovec iov_const(const void *p, size_t len)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual"
+	return (struct iovec){ .iov_base = (void *)p, .iov_len = len };
+#pragma GCC diagnostic pop
+}

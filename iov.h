@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Byte ranges scattered over iovecs, always with an explicit length */
+#ifndef IOV_H
+#define IOV_H
+
+#include <sys/uio.h>
+
+#include "types.h"
+
+/* A view of `len` bytes, starting `off` bytes into iov[0..cnt). Borrowed: valid
+ * as long as whoever made it says.
+ */
+struct bytes {
+	const struct iovec *iov;
+	uint32_t cnt;
+	uint32_t off;
+	uint32_t len;
+};
+
+/* The part [off, off + len) of b; shorter if b is */
+struct bytes bytes_slice(const struct bytes *b, uint32_t off, uint32_t len);
+
+/* Copy out up to n bytes from offset off; returns how many were there */
+size_t bytes_copy(const struct bytes *b, uint32_t off, void *to, size_t n);
+
+/* Write b as at most max iovecs to out; returns how many. What doesn't fit in
+ * max is left out, which the caller learns from the sum of the lengths.
+ */
+unsigned bytes_to_iov(const struct bytes *b, struct iovec *out, unsigned max);
+
+/* An iovec over constant bytes: the one place where const is cast away */
+struct iovec iov_const(const void *p, size_t len);
+
+#endif /* IOV_H */

@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Isolation in numbered stages
+ *
+ * Role: take away, step by step, everything that the loop doesn't need, so that
+ * a guest or a host that found a hole would find nothing behind it.
+ *
+ * Flow, and what is still possible after each stage:
+ *
+ * 1. isolate_start(): all that our caller could do, with no open files of his.
+ *    As root, without capabilities that no set-up needs (modules, devices,
+ *    clock and so on), so that option parsing runs without them.
+ * 2. isolate_user(): the caller's files, as an ordinary user: never as root in
+ *    the first user namespace. Capabilities only count in our user namespace:
+ *    one of our own, where we are root alone, or the one that owns the guest's
+ *    namespace. With --netns-only there is neither, they are the caller's.
+ *    What needs root's rights (ports below 1024, files of root's) was done
+ *    before. Namespaces can be made, entered and configured.
+ * 3. isolate_fs(): no files but those that are open: the root is an empty,
+ *    read-only directory. No System V IPC objects of the host's. Sockets of all
+ *    kinds.
+ * - isolate_daemonize(): other processes can't be seen either (background).
+ * 4. isolate_final(): the system calls of syscalls.def. No capabilities, except
+ *    in namespace mode: CAP_SYS_ADMIN, without which netns_run() could enter
+ *    nothing when a connection is spliced into the namespace or an automatic
+ *    port comes up there, and CAP_NET_BIND_SERVICE for its ports below 1024.
+ *    With --no-splice they go, too. The filter has no mount, no unshare, and
+ *    setns() for network namespaces alone, so that this is all that is left of
+ *    CAP_SYS_ADMIN.
+ *
+ * Readiness in the background: the parent must report a failure of stage 4,
+ * which is after the fork: it waits on a pipe for one int, 0 or an errno.
+ *
+ * Why not a PID namespace in the foreground: it would take a second process,
+ * waiting for nothing but to pass on our exit status. Why not unshare() it with
+ * the others: all later children, netns_run()'s, would be born in it, and the
+ * first one to exit would close it for good.
+ */
+#include "isolate.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "conf_types.h"
+#include "log.h"
+#include "netns.h"
+#include "util.h"
+
+enum {
+	NOBODY		= 65534,
+	FIRST_FD	= 3,
+};
+
+/* Where a call is allowed: bits of syscalls.def's modes */
+enum sys_mode {
+	P	= 1 << MODE_PASST,
+	V	= 1 << MODE_VU,
+	N	= 1 << MODE_PASTA,
+	ANY	= P | V | N,
+	S	= 1 << 7,
+};
+
+#ifdef __s390__
+enum { CLONE_FLAGS_ARG = 1 };
+#else
+enum { CLONE_FLAGS_ARG = 0 };
+#endif
+
+enum { NO_ARG = -1 };
+
+static const struct sys_rule {
+	const char *name;
+	uint8_t modes;
+	int8_t arg;			/* NO_ARG: no condition */
+	uint32_t value;			/* of that argument */
+} sys_rules[] = {
+#define SYSCALL(name, modes, module, reason) \
+	{ #name, modes, NO_ARG, 0 },
+#define SYSCALL_IF(name, modes, arg, value, module, reason) \
+	{ #name, modes, arg, (uint32_t)(value) },
+#include "syscalls.def"
+#undef SYSCALL
+#undef SYSCALL_IF
+};
+
+#ifdef SANITIZE
+/* Leaks are searched for by a tracer, which our isolation keeps out */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif
+
+static struct {
+	bool have_limit;
+	struct rlimit nofile;		/* as we were started with */
+	int null_fd;			/* /dev/null, for the background */
+	int ready_fd;			/* tell the waiting parent; -1: none */
+} iso = { .null_fd = -1, .ready_fd = -1 };
+
+/* Capabilities */
+
+/* What set-up may need, until isolate_user(). Root of a container can map its
+ * own user 0 into a user namespace only with CAP_SETFCAP.
+ */
+static const unsigned caps_start[] = {
+	CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_SETFCAP,
+	CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_SYS_ADMIN, CAP_SYS_PTRACE,
+	CAP_SYS_CHROOT, CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
+};
+
+/* And from there to isolate_final(), if we don't get our own user namespace */
+static const unsigned caps_setup[] = {
+	CAP_SETPCAP, CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_SYS_CHROOT,
+	CAP_NET_ADMIN, CAP_NET_BIND_SERVICE,
+};
+
+/* See stage 4 above */
+static const unsigned caps_pasta[] = { CAP_SYS_ADMIN, CAP_NET_BIND_SERVICE };
+
+/* Keep, of the permitted capabilities, those of a list, and use them */
+static void caps_keep(const unsigned *list, size_t n)
+{
+	uint64_t keep = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (capng_have_capability(CAPNG_PERMITTED, list[i]))
+			keep |= 1ULL << list[i];
+	}
+
+	capng_clear(CAPNG_SELECT_CAPS);
+	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {
+		if (keep >> cap & 1)
+			capng_update(CAPNG_ADD,
+				     CAPNG_EFFECTIVE | CAPNG_PERMITTED, cap);
+	}
+	if (capng_apply(CAPNG_SELECT_CAPS))
+		die("Couldn't drop capabilities: %s", strerror(errno));
+}
+
+/* Stage 1 */
+
+static void close_inherited(int keep_fd)
+{
+	int rc = 0;
+
+#ifdef SYS_close_range
+	if (keep_fd < FIRST_FD) {
+		rc = (int)syscall(SYS_close_range, FIRST_FD, ~0U, 0);
+	} else {
+		if (keep_fd > FIRST_FD)
+			rc = (int)syscall(SYS_close_range, FIRST_FD,
+					  keep_fd - 1, 0);
+		rc |= (int)syscall(SYS_close_range, keep_fd + 1, ~0U, 0);
+	}
+#else
+	rc = -1;
+	errno = ENOSYS;
+	(void)keep_fd;
+#endif
+	if (rc)
+		warn("Couldn't close inherited files: %s", strerror(errno));
+}
+
+void isolate_start(int keep_fd)
+{
+	struct rlimit limit;
+
+	close_inherited(keep_fd);
+
+	if (!getrlimit(RLIMIT_NOFILE, &iso.nofile)) {
+		iso.have_limit = true;
+		limit = iso.nofile;
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit))
+			warn("Couldn't raise the limit of open files: %s",
+			     strerror(errno));
+	}
+
+	capng_get_caps_process();
+	caps_keep(caps_start, ARRAY_SIZE(caps_start));
+}
+
+void isolate_restore_limits(void)
+{
+	if (iso.have_limit)
+		setrlimit(RLIMIT_NOFILE, &iso.nofile);
+}
+
+/* Stage 2 */
+
+void isolate_die_ns(const char *what, int errnum)
+{
+	err("%s: %s", what, strerror(errnum));
+	if (!read_file_number("/proc/sys/user/max_user_namespaces", 1))
+		die("User namespaces are turned off: see sysctl"
+		    " user.max_user_namespaces");
+	if (errnum == ENOSPC)
+		die("There are too many namespaces: see sysctl"
+		    " user.max_user_namespaces, user.max_net_namespaces");
+	if (!read_file_number("/proc/sys/kernel/unprivileged_userns_clone", 1))
+		die("User namespaces are turned off for users: see sysctl"
+		    " kernel.unprivileged_userns_clone");
+	if (read_file_number("/proc/sys/kernel/"
+			     "apparmor_restrict_unprivileged_userns", 0))
+		die("AppArmor restricts user namespaces: install our profile,"
+		    " or see sysctl"
+		    " kernel.apparmor_restrict_unprivileged_userns");
+	if (errnum == EPERM)
+		die("Namespaces need CAP_SYS_ADMIN, or a user namespace, which"
+		    " this system, a container or chroot may forbid");
+	exit(EXIT_FAILURE);
+}
+
+/* Are we in the first user namespace of the machine, where root is root? */
+static bool userns_is_init(void)
+{
+	unsigned in, out, count;
+	char map[128];
+
+	return read_file("/proc/self/uid_map", map, sizeof(map)) > 0 &&
+	       sscanf(map, "%u %u %u", &in, &out, &count) == 3 &&
+	       !in && !out && count == UINT_MAX;
+}
+
+/* Become another user, keeping what capabilities set-up needs for now */
+static void user_change(uid_t uid, gid_t gid)
+{
+	prctl(PR_SET_KEEPCAPS, 1);
+	if ((setgroups(0, NULL) && errno != EPERM) ||
+	    setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
+		die("Couldn't change to user %u, group %u: %s", uid, gid,
+		    strerror(errno));
+	prctl(PR_SET_KEEPCAPS, 0);
+
+	capng_get_caps_process();
+	caps_keep(caps_setup, ARRAY_SIZE(caps_setup));
+
+	/* The kernel took our /proc files away from us for this change; we
+	 * need to write to some of them
+	 */
+	prctl(PR_SET_DUMPABLE, 1);
+}
+
+/* A user namespace in which we are root, and nobody else is anybody */
+static void userns_create(void)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	char uids[32], gids[32];
+	int rc;
+
+	if (unshare(CLONE_NEWUSER))
+		isolate_die_ns("Couldn't create user namespace", errno);
+
+	snprintf(uids, sizeof(uids), "0 %u 1", uid);
+	snprintf(gids, sizeof(gids), "0 %u 1", gid);
+	rc = write_file("/proc/self/uid_map", uids);
+	if (!rc)
+		write_file("/proc/self/setgroups", "deny");
+	if (!rc)
+		rc = write_file("/proc/self/gid_map", gids);
+	if (rc)
+		isolate_die_ns("Couldn't configure user namespace", -rc);
+}
+
+void isolate_user(const struct conf *c)
+{
+	bool joins = c->mode == MODE_PASTA && (c->ns_pid || *c->netns);
+
+	netns_open(c);
+
+	if (c->have_runas) {
+		user_change(c->runas_uid, c->runas_gid);
+	} else if (!geteuid() && userns_is_init()) {
+		warn("Started as root, will change to nobody.");
+		user_change(NOBODY, NOBODY);
+	}
+
+	if (netns_user_fd() >= 0) {
+		if (setns(netns_user_fd(), CLONE_NEWUSER))
+			isolate_die_ns("Couldn't enter user namespace", errno);
+	} else if (!joins && !(c->mode == MODE_PASTA && c->netns_only)) {
+		userns_create();
+	}
+}
+
+/* Stage 3 */
+
+/* Make an empty directory our root. It is mounted over one that surely exists,
+ * in a mount namespace that is ours alone.
+ */
+static void root_empty(bool chroot_fallback)
+{
+	if (mount("none", "/", NULL, MS_PRIVATE | MS_REC, NULL))
+		die("Couldn't make mounts private: %s", strerror(errno));
+
+	if (mount("none", "/proc", "tmpfs",
+		  MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
+		  "nr_blocks=1,nr_inodes=2,mode=0555") || chdir("/proc"))
+		die("Couldn't mount an empty root: %s", strerror(errno));
+
+	/* The old root is put on top of the new one, and goes from there */
+	if (!syscall(SYS_pivot_root, ".", ".")) {
+		if (umount2(".", MNT_DETACH) || chdir("/"))
+			die("Couldn't leave the old root: %s",
+			    strerror(errno));
+		return;
+	}
+
+	if (!chroot_fallback)
+		die("Couldn't change to an empty root: %s%s", strerror(errno),
+		    errno != EINVAL ? "" :
+		    " (root on initramfs? try --chroot-fallback)");
+	if (chroot(".") || chdir("/"))
+		die("Couldn't change to an empty root: %s", strerror(errno));
+}
+
+void isolate_fs(const struct conf *c)
+{
+	if (!c->foreground) {
+		iso.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (iso.null_fd < 0)
+			die("Couldn't open /dev/null: %s", strerror(errno));
+	}
+
+	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS))
+		isolate_die_ns("Couldn't create namespaces", errno);
+	root_empty(c->chroot_fallback);
+}
+
+/* Into the background */
+
+static void pid_write(int fd, pid_t pid)
+{
+	char buf[16];
+	int rc;
+
+	if (fd < 0)
+		return;
+	snprintf(buf, sizeof(buf), "%d\n", pid);
+	rc = write_all(fd, buf, strlen(buf));
+	if (rc)
+		die("Couldn't write PID file: %s", strerror(-rc));
+}
+
+/* Parent: wait until the child is ready, say who it is. Its own messages have
+ * been printed by itself; that of its last step, without stderr, is ours.
+ */
+__attribute__((noreturn))
+static void daemon_parent(int ready_fd, pid_t child, int pid_fd)
+{
+	int outcome = 0;
+	ssize_t n;
+
+	do {
+		n = read(ready_fd, &outcome, sizeof(outcome));
+	} while (n < 0 && errno == EINTR);
+
+	if (n != sizeof(outcome))
+		_exit(EXIT_FAILURE);
+	if (outcome)
+		die("Couldn't filter system calls: %s", strerror(outcome));
+	pid_write(pid_fd, child);
+	_exit(EXIT_SUCCESS);
+}
+
+void isolate_daemonize(const struct conf *c, int pid_fd)
+{
+	pid_t child;
+	int p[2];
+
+	if (c->foreground) {
+		pid_write(pid_fd, getpid());
+		if (pid_fd >= 0)
+			close(pid_fd);
+		return;
+	}
+
+	if (pipe2(p, O_CLOEXEC))
+		die("Couldn't go to the background: %s", strerror(errno));
+	if (unshare(CLONE_NEWPID))
+		isolate_die_ns("Couldn't create PID namespace", errno);
+	child = fork();
+	if (child < 0)
+		die("Couldn't go to the background: %s", strerror(errno));
+	if (child) {
+		close(p[1]);
+		daemon_parent(p[0], child, pid_fd);
+	}
+
+	close(p[0]);
+	if (pid_fd >= 0)
+		close(pid_fd);
+	iso.ready_fd = p[1];
+	setsid();
+}
+
+/* Outcome for the waiting parent, if there is one */
+static void daemon_tell(int outcome)
+{
+	if (iso.ready_fd < 0)
+		return;
+	/* Nobody waits any more: this start was called off */
+	if (write(iso.ready_fd, &outcome, sizeof(outcome)) != sizeof(outcome))
+		_exit(EXIT_FAILURE);
+	close_fd(&iso.ready_fd);
+}
+
+/* Stage 4 */
+
+static void stdio_drop(void)
+{
+	if (iso.ready_fd < 0)
+		return;
+	log_drop_stderr();
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		dup2(iso.null_fd, fd);
+	close_fd(&iso.null_fd);
+}
+
+static void caps_final(const struct conf *c)
+{
+	size_t n = ARRAY_SIZE(caps_pasta);
+
+	if (c->mode != MODE_PASTA || c->no_splice)
+		n = 0;
+
+	capng_get_caps_process();
+	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) {
+		capng_clear(CAPNG_SELECT_BOUNDS);
+		capng_apply(CAPNG_SELECT_BOUNDS);
+		capng_get_caps_process();
+	}
+	caps_keep(caps_pasta, n);
+}
+
+static int filter_add(scmp_filter_ctx filter, const struct sys_rule *r)
+{
+	int nr = seccomp_syscall_resolve_name(r->name);
+	int rc;
+
+	/* Another architecture's, or newer than libseccomp */
+	if (nr == __NR_SCMP_ERROR)
+		return 0;
+
+	if (r->arg == NO_ARG) {
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 0);
+	} else {
+		const struct scmp_arg_cmp cmp = {
+			.arg = (unsigned)r->arg,
+			.op = SCMP_CMP_MASKED_EQ,
+			.datum_a = UINT32_MAX,
+			.datum_b = r->value,
+		};
+
+		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, nr, 1,
+					    &cmp);
+	}
+	/* Negative: known, but not on this architecture */
+	return nr < 0 ? 0 : rc;
+}
+
+static int filter_load(enum sys_mode mode)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int rc = 0;
+
+	if (!filter)
+		return -ENOMEM;
+
+	for (size_t i = 0; !rc && i < ARRAY_SIZE(sys_rules); i++) {
+		if (sys_rules[i].modes & mode)
+			rc = filter_add(filter, &sys_rules[i]);
+	}
+	if (!rc)
+		rc = seccomp_load(filter);
+	seccomp_release(filter);
+	return rc;
+}
+
+void isolate_final(const struct conf *c)
+{
+	unsigned mode = 1U << c->mode;
+	int rc;
+
+#ifdef SANITIZE
+	mode |= S;
+#endif
+	caps_final(c);
+	prctl(PR_SET_DUMPABLE, 0);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		die("Couldn't set no_new_privs: %s", strerror(errno));
+
+	stdio_drop();
+	rc = filter_load((enum sys_mode)mode);
+	daemon_tell(-rc);
+	if (rc)
+		die("Couldn't filter system calls: %s", strerror(-rc));
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Isolation in numbered stages; isolate.c tells what is possible after each */
+#ifndef ISOLATE_H
+#define ISOLATE_H
+
+#include <sys/types.h>
+
+struct conf;
+
+/* 1: very first thing. Closes inherited descriptors above 2 but keep_fd (-1:
+ * none), raises RLIMIT_NOFILE, drops the capabilities that no set-up needs.
+ */
+void isolate_start(int keep_fd);
+/* Undo what a command of ours should not inherit: limits */
+void isolate_restore_limits(void);
+
+/* 2: options are known, host sockets are bound, files are open. Opens the
+ * namespaces to join (netns_open()), leaves real root (nobody or --runas),
+ * enters a user namespace of our own or joins the one asked for.
+ */
+void isolate_user(const struct conf *c);
+
+/* 3: everything that needs a path has been opened. Own mount, IPC and UTS
+ * namespaces, empty root.
+ */
+void isolate_fs(const struct conf *c);
+
+/* Into the background, unless -f: we go on as the child, PID 1 of a new PID
+ * namespace and without a terminal; the parent waits for isolate_final() to
+ * succeed, then writes the child's PID to pid_fd (-1: none) and exits 0; if the
+ * child ends before, it exits 1. In the foreground: writes our own PID. Closes
+ * pid_fd.
+ *
+ * A signalfd must be added to the loop after this, as it belongs to the process
+ * that adds it.
+ */
+void isolate_daemonize(const struct conf *c, int pid_fd);
+
+/* 4: last thing before the loop. Drops stdin, stdout, stderr in the background,
+ * capabilities, is not dumpable, sets no_new_privs, loads the seccomp
+ * allow-list for this mode.
+ */
+void isolate_final(const struct conf *c);
+
+/* What to say when the kernel refuses a namespace: `what`, the error, and which
+ * of its knobs is the reason, if one is
+ */
+void isolate_die_ns(const char *what, int errnum) __attribute__((noreturn));
+
+#endif /* ISOLATE_H */

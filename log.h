@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Messages: to stderr until we go to the background, then to syslog or a file
+ *
+ * One message is one line, without a trailing newline in the format. Whoever
+ * knows what a failure means speaks, not a helper and its caller both.
+ */
+#ifndef LOG_H
+#define LOG_H
+
+#include "mono.h"
+
+enum log_level { LOG_LVL_ERR, LOG_LVL_WARN, LOG_LVL_INFO, LOG_LVL_DEBUG,
+		 LOG_LVL_TRACE };
+
+/* Highest level that is printed */
+extern enum log_level log_max;
+
+void log_msg(enum log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#define err(...)	log_msg(LOG_LVL_ERR, __VA_ARGS__)
+#define warn(...)	log_msg(LOG_LVL_WARN, __VA_ARGS__)
+#define info(...)	log_msg(LOG_LVL_INFO, __VA_ARGS__)
+#define debug(...)							\
+	do {								\
+		if (log_max >= LOG_LVL_DEBUG)				\
+			log_msg(LOG_LVL_DEBUG, __VA_ARGS__);		\
+	} while (0)
+#define trace(...)							\
+	do {								\
+		if (log_max >= LOG_LVL_TRACE)				\
+			log_msg(LOG_LVL_TRACE, __VA_ARGS__);		\
+	} while (0)
+
+/* Start-up only: print one line, then exit with status 1 */
+void die(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2), noreturn));
+/* Called by die() before it exits: removes what a failed start leaves */
+void log_at_die(void (*undo)(void));
+
+/* True at most `burst` times per second for this state; the rest is counted
+ * and told with the next message that passes (*ret_lost, may be NULL).
+ */
+struct log_limit { mono_t since; unsigned used, lost; };
+bool log_allow(struct log_limit *l, mono_t now, unsigned burst,
+	       unsigned *ret_lost);
+
+/* Program name for syslog, and where messages go besides stderr */
+void log_init(const char *name);
+/* With -d, lines on stderr get a "seconds.fraction: " prefix */
+void log_timestamps(bool on);
+/* Log to fd (opened, kept) from now on instead of syslog, bounded to max_size
+ * bytes: the oldest lines are dropped. First line: name version: exe (pid).
+ */
+void log_to_file(int fd, size_t max_size, const char *first_line);
+/* Connect to the system log now, while it can be reached; no error if not */
+void log_open_syslog(void);
+/* stderr is no longer ours: only file or syslog from now on */
+void log_drop_stderr(void);
+/* Descriptors that must survive closing everything else (-1: none) */
+int log_fd(void);
+
+#endif /* LOG_H */

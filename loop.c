@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: the event loop, see loop.h
+ *
+ * Flow of a turn: epoll_wait() for as long as timer_timeout_ms() says → clock
+ * read once → handlers, the link's events first (data from the guest may free
+ * or advance what a socket event would look at) → timers → hooks.
+ *
+ * Invariants: nothing else blocks; nothing else reads the clock. A handler may
+ * close descriptors whose events are still in this batch: refs carry a
+ * generation that the owner checks.
+ */
+#include "loop.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "log.h"
+#include "timer.h"
+
+enum {
+	LOOP_EVENTS	= 256,
+	LOOP_HOOKS	= 8,
+};
+
+static struct {
+	int fd;
+	bool again;
+	bool exiting;
+	int status;
+	mono_t now;
+	uint64_t turns;
+	loop_handler handler[LOOP_KINDS];
+	loop_hook hook[LOOP_HOOKS];
+	unsigned hooks;
+	struct epoll_event events[LOOP_EVENTS];
+} loop = { .fd = -1 };
+
+void loop_init(void)
+{
+	loop.fd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop.fd < 0)
+		die("Couldn't create epoll instance: %s", strerror(errno));
+	loop_update_now();
+}
+
+void loop_set_handler(enum loop_kind kind, loop_handler fn)
+{
+	loop.handler[kind] = fn;
+}
+
+void loop_add_hook(loop_hook fn)
+{
+	assert(loop.hooks < LOOP_HOOKS);
+	loop.hook[loop.hooks++] = fn;
+}
+
+static int loop_ctl(int op, int fd, uint32_t events, struct loop_ref ref)
+{
+	struct epoll_event ev = { .events = events };
+
+	memcpy(&ev.data.u64, &ref, sizeof(ref));
+	return epoll_ctl(loop.fd, op, fd, &ev) ? -errno : 0;
+}
+
+int loop_add(int fd, uint32_t events, struct loop_ref ref)
+{
+	return loop_ctl(EPOLL_CTL_ADD, fd, events, ref);
+}
+
+int loop_mod(int fd, uint32_t events, struct loop_ref ref)
+{
+	return loop_ctl(EPOLL_CTL_MOD, fd, events, ref);
+}
+
+void loop_del(int fd)
+{
+	epoll_ctl(loop.fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+mono_t loop_now(void)
+{
+	return loop.now;
+}
+
+void loop_update_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	loop.now.us = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+void loop_again(void)
+{
+	loop.again = true;
+}
+
+static void loop_dispatch(const struct epoll_event *ev)
+{
+	struct loop_ref ref;
+
+	memcpy(&ref, &ev->data.u64, sizeof(ref));
+	if (ref.kind < LOOP_KINDS && loop.handler[ref.kind])
+		loop.handler[ref.kind](ref, ev->events);
+}
+
+static bool loop_is_tap(const struct epoll_event *ev)
+{
+	struct loop_ref ref;
+
+	memcpy(&ref, &ev->data.u64, sizeof(ref));
+	return ref.kind == LOOP_TAP;
+}
+
+static void loop_turn(void)
+{
+	int timeout = loop.again ? 0 : timer_timeout_ms(loop.now);
+	int n;
+
+	loop.again = false;
+	n = epoll_wait(loop.fd, loop.events, LOOP_EVENTS, timeout);
+	loop_update_now();
+	loop.turns++;
+	if (n < 0 && errno != EINTR)
+		die("epoll_wait() failed: %s", strerror(errno));
+
+	for (int i = 0; i < n; i++)
+		if (loop_is_tap(&loop.events[i]))
+			loop_dispatch(&loop.events[i]);
+	for (int i = 0; i < n; i++)
+		if (!loop_is_tap(&loop.events[i]))
+			loop_dispatch(&loop.events[i]);
+
+	timer_run(loop.now);
+	for (unsigned i = 0; i < loop.hooks; i++)
+		loop.hook[i]();
+}
+
+int loop_run(void)
+{
+	while (!loop.exiting)
+		loop_turn();
+	return loop.status;
+}
+
+void loop_exit(int status)
+{
+	if (!loop.exiting)
+		loop.status = status;
+	loop.exiting = true;
+}
+
+uint64_t loop_turns(void)
+{
+	return loop.turns;
+}
+
+int loop_fd(void)
+{
+	return loop.fd;
+}

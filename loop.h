@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The event loop: epoll, typed references, the one clock, end-of-turn hooks
+ *
+ * A turn: epoll_wait(until the next timer) → clock read once → handlers of the
+ * ready descriptors → hooks in the order of their registration. Nothing else
+ * in the program blocks.
+ */
+#ifndef LOOP_H
+#define LOOP_H
+
+#include "mono.h"
+
+/* What an event belongs to: handlers are found by it */
+enum loop_kind {
+	LOOP_NONE,
+	LOOP_TAP,			/* the link's descriptor */
+	LOOP_TAP_LISTEN,		/* passt: UNIX socket that guests open */
+	LOOP_LISTEN_TCP,		/* index: listener */
+	LOOP_TCP,			/* index: flow, gen: its generation */
+	LOOP_UDP,			/* index: UDP socket, gen */
+	LOOP_PING,			/* index: flow, gen */
+	LOOP_SPLICE,			/* index: flow, gen, side */
+	LOOP_NETNS,			/* the namespace may be gone */
+	LOOP_SIGNAL,
+	LOOP_NETLINK,
+	LOOP_CTL,
+	LOOP_KINDS,
+};
+
+/* Packed into epoll_data */
+struct loop_ref {
+	uint8_t kind;
+	uint8_t side;
+	uint16_t gen;			/* must match, else the event is stale */
+	uint32_t index;
+};
+static_assert(sizeof(struct loop_ref) == 8, "fits epoll_data");
+
+typedef void (*loop_handler)(struct loop_ref ref, uint32_t events);
+typedef void (*loop_hook)(void);
+
+/* Create the epoll instance; dies if it can't */
+void loop_init(void);
+void loop_set_handler(enum loop_kind kind, loop_handler fn);
+/* Called at the end of every turn, in the order of registration */
+void loop_add_hook(loop_hook fn);
+
+/* Watch fd for `events` (EPOLLIN, …, EPOLLET); 0 or -errno */
+int loop_add(int fd, uint32_t events, struct loop_ref ref);
+int loop_mod(int fd, uint32_t events, struct loop_ref ref);
+void loop_del(int fd);
+
+/* The time of this turn; never goes back */
+mono_t loop_now(void);
+/* Re-read the clock (start-up, tests) */
+void loop_update_now(void);
+
+/* Ask for another turn at once: work is left that no descriptor announces */
+void loop_again(void);
+
+/* Run until loop_exit(); returns its status */
+int loop_run(void);
+void loop_exit(int status);
+/* Turns run so far: how often we woke up */
+uint64_t loop_turns(void);
+/* Descriptor of the epoll instance */
+int loop_fd(void);
+
+#endif /* LOOP_H */

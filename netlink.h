@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Host facts by rtnetlink, and configuration of the namespace's interface
+ *
+ * A socket keeps the network namespace it was opened in: nl_open() for the
+ * host, nl_open() within netns_run() for the guest, both usable from anywhere
+ * after that. All functions return 0 or -errno as the kernel gave it, unless
+ * told otherwise.
+ */
+#ifndef NETLINK_H
+#define NETLINK_H
+
+#include <net/if.h>
+
+#include "addr.h"
+
+/* The host interface whose addresses and routes the guest gets */
+struct nl_template {
+	char ifname[IFNAMSIZ];
+	unsigned ifi;
+	struct addr addr;		/* first usable, or none */
+	unsigned prefix_len;
+	struct addr ll;			/* v6: link-local, or none */
+	struct addr gw;			/* of its default route, or none */
+	unsigned candidates;		/* interfaces that would have done */
+};
+
+/* Find the template interface for a family: `ifname` if not "", else the first
+ * with a default route in the main table, else the first with any
+ * non-link-local route. 0; -ENOENT if there is none; -ENODEV if the named one
+ * doesn't exist; other -errno if the kernel can't be asked.
+ */
+int nl_template_get(enum family f, const char *ifname,
+		    struct nl_template *ret_tmpl);
+
+/* A socket in the current network namespace, or -errno; close() it */
+int nl_open(void);
+
+/* What an interface is now */
+struct nl_link {
+	unsigned ifi;
+	unsigned mtu;
+	uint8_t mac[6];			/* all zero: none, or not Ethernet's */
+	bool up;
+	bool have_v6;			/* IPv6 is there and not disabled */
+	uint8_t v6_gen_mode;		/* how it makes its link-local address */
+};
+
+/* -ENODEV if there is no interface of this name */
+int nl_link_get(int fd, const char *ifname, struct nl_link *ret_link);
+int nl_link_set_up(int fd, unsigned ifi);
+int nl_link_set_mtu(int fd, unsigned ifi, unsigned mtu);
+int nl_link_set_mac(int fd, unsigned ifi, const uint8_t mac[6]);
+/* One of IN6_ADDR_GEN_MODE_…; doesn't touch the addresses that are there */
+int nl_link_set_v6_gen_mode(int fd, unsigned ifi, uint8_t mode);
+
+/* Add an address, usable at once (v6: without duplicate address detection) */
+int nl_addr_add(int fd, unsigned ifi, const struct addr *a,
+		unsigned prefix_len);
+/* Add a default route by `gw`, as on-link if no route leads to it. The
+ * interface is up.
+ */
+int nl_route_add_default(int fd, unsigned ifi, const struct addr *gw);
+
+/* An interface to copy from, and one to copy to */
+struct nl_copy {
+	int from_fd, to_fd;
+	unsigned from_ifi, to_ifi;
+	enum family family;
+};
+
+/* Copy all addresses but link-local and deprecated ones, without labels and
+ * lifetimes. With keep_noprefix an address whose prefix route is somebody
+ * else's business (nl_routes_copy()'s) stays one. Number copied or -errno.
+ */
+int nl_addrs_copy(const struct nl_copy *cp, bool keep_noprefix);
+/* Copy the main table's unicast routes that use the interface, in an order
+ * that works; a gateway that no route leads to becomes on-link. A route that
+ * the kernel refuses is a warning if others remain, and an error if it is the
+ * default route. Number copied or -errno. The interface is up.
+ */
+int nl_routes_copy(const struct nl_copy *cp);
+
+#endif /* NETLINK_H */

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The guest's namespace in namespace mode: made or joined, entered for a
+ * moment, configured, watched
+ *
+ * Order of calls, with what each needs:
+ *
+ *	netns_open()		the caller's privileges and root directory; called
+ *				by isolate_user(), before it gives any of them up
+ *	netns_setup()		after isolate_user(): capabilities in our own user
+ *				namespace, or the one we joined
+ *	netns_run()		from netns_setup() on, as long as CAP_SYS_ADMIN
+ *				is there; never while a forked daemon is pending
+ *	netns_configure()	once the tap exists; before isolate_fs() (sysctl)
+ *	netns_watch()		after loop_init() and timer_init()
+ *	netns_start_command()	last
+ */
+#ifndef NETNS_H
+#define NETNS_H
+
+#include "types.h"
+
+struct conf;
+
+/* Open the namespaces of a PID, path or name, and what tells of their end.
+ * Nothing if they are to be created, or in other modes. Dies if it can't.
+ */
+void netns_open(const struct conf *c);
+/* User namespace to join, -1: none; stays ours to close. After netns_open(). */
+int netns_user_fd(void);
+
+/* Create the namespaces, with the command's process waiting in them, unless
+ * they are there already. Dies, leaving nothing behind, if it can't, or if the
+ * namespace can't be entered.
+ */
+void netns_setup(struct conf *c);
+
+/* Run fn(arg) inside the guest's network namespace, on our memory and our
+ * descriptors, while we wait; returns what it returns, or -errno if it couldn't
+ * be run. fn has NETNS_STACK bytes of stack, and is a process of its own for
+ * whoever asks for a PID. Costs about 100 µs.
+ */
+enum { NETNS_STACK = 256 * 1024 };
+int netns_run(int (*fn)(void *arg), void *arg);
+
+/* `lo` up; tap interface (already there) with MAC, and with --config-net MTU,
+ * addresses and routes, up. Dies naming what failed.
+ */
+void netns_configure(const struct conf *c);
+/* MAC of the tap interface; false if netns_configure() didn't see one */
+bool netns_get_mac(uint8_t ret_mac[6]);
+
+/* Network is ready: let the command run (nothing without one) */
+void netns_start_command(const struct conf *c);
+
+/* Exit when the namespace (or the command) is gone: registers with the loop,
+ * as LOOP_NETNS and TIMER_NETNS
+ */
+void netns_watch(const struct conf *c);
+
+#endif /* NETNS_H */

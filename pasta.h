@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command or shell of namespace mode: PID 1 of namespaces of its own */
+#ifndef PASTA_H
+#define PASTA_H
+
+#include <sys/types.h>
+
+struct conf;
+
+/* Start a process in new network, mount, PID, IPC and UTS namespaces, which
+ * waits for pasta_start() and ends if we do. From now on SIGCHLD, SIGINT and
+ * SIGTTOU are blocked in our process. Dies if it can't.
+ */
+pid_t pasta_spawn(const struct conf *c);
+
+/* Let it become the command */
+void pasta_start(void);
+
+/* Descriptor that is readable when something happens to it */
+int pasta_event_fd(void);
+/* Handle that: its end ends our loop, with its exit status */
+void pasta_event(void);
+
+#endif /* PASTA_H */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Capture of the guest's frames in the classic pcap format (-p) */
+#ifndef PCAP_H
+#define PCAP_H
+
+#include "iov.h"
+
+/* Create (truncate) path and write the file header; dies if it can't */
+void pcap_open(const char *path);
+/* One frame made of up to two parts; nothing without a file. A write error
+ * ends the capture with a warning, not the program.
+ */
+void pcap_frame(const void *hdr, size_t hdr_len, const struct bytes *payload);
+
+#endif /* PCAP_H */

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: host-side sockets, see sock.h
+ *
+ * Everything that knows socket options and kernel versions about them is here.
+ */
+#include "sock.h"
+
+#include <errno.h>
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "wire.h"
+
+#ifndef SO_PEEK_OFF
+#define SO_PEEK_OFF	42
+#endif
+#ifndef SO_MEMINFO
+#define SO_MEMINFO	55
+#endif
+
+enum { SOCK_BACKLOG = 4096 };		/* the kernel clamps to somaxconn */
+
+static struct {
+	const struct conf *conf;
+	bool peek_off;
+} sock;
+
+static bool sock_probe_peek_off(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+	int zero = 0;
+	bool ok;
+
+	if (fd < 0)
+		return errno == EAFNOSUPPORT;
+	ok = !setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof(zero));
+	close(fd);
+	return ok;
+}
+
+void sock_init(const struct conf *c)
+{
+	sock.conf = c;
+	sock.peek_off = sock_probe_peek_off(AF_INET) &&
+			sock_probe_peek_off(AF_INET6);
+	debug("SO_PEEK_OFF for TCP: %s", sock.peek_off ? "yes" : "no");
+}
+
+bool sock_has_peek_off(void)
+{
+	return sock.peek_off;
+}
+
+unsigned sock_scope(void)
+{
+	return sock.conf->fam[V6].template_ifi;
+}
+
+static int sock_set_int(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) ? -errno : 0;
+}
+
+static int sock_bind(int fd, const struct addr *a, uint16_t port)
+{
+	union sockaddr_any sa;
+	socklen_t len = addr_to_sockaddr(&sa, a, port, sock_scope());
+
+	return bind(fd, &sa.sa, len) ? -errno : 0;
+}
+
+int sock_outbound(int type, int proto, const struct addr *peer,
+		  const struct addr *our, uint16_t our_port)
+{
+	enum family f = addr_family(peer);
+	const char *ifname = sock.conf->fam[f].outbound_if;
+	struct addr any = f == V4 ? addr_v4(0) : (struct addr){ { 0 } };
+	int fd, rc = 0;
+
+	fd = socket(f == V4 ? AF_INET : AF_INET6,
+		    type | SOCK_NONBLOCK | SOCK_CLOEXEC, proto);
+	if (fd < 0)
+		return -errno;
+	if (f == V6)
+		sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (type == SOCK_STREAM)
+		sock_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (*ifname && !addr_is_loopback(peer) &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, ifname,
+		       (socklen_t)strlen(ifname)))
+		rc = -errno;
+	if (!rc && (our_port || !addr_is_none(our)))
+		rc = sock_bind(fd, addr_is_none(our) ? &any : our, our_port);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+int sock_connect(int fd, const struct addr *peer, uint16_t port)
+{
+	union sockaddr_any sa;
+	socklen_t len = addr_to_sockaddr(&sa, peer, port, sock_scope());
+
+	return connect(fd, &sa.sa, len) ? -errno : 0;
+}
+
+static int sock_listen_on(const struct fwd_rule *r, uint16_t port,
+			  const struct addr *a, bool v6only)
+{
+	bool tcp = r->proto == PROTO_TCP, v4 = addr_is_v4(a);
+	int fd, rc = 0;
+
+	fd = socket(v4 ? AF_INET : AF_INET6,
+		    (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK |
+		    SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (!v4)
+		rc = sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, v6only);
+	if (!rc && tcp)
+		rc = sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	/* Accepted sockets inherit it: the guest has its own Nagle algorithm */
+	if (!rc && tcp)
+		rc = sock_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (!rc && sock.conf->freebind)
+		rc = v4 ? sock_set_int(fd, IPPROTO_IP, IP_FREEBIND, 1) :
+			  sock_set_int(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+	if (!rc && *r->ifname &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, r->ifname,
+		       (socklen_t)strlen(r->ifname)))
+		rc = -errno;
+	if (!rc)
+		rc = sock_bind(fd, a, port);
+	if (!rc && tcp && listen(fd, SOCK_BACKLOG))
+		rc = -errno;
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+int sock_listen(const struct fwd_rule *r, uint16_t port)
+{
+	const struct addr any4 = addr_v4(0), any6 = { { 0 } };
+	int fd;
+
+	if (!(r->flags & FWD_DUAL))
+		return sock_listen_on(r, port, &r->listen, true);
+	if (!sock.conf->fam[V6].enabled)
+		return sock_listen_on(r, port, &any4, false);
+	fd = sock_listen_on(r, port, &any6, !sock.conf->fam[V4].enabled);
+	if (fd == -EAFNOSUPPORT)
+		fd = sock_listen_on(r, port, &any4, false);
+	return fd;
+}
+
+struct addr sock_local(int fd, uint16_t *ret_port)
+{
+	union sockaddr_any sa = { 0 };
+	socklen_t len = sizeof(sa);
+
+	getsockname(fd, &sa.sa, &len);
+	return addr_from_sockaddr(&sa, ret_port);
+}
+
+int sock_error(int fd)
+{
+	socklen_t len = sizeof(int);
+	int e = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) ? errno : e;
+}
+
+void sock_reset(int *fd)
+{
+	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	if (*fd < 0)
+		return;
+	setsockopt(*fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(*fd);
+	*fd = -1;
+}
+
+bool sock_sndbuf(int fd, uint32_t *ret_size, uint32_t *ret_queued)
+{
+	uint32_t mem[SK_MEMINFO_VARS];
+	socklen_t len = sizeof(mem);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len) ||
+	    len < (SK_MEMINFO_WMEM_QUEUED + 1) * sizeof(mem[0]))
+		return false;
+	*ret_size = mem[SK_MEMINFO_SNDBUF];
+	*ret_queued = mem[SK_MEMINFO_WMEM_QUEUED];
+	return true;
+}
+
+bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info)
+{
+	struct tcp_info ti;
+	socklen_t len = sizeof(ti);
+
+#define HAS(field) (len >= offsetof(struct tcp_info, field) + sizeof(ti.field))
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &ti, &len))
+		return false;
+	*ret_info = (struct sock_tcp_info){
+		.has_acked = HAS(tcpi_bytes_acked),
+		.acked = HAS(tcpi_bytes_acked) ? ti.tcpi_bytes_acked : 0,
+		.rtt_us = ti.tcpi_rtt,
+		.min_rtt_us = HAS(tcpi_min_rtt) ? ti.tcpi_min_rtt :
+						  ti.tcpi_rtt,
+		.snd_wnd = HAS(tcpi_snd_wnd) ? ti.tcpi_snd_wnd : UINT32_MAX,
+	};
+#undef HAS
+	return true;
+}

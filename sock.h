@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Host-side sockets: opened, bound, asked. All are non-blocking. */
+#ifndef SOCK_H
+#define SOCK_H
+
+#include "conf_types.h"
+#include "mono.h"
+
+/* Probe what this kernel offers */
+void sock_init(const struct conf *c);
+
+/* SO_PEEK_OFF for TCP sockets (Linux 6.9 for IPv4, later for IPv6) */
+bool sock_has_peek_off(void);
+
+/* A socket that will talk to `peer`, bound to `our` (none: the kernel's
+ * choice) and `our_port` (0: likewise), and to the configured interface.
+ * Descriptor or -errno.
+ */
+int sock_outbound(int type, int proto, const struct addr *peer,
+		  const struct addr *our, uint16_t our_port);
+
+/* connect(); 0, -EINPROGRESS or other -errno */
+int sock_connect(int fd, const struct addr *peer, uint16_t port);
+
+/* Scope for link-local addresses: the template interface */
+unsigned sock_scope(void);
+
+/* A socket for one port of a rule: bound, and listening for TCP. 0 ports were
+ * refused by the grammar. Descriptor or -errno.
+ */
+int sock_listen(const struct fwd_rule *r, uint16_t port);
+
+/* Local or remote address of a socket */
+struct addr sock_local(int fd, uint16_t *ret_port);
+
+/* Pending error of a socket, cleared: errno value, 0 if there is none */
+int sock_error(int fd);
+
+/* close() that sends RST: SO_LINGER with 0. *fd becomes -1. */
+void sock_reset(int *fd);
+
+/* Bytes the send buffer may hold, and what is in it, in the kernel's own
+ * accounting; false if it doesn't tell (before Linux 4.12)
+ */
+bool sock_sndbuf(int fd, uint32_t *ret_size, uint32_t *ret_queued);
+
+/* What TCP_INFO says that we use. acked: bytes that the peer acknowledged,
+ * has_acked: this kernel tells (4.1). RTTs in microseconds, 0: not known.
+ */
+struct sock_tcp_info {
+	bool has_acked;
+	uint64_t acked;
+	uint32_t rtt_us, min_rtt_us;
+	uint32_t snd_wnd;
+};
+bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info);
+
+#endif /* SOCK_H */

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: the link as everybody above sees it: one back-end behind tap_ops
+ *
+ * Data: which back-end it is, its capabilities, what was learned from the
+ * guest. No code above this file knows which kind of link there is.
+ */
+#include "tap.h"
+
+#include <string.h>
+
+#include "pcap.h"
+
+struct tap_counters tap_counters;
+struct guest_addrs tap_guest;
+
+static struct {
+	const struct tap_ops *ops;	/* NULL: no guest now */
+	struct tap_caps caps;
+	struct tap_events events;
+	uint8_t our_mac[6];
+	uint8_t guest_mac[6];
+} tap;
+
+void tap_init(const struct tap_events *events, const uint8_t our_mac[6])
+{
+	tap.events = *events;
+	memcpy(tap.our_mac, our_mac, sizeof(tap.our_mac));
+	memset(tap.guest_mac, 0xff, sizeof(tap.guest_mac));
+}
+
+void tap_set_link(const struct tap_ops *ops, const struct tap_caps *caps)
+{
+	tap.ops = ops;
+	if (!ops)
+		return;
+	tap.caps = *caps;
+	tap.events.up();
+}
+
+bool tap_is_up(void)
+{
+	return tap.ops;
+}
+
+const struct tap_caps *tap_caps(void)
+{
+	return &tap.caps;
+}
+
+void tap_rx(const struct tap_frame *frames, unsigned count)
+{
+	tap_counters.rx_frames += count;
+	for (unsigned i = 0; i < count; i++) {
+		tap_counters.rx_bytes += frames[i].data.len;
+		pcap_frame(NULL, 0, &frames[i].data);
+	}
+	tap.events.rx(frames, count);
+}
+
+void tap_ready(void)
+{
+	tap.events.ready();
+}
+
+size_t tap_reserve(struct tap_tx *tx, size_t want, size_t seg, size_t hdr_len)
+{
+	tx->count = 0;
+	if (!tap.ops)
+		return 0;
+	return tap.ops->reserve(tx, want, seg, hdr_len);
+}
+
+static bool tap_sent(bool ok, const uint8_t *hdr, size_t hdr_len,
+		     const struct bytes *payload)
+{
+	if (!ok) {
+		tap_counters.tx_dropped++;
+		return false;
+	}
+	tap_counters.tx_frames++;
+	tap_counters.tx_bytes += hdr_len + payload->len;
+	pcap_frame(hdr, hdr_len, payload);
+	return true;
+}
+
+bool tap_commit(struct tap_tx *tx, unsigned i, const uint8_t *hdr, size_t len,
+		const struct tap_meta *meta)
+{
+	struct bytes payload = { &tx->iov[i], 1, 0, (uint32_t)len };
+
+	return tap_sent(tap.ops->commit(tx, i, hdr, len, meta),
+			hdr, tx->hdr_len, &payload);
+}
+
+void tap_cancel(struct tap_tx *tx)
+{
+	if (tap.ops)
+		tap.ops->cancel(tx);
+	tx->count = 0;
+}
+
+bool tap_send(const uint8_t *hdr, size_t hdr_len, const struct bytes *payload,
+	      const struct tap_meta *meta)
+{
+	static const struct bytes empty;
+
+	if (!tap.ops)
+		return false;
+	if (!payload)
+		payload = &empty;
+	return tap_sent(tap.ops->send(hdr, hdr_len, payload, meta),
+			hdr, hdr_len, payload);
+}
+
+void tap_flush(void)
+{
+	if (tap.ops)
+		tap.ops->flush();
+}
+
+const uint8_t *tap_guest_mac(void)
+{
+	return tap.guest_mac;
+}
+
+const uint8_t *tap_our_mac(void)
+{
+	return tap.our_mac;
+}
+
+void tap_learn_mac(const uint8_t mac[6])
+{
+	if (mac[0] & 1)
+		return;			/* no station has a group address */
+	memcpy(tap.guest_mac, mac, sizeof(tap.guest_mac));
+}

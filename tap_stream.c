@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: the link by a UNIX stream socket
+ *
+ * Format: each frame is preceded by its length, 4 bytes, big-endian, at any
+ * alignment; frames and even the length word may be split over reads.
+ *
+ * Data: a receive area, parsed in place; what is left of an incomplete frame
+ * moves to its start. A transmit area, filled from the front, in which frames
+ * lie as they go out, so that a whole turn's frames leave in one send().
+ *
+ * Back-pressure: what send() doesn't take stays in the area and goes on at the
+ * byte where it stopped, by EPOLLOUT. Until the area is empty again nothing
+ * more is lent (reserve), but short control frames still find room. A frame is
+ * taken whole or not at all: a truncated one would spoil the stream for good.
+ */
+#include "tap_stream.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "loop.h"
+#include "tap.h"
+#include "util.h"
+#include "wire.h"
+
+enum {
+	STREAM_LEN_SIZE		= 4,
+	STREAM_FRAME_MAX	= 65535,
+	STREAM_RX_SIZE		= 512 * 1024,
+	STREAM_TX_SIZE		= 1024 * 1024,
+	STREAM_TX_CONTROL	= 64 * 1024,	/* kept for what has no
+						 * reservation */
+	STREAM_SOCKBUF		= 4 * 1024 * 1024,
+	STREAM_PROBE_MAX	= 64,		/* /tmp/passt_N.socket */
+};
+
+static struct {
+	int listen_fd, fd;
+	bool one_off;
+	bool blocked;			/* waiting for EPOLLOUT */
+	bool was_blocked;		/* somebody was refused meanwhile */
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	bool bound;			/* path is ours */
+
+	size_t rx_len;
+	size_t tx_sent, tx_len;
+	struct iovec rx_iov[TAP_RX_BATCH];
+	struct tap_frame rx_frame[TAP_RX_BATCH];
+	uint8_t rx[STREAM_RX_SIZE];
+	uint8_t tx[STREAM_TX_SIZE];
+} stream = { .listen_fd = -1, .fd = -1 };
+
+static pid_t stream_peer_pid(int fd)
+{
+	struct ucred cred = { 0 };
+	socklen_t len = sizeof(cred);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) ?
+	       0 : cred.pid;
+}
+
+static void stream_disconnect(void)
+{
+	if (stream.fd < 0)
+		return;
+	tap_set_link(NULL, NULL);
+	loop_del(stream.fd);
+	close_fd(&stream.fd);
+	stream.rx_len = stream.tx_len = stream.tx_sent = 0;
+	stream.blocked = false;
+	if (stream.one_off) {
+		info("Client connection closed, exiting");
+		loop_exit(EXIT_SUCCESS);
+	} else {
+		info("Client connection closed");
+	}
+}
+
+static void stream_watch(bool writable)
+{
+	struct loop_ref ref = { .kind = LOOP_TAP };
+
+	loop_mod(stream.fd, EPOLLIN | EPOLLRDHUP | (writable ? EPOLLOUT : 0),
+		 ref);
+}
+
+/* Push what is in the transmit area; true if it is empty now */
+static bool stream_push(void)
+{
+	while (stream.tx_sent < stream.tx_len) {
+		ssize_t n = send(stream.fd, stream.tx + stream.tx_sent,
+				 stream.tx_len - stream.tx_sent,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			if (!stream.blocked)
+				stream_watch(true);
+			stream.blocked = true;
+			return false;
+		}
+		if (n < 0) {
+			/* The receive side finds the end and tells */
+			break;
+		}
+		stream.tx_sent += (size_t)n;
+	}
+	stream.tx_sent = stream.tx_len = 0;
+	if (stream.blocked)
+		stream_watch(false);
+	stream.blocked = false;
+	return true;
+}
+
+/* Is there room for `need` more bytes, after pushing if that helps? */
+static bool stream_room(size_t need)
+{
+	if (STREAM_TX_SIZE - stream.tx_len >= need)
+		return true;
+	return !stream.blocked && stream_push() && STREAM_TX_SIZE >= need;
+}
+
+static size_t stream_reserve(struct tap_tx *tx, size_t want, size_t seg,
+			     size_t hdr_len)
+{
+	size_t max = STREAM_FRAME_MAX - hdr_len;
+	size_t slot, lent = 0;
+	uint8_t *p;
+
+	seg = MIN(seg, max);
+	slot = STREAM_LEN_SIZE + hdr_len + seg;
+	if (stream.blocked ||
+	    !stream_room(MIN(want / seg + 1, TAP_TX_FRAMES) * slot +
+			 STREAM_TX_CONTROL)) {
+		stream.was_blocked = true;
+		return 0;
+	}
+	tx->hdr_len = (unsigned)hdr_len;
+	tx->seg = (unsigned)seg;
+	p = stream.tx + stream.tx_len;
+	while (lent < want && tx->count < TAP_TX_FRAMES) {
+		size_t n = MIN(seg, want - lent);
+
+		tx->iov[tx->count].iov_base = p + STREAM_LEN_SIZE + hdr_len;
+		tx->iov[tx->count++].iov_len = n;
+		lent += n;
+		p += slot;
+	}
+	return lent;
+}
+
+/* Length word, header and padding around payload that lies in place already at
+ * the end of the transmit area
+ */
+static void stream_finish(const uint8_t *hdr, size_t hdr_len, size_t len)
+{
+	uint8_t *p = stream.tx + stream.tx_len;
+	size_t frame = hdr_len + len;
+	be32_t word;
+
+	memcpy(p + STREAM_LEN_SIZE, hdr, hdr_len);
+	if (frame < ETH_MIN_FRAME) {
+		memset(p + STREAM_LEN_SIZE + frame, 0, ETH_MIN_FRAME - frame);
+		frame = ETH_MIN_FRAME;
+	}
+	word = be32_put((uint32_t)frame);
+	memcpy(p, &word, sizeof(word));
+	stream.tx_len += STREAM_LEN_SIZE + frame;
+}
+
+static bool stream_commit(struct tap_tx *tx, unsigned i, const uint8_t *hdr,
+			  size_t len, const struct tap_meta *meta)
+{
+	(void)meta;
+	(void)i;
+	stream_finish(hdr, tx->hdr_len, len);
+	return true;
+}
+
+static void stream_cancel(struct tap_tx *tx)
+{
+	(void)tx;
+}
+
+static bool stream_send(const uint8_t *hdr, size_t hdr_len,
+			const struct bytes *payload,
+			const struct tap_meta *meta)
+{
+	(void)meta;
+	if (hdr_len + payload->len > STREAM_FRAME_MAX ||
+	    !stream_room(STREAM_LEN_SIZE + hdr_len +
+			 MAX(payload->len, ETH_MIN_FRAME)))
+		return false;
+	bytes_copy(payload, 0,
+		   stream.tx + stream.tx_len + STREAM_LEN_SIZE + hdr_len,
+		   payload->len);
+	stream_finish(hdr, hdr_len, payload->len);
+	return true;
+}
+
+static void stream_flush(void)
+{
+	if (stream.tx_len && !stream.blocked)
+		stream_push();
+}
+
+static const struct tap_ops stream_ops = {
+	.reserve = stream_reserve,
+	.commit = stream_commit,
+	.cancel = stream_cancel,
+	.send = stream_send,
+	.flush = stream_flush,
+};
+
+/* Hand up whole frames of the receive area. Bytes used, or -1 if the stream is
+ * out of step.
+ */
+static ssize_t stream_frames(void)
+{
+	size_t used = 0;
+	unsigned n = 0;
+
+	while (stream.rx_len - used >= STREAM_LEN_SIZE) {
+		uint8_t *p = stream.rx + used;
+		uint32_t len;
+		be32_t word;
+
+		memcpy(&word, p, sizeof(word));
+		len = be32_get(word);
+		if (len < ETH_HLEN_ || len > STREAM_FRAME_MAX)
+			return -1;
+		if (stream.rx_len - used - STREAM_LEN_SIZE < len)
+			break;
+
+		stream.rx_iov[n] = (struct iovec){ p + STREAM_LEN_SIZE, len };
+		stream.rx_frame[n] = (struct tap_frame){
+			.data = { &stream.rx_iov[n], 1, 0, len },
+		};
+		used += STREAM_LEN_SIZE + len;
+		if (++n == TAP_RX_BATCH) {
+			tap_rx(stream.rx_frame, n);
+			n = 0;
+		}
+	}
+	if (n)
+		tap_rx(stream.rx_frame, n);
+	return (ssize_t)used;
+}
+
+static void stream_readable(void)
+{
+	ssize_t n, used;
+
+	do {
+		n = recv(stream.fd, stream.rx + stream.rx_len,
+			 STREAM_RX_SIZE - stream.rx_len, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		stream_disconnect();
+		return;
+	}
+	stream.rx_len += (size_t)n;
+	used = stream_frames();
+	if (used < 0) {
+		tap_counters.rx_bad++;
+		warn("Bad frame size from guest, resetting connection");
+		stream_disconnect();
+		return;
+	}
+	stream.rx_len -= (size_t)used;
+	memmove(stream.rx, stream.rx + used, stream.rx_len);
+}
+
+static void stream_event(struct loop_ref ref, uint32_t events)
+{
+	(void)ref;
+	if (stream.fd < 0)
+		return;
+	if (events & EPOLLOUT && stream_push() && stream.was_blocked) {
+		stream.was_blocked = false;
+		tap_ready();
+	}
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP))
+		stream_readable();
+}
+
+static void stream_connected(int fd)
+{
+	struct tap_caps caps = { .max_frame = STREAM_FRAME_MAX };
+	struct loop_ref ref = { .kind = LOOP_TAP };
+	int size = STREAM_SOCKBUF;
+	int rc;
+
+	/* Clamped to what the host allows: more than the default is enough */
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	stream.fd = fd;
+	rc = loop_add(fd, EPOLLIN | EPOLLRDHUP, ref);
+	if (rc) {
+		err("Couldn't watch the guest's socket: %s", strerror(-rc));
+		close_fd(&stream.fd);
+		return;
+	}
+	tap_set_link(&stream_ops, &caps);
+}
+
+static void stream_accept(struct loop_ref ref, uint32_t events)
+{
+	int fd;
+
+	(void)ref;
+	(void)events;
+	fd = accept4(stream.listen_fd, NULL, NULL,
+		     SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (stream.fd >= 0) {
+		info("discarding connection from PID %d",
+		     (int)stream_peer_pid(fd));
+		close(fd);
+		return;
+	}
+	info("accepted connection from PID %d", (int)stream_peer_pid(fd));
+	stream_connected(fd);
+}
+
+/* Does somebody listen there already? */
+static bool stream_path_is_live(const struct sockaddr_un *sun)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool live;
+
+	if (fd < 0)
+		return false;
+	live = !connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) ||
+	       errno == EAGAIN || errno == EINPROGRESS || errno == EACCES;
+	close(fd);
+	return live;
+}
+
+/* 0, -EADDRINUSE, or other -errno */
+static int stream_bind(const char *path)
+{
+	struct sockaddr_un sun;
+	int fd;
+
+	if (!sun_path_set(&sun, path))
+		return -ENAMETOOLONG;
+	if (stream_path_is_live(&sun))
+		return -EADDRINUSE;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) &&
+	    (errno != EADDRINUSE || unlink(path) ||
+	     bind(fd, (struct sockaddr *)&sun, sizeof(sun)))) {
+		int rc = -errno;
+
+		close(fd);
+		return rc;
+	}
+	memcpy(stream.path, path, strlen(path) + 1);
+	stream.bound = true;
+	stream.listen_fd = fd;
+	return listen(fd, 0) ? -errno : 0;
+}
+
+void tap_stream_listen(char *path)
+{
+	int rc = -EADDRINUSE;
+
+	if (*path) {
+		rc = stream_bind(path);
+		if (rc == -EADDRINUSE)
+			die("Socket path %s already in use", path);
+		if (rc)
+			die("Couldn't bind socket %s: %s", path, strerror(-rc));
+	} else {
+		for (int n = 1; rc && n <= STREAM_PROBE_MAX; n++) {
+			snprintf(path, sizeof(stream.path),
+				 "/tmp/passt_%d.socket", n);
+			rc = stream_bind(path);
+		}
+		if (rc)
+			die("No free socket path /tmp/passt_N.socket, "
+			    "give one by --socket: %s", strerror(-rc));
+	}
+	info("UNIX domain socket bound at %s", path);
+}
+
+void tap_stream_use_fd(int fd)
+{
+	stream.fd = fd;
+}
+
+void tap_stream_start(bool one_off)
+{
+	struct loop_ref ref = { .kind = LOOP_TAP_LISTEN };
+	int rc;
+
+	stream.one_off = one_off;
+	loop_set_handler(LOOP_TAP, stream_event);
+	loop_set_handler(LOOP_TAP_LISTEN, stream_accept);
+	if (stream.fd >= 0) {
+		stream_connected(stream.fd);
+		return;
+	}
+	rc = loop_add(stream.listen_fd, EPOLLIN, ref);
+	if (rc)
+		die("Couldn't watch socket %s: %s", stream.path, strerror(-rc));
+}
+
+void tap_stream_undo(void)
+{
+	if (stream.bound)
+		unlink(stream.path);
+	stream.bound = false;
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: the link by a tap device
+ *
+ * Data: one receive area that a batch of frames is read into back to back, and
+ * one transmit buffer: a frame is written the moment it is committed, so the
+ * same 64 KiB are filled from a socket and written again and again while they
+ * are warm in the cache. There is no queue of ours: the kernel takes a frame or
+ * doesn't.
+ *
+ * Flow in: readable → up to TUN_BATCH reads, as long as a frame of the largest
+ * size still fits in the area → tap_rx(). Level-triggered: what is left makes
+ * another event.
+ *
+ * Offloads: a virtio-net header of 10 bytes precedes every frame. With
+ * TUNSETOFFLOAD the guest's kernel hands us TCP and UDP segments of up to 64 KiB
+ * and leaves checksums undone; unknown bits are refused, so sets are tried from
+ * rich to poor (USO4 and USO6 only together: Linux 6.2). What we write may use
+ * all of it anyway. A kernel that refuses the header itself gets none.
+ */
+#include "tap_tun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "loop.h"
+#include "vnet.h"
+#include "wire.h"
+
+enum {
+	TUN_FRAME_MAX	= 65535 + ETH_HLEN_ + sizeof(struct vnet_hdr),
+	TUN_RX_AREA	= 512 * 1024,
+	TUN_BATCH	= TAP_RX_BATCH,
+	TUN_ALIGN	= 64,
+	/* Offload bits by value: headers of build hosts may lack the last */
+	TUN_OFF_CSUM	= 0x01,
+	TUN_OFF_TSO	= 0x02 | 0x04,
+	TUN_OFF_USO	= 0x20 | 0x40,
+};
+
+static struct {
+	int fd;
+	bool vnet;
+	uint8_t tx[TAP_HDR_MAX + TUN_FRAME_MAX]
+		__attribute__((aligned(TUN_ALIGN)));
+	uint8_t rx[TUN_RX_AREA] __attribute__((aligned(TUN_ALIGN)));
+	struct iovec rx_iov[TUN_BATCH];
+	struct tap_frame rx_frame[TUN_BATCH];
+} tun = { .fd = -1 };
+
+/* Payload space: behind room for the headers, in the one buffer */
+static size_t tun_reserve(struct tap_tx *tx, size_t want, size_t seg,
+			  size_t hdr_len)
+{
+	size_t room = MIN(seg, (size_t)65535 - (hdr_len - ETH_HLEN_));
+
+	tx->hdr_len = (unsigned)hdr_len;
+	tx->seg = (unsigned)room;
+	tx->count = 1;
+	tx->iov[0].iov_base = tun.tx + sizeof(struct vnet_hdr) + TAP_HDR_MAX;
+	tx->iov[0].iov_len = MIN(want, room);
+	return tx->iov[0].iov_len;
+}
+
+/* One write; false if the device didn't take it */
+static bool tun_write(const struct iovec *iov, int cnt)
+{
+	static struct log_limit limit;
+	ssize_t n;
+
+	do {
+		n = cnt == 1 ? write(tun.fd, iov[0].iov_base, iov[0].iov_len) :
+			       writev(tun.fd, iov, cnt);
+	} while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return true;
+	if (errno == EBADFD || errno == ENODEV) {
+		info("Tap device is gone, exiting");
+		loop_exit(EXIT_SUCCESS);
+	} else if (errno != EAGAIN && errno != EIO && errno != ENOBUFS &&
+		   log_allow(&limit, loop_now(), 1, NULL)) {
+		debug("Writing to tap device: %s", strerror(errno));
+	}
+	return false;
+}
+
+static bool tun_commit(struct tap_tx *tx, unsigned i, const uint8_t *hdr,
+		       size_t len, const struct tap_meta *meta)
+{
+	uint8_t *p = (uint8_t *)tx->iov[i].iov_base - tx->hdr_len;
+	struct iovec iov;
+
+	memcpy(p, hdr, tx->hdr_len);
+	iov.iov_len = tx->hdr_len + len;
+	if (tun.vnet) {
+		struct vnet_hdr vh = vnet_encode(meta, tx->hdr_len,
+						 hdr[12] == 0x86);
+
+		p -= sizeof(vh);
+		memcpy(p, &vh, sizeof(vh));
+		iov.iov_len += sizeof(vh);
+	}
+	iov.iov_base = p;
+	return tun_write(&iov, 1);
+}
+
+static void tun_cancel(struct tap_tx *tx)
+{
+	(void)tx;
+}
+
+static bool tun_send(const uint8_t *hdr, size_t hdr_len,
+		     const struct bytes *payload, const struct tap_meta *meta)
+{
+	struct iovec iov[2 + TAP_TX_FRAMES];
+	struct vnet_hdr vh;
+	unsigned n = 0;
+
+	if (tun.vnet) {
+		vh = vnet_encode(meta, hdr_len, hdr[12] == 0x86);
+		iov[n++] = iov_const(&vh, sizeof(vh));
+	}
+	iov[n++] = iov_const(hdr, hdr_len);
+	n += bytes_to_iov(payload, iov + n, TAP_TX_FRAMES);
+	return tun_write(iov, (int)n);
+}
+
+static void tun_flush(void)
+{
+}
+
+static const struct tap_ops tun_ops = {
+	.reserve = tun_reserve,
+	.commit = tun_commit,
+	.cancel = tun_cancel,
+	.send = tun_send,
+	.flush = tun_flush,
+};
+
+/* Describe the bytes of one read as a frame; false if there is none in it */
+static bool tun_frame(unsigned i, uint8_t *p, size_t len)
+{
+	struct tap_frame *f = &tun.rx_frame[i];
+
+	f->meta = (struct tap_meta){ 0 };
+	if (tun.vnet) {
+		struct vnet_hdr vh;
+
+		if (len < sizeof(vh))
+			return false;
+		memcpy(&vh, p, sizeof(vh));
+		f->meta = vnet_decode(&vh);
+		p += sizeof(vh);
+		len -= sizeof(vh);
+	}
+	if (len < ETH_HLEN_)
+		return false;
+	tun.rx_iov[i] = (struct iovec){ p, len };
+	f->data = (struct bytes){ &tun.rx_iov[i], 1, 0, (uint32_t)len };
+	return true;
+}
+
+static void tun_readable(void)
+{
+	size_t used = 0;
+	unsigned n = 0;
+
+	while (n < TUN_BATCH && used + TUN_FRAME_MAX <= sizeof(tun.rx)) {
+		ssize_t len = read(tun.fd, tun.rx + used, TUN_FRAME_MAX);
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0 && errno != EAGAIN) {
+			info("Tap device is gone, exiting");
+			loop_exit(EXIT_SUCCESS);
+		}
+		if (len <= 0)
+			break;
+		if (!tun_frame(n, tun.rx + used, (size_t)len)) {
+			tap_counters.rx_bad++;
+			continue;
+		}
+		n++;
+		used += ((size_t)len + TUN_ALIGN - 1) &
+			~(size_t)(TUN_ALIGN - 1);
+	}
+	if (n)
+		tap_rx(tun.rx_frame, n);
+}
+
+static void tun_event(struct loop_ref ref, uint32_t events)
+{
+	(void)ref;
+	if (events & EPOLLIN) {
+		tun_readable();
+	} else if (events & (EPOLLHUP | EPOLLERR)) {
+		info("Tap device is gone, exiting");
+		loop_exit(EXIT_SUCCESS);
+	}
+}
+
+int tap_tun_open(void *args)
+{
+	struct tap_tun_args *a = args;
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	int fd, rc;
+
+	a->ret_what = "open /dev/net/tun";
+	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+
+	a->ret_what = "create tap interface";
+	memcpy(ifr.ifr_name, a->ifname, IFNAMSIZ);
+	if (!ioctl(fd, TUNSETIFF, &ifr))
+		return fd;
+	if (errno == EINVAL) {
+		ifr.ifr_flags = IFF_TAP | IFF_NO_PI;
+		if (!ioctl(fd, TUNSETIFF, &ifr))
+			return fd;
+	}
+	rc = -errno;
+	close(fd);
+	return rc;
+}
+
+void tap_tun_start(int fd)
+{
+	static const unsigned offloads[] = {
+		TUN_OFF_CSUM | TUN_OFF_TSO | TUN_OFF_USO,
+		TUN_OFF_CSUM | TUN_OFF_TSO,
+		TUN_OFF_CSUM,
+		0,
+	};
+	struct tap_caps caps = { .max_frame = 65535 };
+	struct loop_ref ref = { .kind = LOOP_TAP };
+	struct ifreq ifr = { 0 };
+	int rc;
+
+	tun.fd = fd;
+	/* A descriptor handed to us may have been made without the header */
+	tun.vnet = !ioctl(fd, TUNGETIFF, &ifr) &&
+		   ifr.ifr_flags & IFF_VNET_HDR;
+	if (tun.vnet) {
+		int hdr_size = sizeof(struct vnet_hdr);
+		unsigned i = 0;
+
+		if (ioctl(fd, TUNSETVNETHDRSZ, &hdr_size))
+			debug("TUNSETVNETHDRSZ: %s", strerror(errno));
+		while (i < ARRAY_SIZE(offloads) &&
+		       ioctl(fd, TUNSETOFFLOAD, (unsigned long)offloads[i]))
+			i++;
+		caps.csum = true;
+		caps.gso = true;
+		caps.uso = i == 0;
+	}
+	debug("Tap device: virtio header %s, TSO %s, USO %s",
+	      tun.vnet ? "yes" : "no", caps.gso ? "yes" : "no",
+	      caps.uso ? "yes" : "no");
+
+	loop_set_handler(LOOP_TAP, tun_event);
+	rc = loop_add(fd, EPOLLIN, ref);
+	if (rc)
+		die("Couldn't watch the tap device: %s", strerror(-rc));
+	tap_set_link(&tun_ops, &caps);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The link by a tap device, with a virtio-net header and offloads */
+#ifndef TAP_TUN_H
+#define TAP_TUN_H
+
+#include <net/if.h>
+
+/* Runs inside the namespace: opens /dev/net/tun and makes the interface
+ * `ifname`. Descriptor, or -errno of what failed: *ret_what then says which
+ * step it was.
+ */
+struct tap_tun_args {
+	char ifname[IFNAMSIZ];
+	const char *ret_what;
+};
+int tap_tun_open(void *args);	/* struct tap_tun_args *; see netns_run() */
+
+/* Probe offloads of fd, make it the link, register with the loop */
+void tap_tun_start(int fd);
+
+#endif /* TAP_TUN_H */

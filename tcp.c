@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: life cycle of a TCP connection: opening from either side, events of the
+ * host's socket, closing
+ *
+ * Flow, guest connects: SYN → tcp_open(): non-blocking connect() → SYN_DEFERRED
+ * until it has resolved → SYN-ACK (SYN_RCVD) or RST → ACK → ESTABLISHED.
+ * Host connects: tcp_accept(): accept4() until EAGAIN → SYN (SYN_SENT) →
+ * SYN-ACK → ESTABLISHED; or the guest's RST or silence → RST to the host.
+ *
+ * Closing: end of the host's stream is a FIN to the guest after the last byte;
+ * the guest's FIN is shutdown(SHUT_WR). When both are through, the socket is
+ * closed: what it still has to send is the kernel's business. A reset of either
+ * side becomes one on the other.
+ *
+ * Invariants: conn->fd is >= 0 in all states but TIME_WAIT; it is watched
+ * edge-triggered for everything, so whoever stops before EAGAIN must see to it
+ * that he comes again: by an ACK, by the list for the end of the turn, or by
+ * tcp_link_ready().
+ *
+ * tcp_in.c has the guest's segments, tcp_out.c what is sent to it, tcp_timer.c
+ * all timers, tcp_window.c the policy of windows and ACKs.
+ */
+#include "tcp.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fwd.h"
+#include "listen.h"
+#include "sock.h"
+#include "tcp_opt.h"
+#include "tcp_window.h"
+#include "util.h"
+#include "wire.h"
+
+enum {
+	TCP_ACCEPT_BUDGET	= 256,	/* per listener and turn */
+	TCP_MSS_MIN		= 48,	/* what a guest may ask for */
+	TCP_CHALLENGE_RATE	= 100,	/* per second: RFC 5961 7 */
+	TCP_EVENTS		= EPOLLIN | EPOLLOUT | EPOLLRDHUP |
+				  (int)EPOLLET,
+};
+
+struct tcp_counters tcp_counters;
+
+static struct {
+	const struct conf *conf;
+	uint32_t queue_head;		/* flow index + 1; 0: empty */
+	struct log_limit challenge, refused;
+	uint32_t iss_salt;
+	int spare_fd;			/* given up to refuse a connection */
+} tcp;
+
+/* What may follow each state, one bit each. Any may end in TCP_CLOSED. */
+static const uint16_t tcp_next[TCP_STATES] = {
+	[TCP_CLOSED] = 1 << TCP_SYN_DEFERRED | 1 << TCP_SYN_SENT,
+	[TCP_SYN_DEFERRED] = 1 << TCP_SYN_RCVD,
+	[TCP_SYN_SENT] = 1 << TCP_ESTABLISHED | 1 << TCP_SYN_RCVD,
+	[TCP_SYN_RCVD] = 1 << TCP_ESTABLISHED,
+	[TCP_ESTABLISHED] = 1 << TCP_FIN_WAIT_1 | 1 << TCP_CLOSE_WAIT,
+	[TCP_FIN_WAIT_1] = 1 << TCP_FIN_WAIT_2 | 1 << TCP_CLOSING |
+			   1 << TCP_TIME_WAIT,
+	[TCP_FIN_WAIT_2] = 1 << TCP_TIME_WAIT,
+	[TCP_CLOSE_WAIT] = 1 << TCP_LAST_ACK,
+	[TCP_CLOSING] = 1 << TCP_TIME_WAIT,
+	[TCP_LAST_ACK] = 0,
+	[TCP_TIME_WAIT] = 0,
+};
+
+static const char *const tcp_state_name[TCP_STATES] = {
+	"CLOSED", "SYN_DEFERRED", "SYN_SENT", "SYN_RCVD", "ESTABLISHED",
+	"FIN_WAIT_1", "FIN_WAIT_2", "CLOSE_WAIT", "CLOSING", "LAST_ACK",
+	"TIME_WAIT",
+};
+
+void tcp_set_state(struct flow *f, enum tcp_state state)
+{
+	assert(state == TCP_CLOSED || tcp_next[f->tcp.state] & 1 << state);
+	flow_debug(f, "%s -> %s", tcp_state_name[f->tcp.state],
+		   tcp_state_name[state]);
+	f->tcp.state = (uint8_t)state;
+}
+
+bool tcp_may_send(const struct tcp_conn *conn)
+{
+	return (conn->state == TCP_ESTABLISHED ||
+		conn->state == TCP_CLOSE_WAIT) && !conn->fin_sent;
+}
+
+uint32_t tcp_now_s(void)
+{
+	return (uint32_t)(loop_now().us / 1000000);
+}
+
+bool tcp_challenge_allowed(void)
+{
+	if (!log_allow(&tcp.challenge, loop_now(), TCP_CHALLENGE_RATE, NULL))
+		return false;
+	tcp_counters.challenge_acks++;
+	return true;
+}
+
+void tcp_queue(struct flow *f)
+{
+	if (f->tcp.queued)
+		return;
+	f->tcp.queued = true;
+	f->tcp.next_queued = tcp.queue_head;
+	tcp.queue_head = flow_index(f) + 1;
+}
+
+void tcp_run_queue(void)
+{
+	uint32_t at = tcp.queue_head;
+
+	tcp.queue_head = 0;
+	while (at) {
+		struct flow *f = flow_at(at - 1);
+		struct tcp_conn *conn = &f->tcp;
+
+		at = conn->next_queued;
+		conn->queued = false;
+		if (f->type != FLOW_TCP)
+			continue;	/* ended since */
+		if (conn->want_out) {
+			conn->want_out = false;
+			tcp_out(f);
+		}
+		if (f->type == FLOW_TCP && conn->want_ack)
+			tcp_send_ack(f);
+	}
+}
+
+void tcp_done(struct flow *f)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	if (f->type != FLOW_TCP)
+		return;
+	tcp_set_state(f, TCP_CLOSED);
+	tcp_timer_cancel(f);
+	close_fd(&conn->fd);
+	flow_free(f);
+}
+
+void tcp_abort_sock(struct flow *f)
+{
+	sock_reset(&f->tcp.fd);
+	tcp_done(f);
+}
+
+void tcp_abort(struct flow *f)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	tcp_counters.resets++;
+	switch ((enum tcp_state)conn->state) {
+	case TCP_CLOSED:
+	case TCP_TIME_WAIT:
+	case TCP_STATES:
+		break;
+	case TCP_SYN_DEFERRED:
+		/* As a closed port would: RFC 9293 3.10.7.1 */
+		tcp_send_flags(f, 0, TCP_RST | TCP_ACK);
+		break;
+	case TCP_SYN_SENT:
+		tcp_send_flags(f, conn->snd_nxt, TCP_RST);
+		break;
+	case TCP_SYN_RCVD:
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT_1:
+	case TCP_FIN_WAIT_2:
+	case TCP_CLOSE_WAIT:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+		tcp_send_flags(f, conn->snd_nxt, TCP_RST | TCP_ACK);
+		break;
+	}
+	tcp_abort_sock(f);
+}
+
+void tcp_shut_sock(struct flow *f)
+{
+	if (f->tcp.sock_wr_shut)
+		return;
+	f->tcp.sock_wr_shut = true;
+	if (shutdown(f->tcp.fd, SHUT_WR))
+		flow_debug(f, "shutdown: %s", strerror(errno));
+}
+
+/* RFC 6528: a clock of 4 µs and a keyed hash of the addresses */
+static tcp_seq tcp_new_iss(const struct flow *f)
+{
+	return (tcp_seq)(loop_now().us / 4) + tcp.iss_salt +
+	       (tcp_seq)flow_side_hash(PROTO_TCP, &f->side[GUEST]);
+}
+
+/* What both ways of opening have in common */
+static void tcp_new_conn(struct flow *f, int fd)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	conn->fd = fd;
+	conn->mss = TCP_MSS_DEFAULT;
+	conn->iss = tcp_new_iss(f);
+	conn->snd_una = conn->iss;
+	conn->snd_nxt = conn->iss + 1;
+	conn->sock_una = conn->iss + 1;
+	conn->active_s = tcp_now_s();
+	flow_activate(f, FLOW_TCP);
+	flow_hash(f, GUEST);
+}
+
+/* How long is the host's path, and from where does it count? */
+static void tcp_sock_established(struct flow *f)
+{
+	struct tcp_conn *conn = &f->tcp;
+	struct sock_tcp_info ti;
+
+	if (!sock_tcp_info(conn->fd, &ti))
+		return;
+	conn->acked_syn = ti.acked > 0;
+	conn->min_rtt_us = ti.min_rtt_us;
+	conn->mirror_ack = ti.has_acked && ti.min_rtt_us > TCP_SHORT_PATH_US;
+	f->side[HOST].our = sock_local(conn->fd, &f->side[HOST].our_port);
+}
+
+/* Window of the SYN or SYN-ACK */
+static void tcp_first_window(struct tcp_conn *conn)
+{
+	uint32_t size, queued, room = UINT16_MAX;
+
+	if (sock_sndbuf(conn->fd, &size, &queued))
+		room = MIN(room, tcp_window_room(size, queued));
+	conn->rcv_edge = conn->rcv_nxt + room;
+}
+
+void tcp_established(struct flow *f)
+{
+	f->tcp.retries = 0;
+	tcp_set_state(f, TCP_ESTABLISHED);
+	tcp_timer_idle(f);
+}
+
+/* connect() has resolved: answer the guest's SYN */
+static void tcp_connected(struct flow *f)
+{
+	tcp_sock_established(f);
+	tcp_first_window(&f->tcp);
+	tcp_set_state(f, TCP_SYN_RCVD);
+	tcp_send_syn(f);
+	tcp_timer_syn_sent(f);
+}
+
+static void tcp_connect_failed(struct flow *f, int error)
+{
+	tcp_counters.refused++;
+	flow_debug(f, "connect: %s", strerror(error));
+	tcp_abort(f);
+}
+
+/* Options of the guest's SYN or SYN-ACK */
+static void tcp_take_syn(struct tcp_conn *conn, const struct pkt *pkt)
+{
+	struct tcp_opts o;
+	uint16_t mss;
+
+	tcp_opt_parse(pkt->tcp.opt, pkt->tcp.opt_len, &o);
+	conn->irs = pkt->tcp.seq;
+	conn->rcv_nxt = conn->irs + 1;
+	conn->rcv_wup = conn->rcv_nxt;
+	conn->wscale_ok = o.has_wscale;
+	conn->snd_wscale = o.has_wscale ? o.wscale : 0;
+	conn->rcv_wscale = TCP_WSCALE;
+	conn->sack_ok = o.sack_ok;
+	conn->ts_ok = o.has_ts;
+	conn->ts_recent = o.ts_val;
+	conn->ts_recent_s = tcp_now_s();
+	mss = o.has_mss && o.mss ? o.mss : TCP_MSS_DEFAULT;
+	mss = MAX(mss, TCP_MSS_MIN);
+	/* RFC 6691: the option's number doesn't allow for options */
+	conn->mss = (uint16_t)(conn->ts_ok && mss > 12 + TCP_MSS_MIN ?
+			       mss - 12 : mss);
+	conn->snd_wnd = conn->snd_wnd_max = pkt->tcp.wnd;
+	conn->snd_wl1 = pkt->tcp.seq;
+	conn->snd_wl2 = pkt->tcp.ack;
+}
+
+void tcp_take_syn_ack(struct flow *f, const struct pkt *pkt)
+{
+	tcp_take_syn(&f->tcp, pkt);
+	f->tcp.rcv_edge = f->tcp.rcv_nxt + UINT16_MAX;
+}
+
+void tcp_open(const struct pkt *pkt)
+{
+	struct flow_side guest = {
+		.our = pkt->dst, .our_port = pkt->dport,
+		.peer = pkt->src, .peer_port = pkt->sport,
+	};
+	struct flow_side host;
+	struct flow *f;
+	int fd, rc;
+
+	if (!fwd_map_out(tcp.conf, &guest, &host))
+		return;
+	f = flow_alloc();
+	fd = f ? sock_outbound(SOCK_STREAM, IPPROTO_TCP, &host.peer,
+			       &host.our, 0) : -ENFILE;
+	if (fd < 0) {
+		if (log_allow(&tcp.refused, loop_now(), 1, NULL))
+			warn("TCP %s -> %s refused: %s",
+			     ENDPOINT_STR(&guest.peer, guest.peer_port),
+			     ENDPOINT_STR(&guest.our, guest.our_port),
+			     f ? strerror(-fd) : "flow table is full");
+		if (f)
+			flow_free(f);
+		tcp_send_stray_rst(pkt);
+		return;
+	}
+	f->proto = PROTO_TCP;
+	f->ini = GUEST;
+	f->side[GUEST] = guest;
+	f->side[HOST] = host;
+	tcp_new_conn(f, fd);
+	tcp_take_syn(&f->tcp, pkt);
+	tcp_set_state(f, TCP_SYN_DEFERRED);
+
+	rc = sock_connect(fd, &host.peer, host.peer_port);
+	if (rc && rc != -EINPROGRESS) {
+		tcp_connect_failed(f, -rc);
+		return;
+	}
+	if (loop_add(fd, (uint32_t)TCP_EVENTS, flow_ref(f, LOOP_TCP)))
+		tcp_connect_failed(f, ENOMEM);
+	else if (!rc)
+		tcp_connected(f);
+}
+
+/* A connection of the host's to a forwarded port */
+static void tcp_accepted(const struct listener *l, int fd,
+			 const union sockaddr_any *sa)
+{
+	struct flow_side host, guest;
+	struct flow *f;
+
+	host.peer = addr_from_sockaddr(sa, &host.peer_port);
+	host.our = sock_local(fd, &host.our_port);
+	f = tap_is_up() &&
+	    fwd_map_in(tcp.conf, &tap_guest, l->rule, &host, &guest) &&
+	    !flow_lookup(GUEST, PROTO_TCP, &guest) ? flow_alloc() : NULL;
+	if (!f) {
+		debug("TCP connection from %s can't be forwarded",
+		      ENDPOINT_STR(&host.peer, host.peer_port));
+		sock_reset(&fd);
+		return;
+	}
+	f->proto = PROTO_TCP;
+	f->ini = HOST;
+	f->side[GUEST] = guest;
+	f->side[HOST] = host;
+	tcp_new_conn(f, fd);
+	f->tcp.forwarded = true;
+	tcp_sock_established(f);
+	tcp_first_window(&f->tcp);
+	tcp_set_state(f, TCP_SYN_SENT);
+	if (loop_add(fd, (uint32_t)TCP_EVENTS, flow_ref(f, LOOP_TCP))) {
+		tcp_abort_sock(f);
+		return;
+	}
+	tcp_send_syn(f);
+	tcp_timer_syn_sent(f);
+}
+
+/* Out of descriptors: refuse one connection at a time with the spare one, so
+ * that clients learn at once and the listener doesn't keep us busy
+ */
+static void tcp_refuse(const struct listener *l)
+{
+	int fd;
+
+	if (log_allow(&tcp.refused, loop_now(), 1, NULL))
+		warn("No descriptors left for connections to port %u", l->port);
+	close_fd(&tcp.spare_fd);
+	while ((fd = accept4(l->fd, NULL, NULL,
+			     SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+		sock_reset(&fd);
+	tcp.spare_fd = dup(loop_fd());
+}
+
+static void tcp_accept(struct loop_ref ref, uint32_t events)
+{
+	const struct listener *l = listen_at(ref.index);
+
+	(void)events;
+	/* Level-triggered: what the budget leaves makes another event */
+	for (int i = 0; i < TCP_ACCEPT_BUDGET; i++) {
+		union sockaddr_any sa;
+		socklen_t len = sizeof(sa);
+		int fd = accept4(l->fd, &sa.sa, &len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+			tcp_refuse(l);
+			return;
+		}
+		if (fd < 0)
+			return;
+		tcp_accepted(l, fd, &sa);
+	}
+}
+
+void tcp_listen(void)
+{
+	for (uint32_t i = 0; i < listen_count(); i++) {
+		const struct listener *l = listen_at(i);
+		struct loop_ref ref = { .kind = LOOP_LISTEN_TCP, .index = i };
+		int rc;
+
+		if (l->rule->proto != PROTO_TCP)
+			continue;
+		rc = loop_add(l->fd, EPOLLIN, ref);
+		if (rc)
+			die("Couldn't watch port %u: %s", l->port,
+			    strerror(-rc));
+	}
+}
+
+static void tcp_sock_event(struct loop_ref ref, uint32_t events)
+{
+	struct flow *f = flow_from_ref(ref, FLOW_TCP);
+	struct tcp_conn *conn;
+
+	if (!f)
+		return;
+	conn = &f->tcp;
+	if (conn->state == TCP_SYN_DEFERRED) {
+		int error = events & (EPOLLERR | EPOLLHUP) ?
+			    sock_error(conn->fd) : 0;
+
+		if (error || events & EPOLLHUP)
+			tcp_connect_failed(f, error ? error : ECONNRESET);
+		else if (events & EPOLLOUT)
+			tcp_connected(f);
+		return;
+	}
+	if (events & EPOLLERR) {
+		flow_debug(f, "socket error: %s",
+			   strerror(sock_error(conn->fd)));
+		tcp_abort(f);
+		return;
+	}
+	if (events & EPOLLRDHUP)
+		conn->sock_eof = true;
+	if (events & EPOLLOUT && conn->wnd_closed) {
+		conn->wnd_closed = false;
+		tcp_send_ack_if_news(f);
+	}
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP))
+		tcp_out(f);
+}
+
+void tcp_init(const struct conf *c)
+{
+	tcp.conf = c;
+	random_bytes(&tcp.iss_salt, sizeof(tcp.iss_salt));
+	tcp.spare_fd = dup(loop_fd());
+	tcp_timer_init();
+	loop_set_handler(LOOP_TCP, tcp_sock_event);
+	loop_set_handler(LOOP_LISTEN_TCP, tcp_accept);
+}

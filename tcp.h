@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* TCP: a connection of the guest's stack mapped onto a native socket */
+#ifndef TCP_H
+#define TCP_H
+
+#include "conf_types.h"
+#include "flow.h"
+#include "frame_parse.h"
+
+/* ---- For the rest of the program ---- */
+
+void tcp_init(const struct conf *c);
+/* Watch the TCP listeners of listen.c */
+void tcp_listen(void);
+/* A run of n >= 1 segments with the same addresses and ports */
+void tcp_input(const struct pkt *pkts, unsigned n);
+/* End-of-turn hook: ACKs, output that was put off, once per connection */
+void tcp_run_queue(void);
+
+struct tcp_counters {
+	uint64_t in_segs, out_segs, rtx_segs, rto, resets, refused;
+	uint64_t short_writes, out_of_order, challenge_acks;
+};
+extern struct tcp_counters tcp_counters;
+
+/* ---- Between tcp*.c ---- */
+
+enum {
+	TCP_OUT_BUDGET	= 256 * 1024,	/* bytes per connection and turn */
+};
+
+/* The one place where a state changes; checks that it may */
+void tcp_set_state(struct flow *f, enum tcp_state state);
+/* Put on the list for the end of the turn */
+void tcp_queue(struct flow *f);
+/* Connection is through on the guest's side */
+void tcp_established(struct flow *f);
+/* Forget the connection: close() the socket, free the flow */
+void tcp_done(struct flow *f);
+/* RST to both sides, then forget it */
+void tcp_abort(struct flow *f);
+/* RST to the host's side only (the guest has sent one, or has gone) */
+void tcp_abort_sock(struct flow *f);
+/* shutdown(SHUT_WR) once */
+void tcp_shut_sock(struct flow *f);
+/* Guest's SYN for which there is no flow */
+void tcp_open(const struct pkt *pkt);
+/* Note what the guest's SYN-ACK (or SYN, in a simultaneous open) says */
+void tcp_take_syn_ack(struct flow *f, const struct pkt *pkt);
+/* May data be sent to the guest in this state? */
+bool tcp_may_send(const struct tcp_conn *conn);
+/* Seconds of the clock, for what needs no more */
+uint32_t tcp_now_s(void);
+bool tcp_challenge_allowed(void);
+
+/* tcp_out.c */
+/* Control segment at seq with flags; adds ACK, window, timestamps. Updates what
+ * was acknowledged. False: the link is full.
+ */
+bool tcp_send_flags(struct flow *f, tcp_seq seq, uint8_t flags);
+/* SYN, or SYN-ACK in SYN_RCVD */
+bool tcp_send_syn(struct flow *f);
+/* ACK at once, window and acknowledgement fresh */
+void tcp_send_ack(struct flow *f);
+/* The same, but only if it says something new; otherwise sees to it that it is
+ * tried again in time
+ */
+void tcp_send_ack_if_news(struct flow *f);
+/* RST in reply to a segment that belongs to no connection: RFC 9293 3.10.7.1 */
+void tcp_send_stray_rst(const struct pkt *pkt);
+/* Send what the socket has and the window allows, then FIN if it has ended */
+void tcp_out(struct flow *f);
+/* Remove from the socket's queue what the guest has acknowledged */
+void tcp_discard_acked(struct flow *f);
+/* Send again: the first holes (SACK), or the first segment */
+void tcp_retransmit(struct flow *f, uint32_t budget);
+/* Duplicate ACKs or SACK say that something is lost: start recovery */
+void tcp_enter_recovery(struct flow *f, bool by_rto);
+/* An empty segment that the guest must answer (zero window, keepalive) */
+void tcp_send_probe(struct flow *f);
+
+/* tcp_timer.c: events by name, the policy is there */
+void tcp_timer_init(void);
+void tcp_timer_syn_sent(struct flow *f);
+void tcp_timer_data_sent(struct flow *f);
+void tcp_timer_acked(struct flow *f, bool progress);
+void tcp_timer_window_closed(struct flow *f);
+void tcp_timer_idle(struct flow *f);
+void tcp_timer_time_wait(struct flow *f);
+void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us);
+void tcp_timer_cancel(struct flow *f);
+/* RTT sample, RFC 6298 2 */
+void tcp_timer_rtt(struct flow *f, uint32_t rtt_us);
+
+#endif /* TCP_H */

@@ -1,0 +1,620 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: a segment of the guest arrives: RFC 9293 3.10.7
+ *
+ * Flow: tcp_input() gets a run of segments of one connection. Each goes through
+ * the checks in the order of the RFC; in-order payload is only noted. At the
+ * end of the run all of it is written to the socket by one sendmsg(), what the
+ * socket took is what rcv_nxt advances by, and one ACK is put on the list for
+ * the end of the turn.
+ *
+ * Invariants: nothing is kept for later. What is out of order or didn't fit is
+ * dropped, with an immediate duplicate ACK: the guest's stack has it still.
+ */
+#include "tcp.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sock.h"
+#include "tcp_opt.h"
+#include "tcp_window.h"
+#include "wire.h"
+
+enum {
+	IN_IOV		= TAP_RX_BATCH,
+	DUP_ACKS	= 3,		/* RFC 5681 3.2 */
+	PAWS_IDLE_S	= 24 * 24 * 3600,	/* RFC 7323 5.5 */
+};
+
+/* What a run has gathered for the socket */
+struct tcp_run {
+	struct iovec iov[IN_IOV];
+	unsigned cnt;
+	uint32_t len;			/* bytes in iov */
+	tcp_seq nxt;			/* rcv_nxt, when those are taken */
+	bool fin;			/* FIN follows them */
+	bool acked;			/* snd_una or snd_wnd have moved */
+	bool closed;			/* flow is gone */
+};
+
+/* Write what the run has; whatever doesn't fit is the guest's again */
+static void tcp_run_flush(struct flow *f, struct tcp_run *run)
+{
+	struct tcp_conn *conn = &f->tcp;
+	struct msghdr msg = { .msg_iov = run->iov, .msg_iovlen = run->cnt };
+	ssize_t n = 0;
+
+	if (run->len) {
+		do {
+			n = sendmsg(conn->fd, &msg,
+				    MSG_DONTWAIT | MSG_NOSIGNAL);
+		} while (n < 0 && errno == EINTR);
+		if (n < 0 && errno != EAGAIN && errno != ENOBUFS &&
+		    errno != ENOMEM) {
+			flow_debug(f, "write: %s", strerror(errno));
+			tcp_abort(f);
+			run->closed = true;
+			return;
+		}
+		n = MAX(n, 0);
+		conn->rcv_nxt += (uint32_t)n;
+		conn->want_ack = true;
+	}
+	if ((uint32_t)n < run->len) {
+		tcp_counters.short_writes++;
+		run->fin = false;
+	}
+	run->len = run->cnt = 0;
+	run->nxt = conn->rcv_nxt;
+}
+
+/* The guest's FIN, behind everything that was taken: RFC 9293 3.10.7.4, 8th */
+static void tcp_in_fin(struct flow *f)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	conn->rcv_nxt++;
+	conn->rcv_edge = seq_max(conn->rcv_edge, conn->rcv_nxt);
+	conn->fin_rcvd = true;
+	conn->want_ack = true;
+	tcp_shut_sock(f);
+	switch ((enum tcp_state)conn->state) {
+	case TCP_ESTABLISHED:
+		tcp_set_state(f, TCP_CLOSE_WAIT);
+		break;
+	case TCP_FIN_WAIT_1:
+		tcp_set_state(f, TCP_CLOSING);
+		break;
+	case TCP_FIN_WAIT_2:
+		tcp_set_state(f, TCP_TIME_WAIT);
+		break;
+	case TCP_CLOSED:
+	case TCP_SYN_DEFERRED:
+	case TCP_SYN_SENT:
+	case TCP_SYN_RCVD:
+	case TCP_CLOSE_WAIT:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+	case TCP_TIME_WAIT:
+	case TCP_STATES:
+		break;
+	}
+}
+
+static void tcp_run_add(struct tcp_run *run, const struct bytes *payload)
+{
+	unsigned n = bytes_to_iov(payload, run->iov + run->cnt,
+				  IN_IOV - run->cnt);
+
+	for (unsigned i = 0; i < n; i++) {
+		run->len += (uint32_t)run->iov[run->cnt + i].iov_len;
+		run->nxt += (tcp_seq)run->iov[run->cnt + i].iov_len;
+	}
+	run->cnt += n;
+}
+
+/* Payload and FIN of an acceptable segment, RFC 9293 3.10.7.4, 7th and 8th */
+static void tcp_in_text(struct flow *f, const struct pkt *pkt,
+			struct tcp_run *run)
+{
+	struct tcp_conn *conn = &f->tcp;
+	uint32_t skip = run->nxt - pkt->tcp.seq, len = pkt->payload.len;
+	bool fin = pkt->tcp.flags & TCP_FIN;
+	struct bytes text;
+
+	if ((!len && !fin) || conn->fin_rcvd || run->fin)
+		return;
+	if (seq_gt(pkt->tcp.seq, run->nxt)) {
+		/* Out of order: tell at once, so that the guest can repair it */
+		tcp_counters.out_of_order++;
+		tcp_run_flush(f, run);
+		if (!run->closed)
+			tcp_send_ack(f);
+		return;
+	}
+	/* Of data beyond what was promised, only the part within counts */
+	if (seq_gt(pkt->tcp.seq + len, conn->rcv_edge)) {
+		len = conn->rcv_edge - pkt->tcp.seq;
+		fin = false;
+		conn->want_ack = true;
+	}
+	if (skip < len) {
+		text = bytes_slice(&pkt->payload, skip, len - skip);
+		if (run->cnt == IN_IOV)
+			tcp_run_flush(f, run);
+		if (!run->closed)
+			tcp_run_add(run, &text);
+	}
+	run->fin = fin;
+}
+
+/* Remember what the guest has beyond snd_una: the blocks of this segment, and
+ * those of earlier ones as long as they stay apart
+ */
+static void tcp_in_sack(struct tcp_conn *conn, const struct tcp_opts *o)
+{
+	for (unsigned i = 0; i < o->sacks; i++) {
+		struct tcp_sack s = o->sack[i], *slot = NULL;
+
+		if (seq_leq(s.left, conn->snd_una) ||
+		    seq_geq(s.left, s.right) || seq_gt(s.right, conn->snd_nxt))
+			continue;	/* old, a D-SACK, or nonsense */
+		for (unsigned j = 0; j < TCP_SACK_MAX; j++) {
+			struct tcp_sack *k = &conn->sack[j];
+
+			if (k->left == k->right) {
+				slot = slot ? slot : k;
+			} else if (seq_leq(s.left, k->right) &&
+				   seq_leq(k->left, s.right)) {
+				s.left = seq_min(s.left, k->left);
+				s.right = seq_max(s.right, k->right);
+				k->left = k->right = 0;
+				slot = slot ? slot : k;
+			}
+		}
+		if (slot)
+			*slot = s;
+	}
+	/* Lowest first: holes are found by walking up */
+	for (unsigned i = 1; i < TCP_SACK_MAX; i++) {
+		struct tcp_sack s = conn->sack[i];
+		unsigned j = i;
+
+		for (; j && s.left != s.right &&
+		     (conn->sack[j - 1].left == conn->sack[j - 1].right ||
+		      seq_lt(s.left, conn->sack[j - 1].left)); j--)
+			conn->sack[j] = conn->sack[j - 1];
+		conn->sack[j] = s;
+	}
+}
+
+static void tcp_forget_sack(struct tcp_conn *conn)
+{
+	for (unsigned i = 0; i < TCP_SACK_MAX; i++) {
+		struct tcp_sack *s = &conn->sack[i];
+
+		if (s->left == s->right || seq_gt(s->left, conn->snd_una))
+			continue;
+		if (seq_leq(s->right, conn->snd_una))
+			s->left = s->right = 0;
+		else
+			s->left = conn->snd_una;
+	}
+}
+
+static uint32_t tcp_sacked_bytes(const struct tcp_conn *conn)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < TCP_SACK_MAX; i++)
+		n += conn->sack[i].right - conn->sack[i].left;
+	return n;
+}
+
+/* Window of a segment: RFC 9293 3.10.7.4, 5th */
+static void tcp_in_window(struct flow *f, const struct pkt *pkt,
+			  struct tcp_run *run)
+{
+	struct tcp_conn *conn = &f->tcp;
+	uint32_t wnd = pkt->tcp.wnd << conn->snd_wscale;
+
+	if (!seq_lt(conn->snd_wl1, pkt->tcp.seq) &&
+	    !(conn->snd_wl1 == pkt->tcp.seq &&
+	      seq_leq(conn->snd_wl2, pkt->tcp.ack)))
+		return;
+	if (!conn->snd_wnd && wnd)
+		conn->retries = 0;	/* persist is over */
+	if (wnd != conn->snd_wnd)
+		run->acked = true;
+	conn->snd_wnd = wnd;
+	conn->snd_wnd_max = MAX(conn->snd_wnd_max, wnd);
+	conn->snd_wl1 = pkt->tcp.seq;
+	conn->snd_wl2 = pkt->tcp.ack;
+}
+
+/* Acknowledges something new */
+static void tcp_in_new_ack(struct flow *f, tcp_seq ack)
+{
+	struct tcp_conn *conn = &f->tcp;
+	uint32_t n = ack - conn->snd_una;
+
+	if (conn->rtt_timing && seq_gt(ack, conn->rtt_seq)) {
+		conn->rtt_timing = false;
+		tcp_timer_rtt(f, (uint32_t)loop_now().us - conn->rtt_start_us);
+	}
+	conn->snd_una = ack;
+	conn->dup_acks = 0;
+	tcp_forget_sack(conn);
+	tcp_timer_acked(f, true);
+	if (!conn->recovery)
+		return;
+	if (seq_geq(ack, conn->recover))
+		conn->recovery = conn->rto_recovery = false;
+	else
+		tcp_retransmit(f, conn->rto_recovery ?
+			       MAX(2 * n, conn->mss) : TCP_OUT_BUDGET);
+}
+
+/* Is it a duplicate ACK in the sense of RFC 5681 2? */
+static bool tcp_is_dup_ack(const struct tcp_conn *conn, const struct pkt *pkt,
+			   bool has_sack)
+{
+	return pkt->tcp.ack == conn->snd_una &&
+	       conn->snd_una != conn->snd_nxt && !pkt->payload.len &&
+	       !(pkt->tcp.flags & (TCP_SYN | TCP_FIN)) &&
+	       (has_sack ||
+		pkt->tcp.wnd << conn->snd_wscale == conn->snd_wnd);
+}
+
+/* ACK field of an acceptable segment. False: the segment ends here. */
+static bool tcp_in_ack(struct flow *f, const struct pkt *pkt,
+		       const struct tcp_opts *o, struct tcp_run *run)
+{
+	struct tcp_conn *conn = &f->tcp;
+	tcp_seq ack = pkt->tcp.ack;
+
+	/* RFC 5961 5.2: neither the future nor a distant past */
+	if (seq_gt(ack, conn->snd_nxt) ||
+	    seq_lt(ack, conn->snd_una - MAX(conn->snd_wnd_max, 1))) {
+		if (tcp_challenge_allowed())
+			tcp_send_ack(f);
+		return false;
+	}
+	if (conn->sack_ok)
+		tcp_in_sack(conn, o);
+	if (seq_gt(ack, conn->snd_una)) {
+		tcp_in_new_ack(f, ack);
+		run->acked = true;
+	} else if (tcp_is_dup_ack(conn, pkt, o->sacks)) {
+		conn->dup_acks = (uint8_t)MIN(conn->dup_acks + 1, 200);
+		if (!conn->recovery &&
+		    (conn->dup_acks >= DUP_ACKS ||
+		     tcp_sacked_bytes(conn) >= DUP_ACKS * conn->mss))
+			tcp_enter_recovery(f, false);
+		else if (conn->recovery && o->sacks)
+			tcp_retransmit(f, TCP_OUT_BUDGET);
+	}
+	tcp_in_window(f, pkt, run);
+	return true;
+}
+
+/* Our FIN has been acknowledged: go on in the closing states */
+static void tcp_in_fin_acked(struct flow *f, struct tcp_run *run)
+{
+	switch ((enum tcp_state)f->tcp.state) {
+	case TCP_FIN_WAIT_1:
+		tcp_set_state(f, TCP_FIN_WAIT_2);
+		break;
+	case TCP_CLOSING:
+		tcp_set_state(f, TCP_TIME_WAIT);
+		break;
+	case TCP_LAST_ACK:
+		run->closed = true;
+		break;
+	case TCP_CLOSED:
+	case TCP_SYN_DEFERRED:
+	case TCP_SYN_SENT:
+	case TCP_SYN_RCVD:
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT_2:
+	case TCP_CLOSE_WAIT:
+	case TCP_TIME_WAIT:
+	case TCP_STATES:
+		break;
+	}
+}
+
+/* RFC 9293 3.10.7.4, 1st: does the segment touch the window? */
+static bool tcp_is_acceptable(const struct tcp_conn *conn,
+			      const struct pkt *pkt, tcp_seq nxt)
+{
+	uint32_t len = pkt->payload.len + !!(pkt->tcp.flags & TCP_SYN) +
+		       !!(pkt->tcp.flags & TCP_FIN);
+	uint32_t wnd = seq_gt(conn->rcv_edge, nxt) ? conn->rcv_edge - nxt : 0;
+	tcp_seq seq = pkt->tcp.seq;
+
+	if (!len)
+		return wnd ? seq - nxt < wnd : seq == nxt;
+	if (!wnd) {
+		/* A closed window lets through a FIN alone, which takes no room
+		 * of the socket's; and old data for the sake of its ACK
+		 */
+		return seq == nxt && !pkt->payload.len;
+	}
+	return seq - nxt < wnd || seq + len - 1 - nxt < wnd;
+}
+
+/* PAWS: RFC 7323 5.3 R1. Notes the time stamp of what passes. */
+static bool tcp_is_paws_ok(struct tcp_conn *conn, const struct pkt *pkt,
+			   const struct tcp_opts *o)
+{
+	if (!conn->ts_ok || !o->has_ts)
+		return true;
+	if ((int32_t)(o->ts_val - conn->ts_recent) < 0 &&
+	    !(pkt->tcp.flags & TCP_RST) &&
+	    tcp_now_s() - conn->ts_recent_s < PAWS_IDLE_S)
+		return false;
+	if (seq_leq(pkt->tcp.seq, conn->rcv_wup) &&
+	    (int32_t)(o->ts_val - conn->ts_recent) >= 0) {
+		conn->ts_recent = o->ts_val;
+		conn->ts_recent_s = tcp_now_s();
+	}
+	return true;
+}
+
+/* A segment in a synchronised state, RFC 9293 3.10.7.4 */
+static void tcp_in_synchronised(struct flow *f, const struct pkt *pkt,
+				struct tcp_run *run)
+{
+	struct tcp_conn *conn = &f->tcp;
+	uint8_t flags = pkt->tcp.flags;
+	struct tcp_opts o;
+
+	tcp_opt_parse(pkt->tcp.opt, pkt->tcp.opt_len, &o);
+	if (!tcp_is_acceptable(conn, pkt, run->nxt) ||
+	    !tcp_is_paws_ok(conn, pkt, &o)) {
+		if (flags & TCP_RST)
+			return;
+		/* Guest repeats a FIN, probes, or keeps alive: it lives */
+		conn->active_s = tcp_now_s();
+		tcp_run_flush(f, run);
+		if (!run->closed)
+			tcp_send_ack(f);
+		return;
+	}
+	/* RFC 5961 3.2 and 4.2 */
+	if (flags & TCP_RST && pkt->tcp.seq == run->nxt) {
+		tcp_run_flush(f, run);
+		flow_debug(f, "reset by the guest");
+		if (!run->closed)
+			tcp_abort_sock(f);
+		run->closed = true;
+		return;
+	}
+	if (flags & (TCP_RST | TCP_SYN)) {
+		if (tcp_challenge_allowed())
+			tcp_send_ack(f);
+		return;
+	}
+	if (!(flags & TCP_ACK))
+		return;
+
+	conn->active_s = tcp_now_s();
+	if (conn->snd_una == conn->snd_nxt && conn->snd_wnd)
+		conn->retries = 0;	/* a keepalive was answered */
+	if (!tcp_in_ack(f, pkt, &o, run))
+		return;
+	if (f->type != FLOW_TCP) {
+		run->closed = true;
+		return;
+	}
+	if (conn->fin_sent && conn->snd_una == conn->snd_nxt)
+		tcp_in_fin_acked(f, run);
+	if (!run->closed)
+		tcp_in_text(f, pkt, run);
+}
+
+/* RFC 9293 3.10.7.3, from our active open towards the guest */
+static void tcp_in_syn_sent(struct flow *f, const struct pkt *pkt)
+{
+	struct tcp_conn *conn = &f->tcp;
+	uint8_t flags = pkt->tcp.flags;
+	bool ack_ok = flags & TCP_ACK && pkt->tcp.ack == conn->snd_nxt;
+
+	if (flags & TCP_ACK && !ack_ok) {
+		tcp_send_stray_rst(pkt);
+		return;
+	}
+	if (flags & TCP_RST) {
+		if (!ack_ok)
+			return;
+		flow_debug(f, "refused by the guest");
+		tcp_abort_sock(f);
+		return;
+	}
+	if (!(flags & TCP_SYN))
+		return;
+	tcp_take_syn_ack(f, pkt);
+	if (!ack_ok) {
+		/* Both open at the same time */
+		tcp_set_state(f, TCP_SYN_RCVD);
+		tcp_send_syn(f);
+		return;
+	}
+	if (conn->rtt_timing)
+		tcp_timer_rtt(f, (uint32_t)loop_now().us - conn->rtt_start_us);
+	conn->rtt_timing = false;
+	conn->snd_una = pkt->tcp.ack;
+	tcp_established(f);
+	conn->want_ack = true;
+	tcp_out(f);
+	if (f->type == FLOW_TCP)
+		tcp_queue(f);
+}
+
+/* Our SYN-ACK is out. True: established, go on with the segment. */
+static bool tcp_in_syn_rcvd(struct flow *f, const struct pkt *pkt)
+{
+	struct tcp_conn *conn = &f->tcp;
+	uint8_t flags = pkt->tcp.flags;
+
+	if (flags & TCP_SYN && pkt->tcp.seq == conn->irs) {
+		/* Our SYN-ACK was lost. In a simultaneous open, this is one. */
+		if (!(flags & TCP_ACK) || pkt->tcp.ack != conn->snd_nxt) {
+			tcp_send_syn(f);
+			return false;
+		}
+	}
+	if (!(flags & TCP_ACK) || flags & TCP_RST)
+		return true;		/* by the rules for all states */
+	if (pkt->tcp.ack != conn->snd_nxt) {
+		tcp_send_stray_rst(pkt);
+		return false;
+	}
+	if (conn->rtt_timing)
+		tcp_timer_rtt(f, (uint32_t)loop_now().us - conn->rtt_start_us);
+	conn->rtt_timing = false;
+	conn->snd_una = pkt->tcp.ack;
+	conn->snd_wl1 = pkt->tcp.seq;
+	conn->snd_wl2 = pkt->tcp.ack;
+	conn->snd_wnd = pkt->tcp.wnd << conn->snd_wscale;
+	tcp_established(f);
+	tcp_out(f);
+	return f->type == FLOW_TCP && !(flags & TCP_SYN);
+}
+
+/* connect() hasn't resolved yet: only a reset, or another SYN, means anything */
+static void tcp_in_syn_deferred(struct flow *f, const struct pkt *pkt)
+{
+	if (pkt->tcp.flags & TCP_RST)
+		tcp_abort_sock(f);
+	else if (pkt->tcp.flags & TCP_SYN && pkt->tcp.seq != f->tcp.irs)
+		tcp_abort(f);		/* the guest has begun anew */
+}
+
+/* TIME_WAIT: a new SYN may take the place (RFC 6191, RFC 9293 3.6.1) */
+static void tcp_in_time_wait(struct flow *f, const struct pkt *pkt)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	if (pkt->tcp.flags & TCP_RST) {
+		tcp_done(f);
+	} else if (pkt->tcp.flags & TCP_SYN &&
+		   seq_gt(pkt->tcp.seq, conn->rcv_nxt)) {
+		tcp_done(f);
+		tcp_open(pkt);
+	} else if (pkt->payload.len ||
+		   pkt->tcp.flags & (TCP_FIN | TCP_SYN)) {
+		tcp_send_ack(f);
+		tcp_timer_time_wait(f);
+	}
+}
+
+/* One segment; run has what its predecessors left */
+static void tcp_in_segment(struct flow *f, const struct pkt *pkt,
+			   struct tcp_run *run)
+{
+	switch ((enum tcp_state)f->tcp.state) {
+	case TCP_SYN_DEFERRED:
+		tcp_in_syn_deferred(f, pkt);
+		break;
+	case TCP_SYN_SENT:
+		tcp_in_syn_sent(f, pkt);
+		run->nxt = f->tcp.rcv_nxt;
+		break;
+	case TCP_SYN_RCVD:
+		if (!tcp_in_syn_rcvd(f, pkt))
+			break;
+		/* fall through */
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT_1:
+	case TCP_FIN_WAIT_2:
+	case TCP_CLOSE_WAIT:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+		tcp_in_synchronised(f, pkt, run);
+		break;
+	case TCP_TIME_WAIT:
+		tcp_in_time_wait(f, pkt);
+		break;
+	case TCP_CLOSED:
+	case TCP_STATES:
+		break;
+	}
+	if (f->type != FLOW_TCP)
+		run->closed = true;
+}
+
+/* Both directions are through: the rest is the kernel's */
+static void tcp_in_time_wait_begins(struct flow *f)
+{
+	if (f->tcp.fd < 0)
+		return;
+	close(f->tcp.fd);
+	f->tcp.fd = -1;
+	tcp_timer_time_wait(f);
+}
+
+/* End of a run: write, then see what its ACKs allow */
+static void tcp_run_end(struct flow *f, struct tcp_run *run)
+{
+	struct tcp_conn *conn = &f->tcp;
+	bool last_ack = run->closed && f->type == FLOW_TCP;
+
+	if (last_ack) {
+		tcp_done(f);
+		return;
+	}
+	if (run->closed)
+		return;
+	tcp_run_flush(f, run);
+	if (run->closed)
+		return;
+	if (run->fin)
+		tcp_in_fin(f);
+	if (run->acked) {
+		tcp_discard_acked(f);
+		tcp_out(f);
+		if (f->type != FLOW_TCP)
+			return;
+	}
+	if (conn->state == TCP_TIME_WAIT)
+		tcp_in_time_wait_begins(f);
+	if (conn->want_ack)
+		tcp_queue(f);
+}
+
+void tcp_input(const struct pkt *pkts, unsigned n)
+{
+	struct flow_side guest = {
+		.our = pkts->dst, .our_port = pkts->dport,
+		.peer = pkts->src, .peer_port = pkts->sport,
+	};
+	struct tcp_run run;
+	struct flow *f;
+	unsigned i = 0;
+
+	tcp_counters.in_segs += n;
+	while (i < n) {
+		f = flow_lookup(GUEST, PROTO_TCP, &guest);
+		if (!f) {
+			uint8_t flags = pkts[i].tcp.flags;
+
+			if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN)
+				tcp_open(&pkts[i]);
+			else
+				tcp_send_stray_rst(&pkts[i]);
+			i++;
+			continue;
+		}
+		run.cnt = 0;
+		run.len = 0;
+		run.nxt = f->tcp.rcv_nxt;
+		run.fin = run.acked = run.closed = false;
+		while (i < n && !run.closed)
+			tcp_in_segment(f, &pkts[i++], &run);
+		tcp_run_end(f, &run);
+	}
+}

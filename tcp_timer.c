@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: every timer of a TCP connection
+ *
+ * conn->timer is one of, by state and by what is outstanding:
+ *	handshake	our SYN or SYN-ACK isn't acknowledged: 1, 2, 4, … s,
+ *			SYN_RETRIES times, then the host's connection is reset
+ *	retransmission	data or FIN isn't acknowledged: RTO by RFC 6298, doubled
+ *			each time, DATA_RETRIES times, then both sides are reset
+ *	persist		the guest's window is closed and data waits: a probe
+ *			each RTO, doubled up to a minute, for as long as the
+ *			guest answers (RFC 9293 3.8.6.1)
+ *	keepalive	nothing was heard for IDLE_S: KEEP_RETRIES probes, then
+ *			both sides are reset
+ *	TIME_WAIT	the guest's FIN may come once more
+ * conn->ack_timer: the peer hasn't acknowledged yet what the guest sent; look
+ *	again after half a round trip.
+ */
+#include "tcp.h"
+
+#include "tcp_window.h"
+
+enum {
+	RTO_INIT_MS	= 1000,		/* RFC 6298 2.1 */
+	RTO_MIN_MS	= 200,		/* as Linux: the link is local */
+	RTO_MAX_MS	= 60000,	/* RFC 6298 2.5 */
+	SYN_RETRIES	= 6,		/* as net.ipv4.tcp_syn_retries */
+	DATA_RETRIES	= 10,
+	PERSIST_SILENCE_S = 120,	/* without any answer */
+	RETRIES_MAX	= 16,		/* enough for the longest back-off */
+	IDLE_S		= 7200,		/* RFC 9293 3.8.4 */
+	KEEP_S		= 75,
+	KEEP_RETRIES	= 9,
+	TIME_WAIT_MS	= 1000,
+	ACK_MIN_US	= 1000,
+	ACK_MAX_US	= 100000,
+};
+
+static uint32_t tcp_rto_ms(const struct tcp_conn *conn)
+{
+	uint64_t ms = RTO_INIT_MS;
+
+	if (conn->srtt_us)
+		ms = (conn->srtt_us + 4ULL * conn->rttvar_us) / 1000;
+	ms = MAX(ms, RTO_MIN_MS);
+	ms <<= MIN(conn->retries, 16);
+	return (uint32_t)MIN(ms, RTO_MAX_MS);
+}
+
+static void tcp_timer_arm(struct flow *f, dur_t d)
+{
+	timer_set(&f->tcp.timer, TIMER_TCP, mono_add(loop_now(), d));
+}
+
+void tcp_timer_rtt(struct flow *f, uint32_t rtt_us)
+{
+	struct tcp_conn *conn = &f->tcp;
+	uint32_t delta;
+
+	rtt_us = MAX(rtt_us, 1);
+	if (!conn->srtt_us) {
+		conn->srtt_us = rtt_us;
+		conn->rttvar_us = rtt_us / 2;
+		return;
+	}
+	delta = conn->srtt_us > rtt_us ? conn->srtt_us - rtt_us :
+					 rtt_us - conn->srtt_us;
+	conn->rttvar_us = (uint32_t)((3ULL * conn->rttvar_us + delta) / 4);
+	conn->srtt_us = (uint32_t)((7ULL * conn->srtt_us + rtt_us) / 8);
+	conn->srtt_us = MAX(conn->srtt_us, 1);
+}
+
+void tcp_timer_syn_sent(struct flow *f)
+{
+	tcp_timer_arm(f, DUR_MS(MIN(RTO_INIT_MS << MIN(f->tcp.retries, 8),
+				    RTO_MAX_MS)));
+}
+
+/* Is the timer, if it runs, that of a retransmission? */
+static bool tcp_is_outstanding(const struct tcp_conn *conn)
+{
+	return conn->snd_una != conn->snd_nxt;
+}
+
+void tcp_timer_data_sent(struct flow *f)
+{
+	struct tcp_conn *conn = &f->tcp;
+	dur_t rto = DUR_MS(tcp_rto_ms(conn));
+
+	/* RFC 6298 5.1. A keepalive or persist timer gives way: it may be armed
+	 * for later, or for a probe that data makes needless.
+	 */
+	if (conn->timer.armed &&
+	    mono_before(timer_deadline(&conn->timer),
+			mono_add(loop_now(), rto)))
+		return;
+	tcp_timer_arm(f, rto);
+}
+
+void tcp_timer_acked(struct flow *f, bool progress)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	if (progress)
+		conn->retries = 0;
+	if (tcp_is_outstanding(conn))
+		tcp_timer_arm(f, DUR_MS(tcp_rto_ms(conn)));	/* 5.3 */
+	else
+		tcp_timer_idle(f);
+}
+
+void tcp_timer_window_closed(struct flow *f)
+{
+	if (!tcp_is_outstanding(&f->tcp))
+		tcp_timer_arm(f, DUR_MS(tcp_rto_ms(&f->tcp)));
+}
+
+void tcp_timer_idle(struct flow *f)
+{
+	tcp_timer_arm(f, DUR_S(f->tcp.retries ? KEEP_S : IDLE_S));
+}
+
+void tcp_timer_time_wait(struct flow *f)
+{
+	tcp_timer_arm(f, DUR_MS(TIME_WAIT_MS));
+}
+
+void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us)
+{
+	struct tcp_conn *conn = &f->tcp;
+	uint32_t us = MAX(MIN(rtt_us / 2, ACK_MAX_US), ACK_MIN_US);
+
+	if (!conn->ack_timer.armed)
+		timer_set(&conn->ack_timer, TIMER_TCP_ACK,
+			  mono_add(loop_now(), DUR_US(us)));
+}
+
+void tcp_timer_cancel(struct flow *f)
+{
+	timer_cancel(&f->tcp.timer);
+	timer_cancel(&f->tcp.ack_timer);
+}
+
+static void tcp_timer_handshake(struct flow *f)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	if (conn->retries++ >= SYN_RETRIES) {
+		flow_debug(f, "no answer from the guest");
+		tcp_abort(f);
+		return;
+	}
+	conn->rtt_timing = false;
+	tcp_counters.rtx_segs++;
+	tcp_send_syn(f);
+	tcp_timer_syn_sent(f);
+}
+
+static void tcp_timer_rto(struct flow *f)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	if (conn->retries++ >= DATA_RETRIES) {
+		flow_debug(f, "guest doesn't acknowledge any more");
+		tcp_abort(f);
+		return;
+	}
+	tcp_counters.rto++;
+	tcp_enter_recovery(f, true);
+	tcp_timer_arm(f, DUR_MS(tcp_rto_ms(conn)));
+}
+
+static void tcp_timer_persist(struct flow *f, uint32_t idle_s)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	/* A window may stay closed for ever, as long as the guest says so */
+	if (conn->retries >= 2 && idle_s >= PERSIST_SILENCE_S) {
+		flow_debug(f, "guest doesn't answer window probes");
+		tcp_abort(f);
+		return;
+	}
+	if (conn->retries < RETRIES_MAX)
+		conn->retries++;
+	tcp_send_probe(f);
+	tcp_timer_window_closed(f);
+}
+
+static void tcp_timer_keepalive(struct flow *f, uint32_t idle_s)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	if (idle_s < IDLE_S && !conn->retries) {
+		tcp_timer_arm(f, DUR_S(IDLE_S - idle_s));
+		return;
+	}
+	if (conn->retries++ >= KEEP_RETRIES) {
+		flow_debug(f, "guest doesn't answer keepalive probes");
+		tcp_abort(f);
+		return;
+	}
+	tcp_send_probe(f);
+	tcp_timer_idle(f);
+}
+
+/* Nothing is outstanding */
+static void tcp_timer_quiet(struct flow *f)
+{
+	uint32_t idle_s = tcp_now_s() - f->tcp.active_s;
+
+	if (!f->tcp.snd_wnd && tcp_may_send(&f->tcp))
+		tcp_timer_persist(f, idle_s);
+	else
+		tcp_timer_keepalive(f, idle_s);
+}
+
+static void tcp_timer_fired(struct timer *t)
+{
+	struct flow *f = container_of(t, struct flow, tcp.timer);
+
+	switch ((enum tcp_state)f->tcp.state) {
+	case TCP_CLOSED:
+	case TCP_STATES:
+	case TCP_SYN_DEFERRED:
+		break;
+	case TCP_SYN_SENT:
+	case TCP_SYN_RCVD:
+		tcp_timer_handshake(f);
+		break;
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT_1:
+	case TCP_FIN_WAIT_2:
+	case TCP_CLOSE_WAIT:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+		if (tcp_is_outstanding(&f->tcp))
+			tcp_timer_rto(f);
+		else
+			tcp_timer_quiet(f);
+		break;
+	case TCP_TIME_WAIT:
+		tcp_done(f);
+		break;
+	}
+}
+
+static void tcp_timer_ack_fired(struct timer *t)
+{
+	tcp_send_ack_if_news(container_of(t, struct flow, tcp.ack_timer));
+}
+
+void tcp_timer_init(void)
+{
+	timer_set_handler(TIMER_TCP, tcp_timer_fired);
+	timer_set_handler(TIMER_TCP_ACK, tcp_timer_ack_fired);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the flow table keeps of a TCP connection: struct only
+ *
+ * Names are RFC 9293's, from the view of our endpoint that faces the guest:
+ * snd_* is towards the guest, rcv_* from it.
+ */
+#ifndef TCP_TYPES_H
+#define TCP_TYPES_H
+
+#include "seq.h"
+#include "timer.h"
+
+enum tcp_state {
+	TCP_CLOSED,
+	TCP_SYN_DEFERRED,	/* guest's SYN is here, connect() isn't done */
+	TCP_SYN_SENT,		/* host connected, our SYN is on its way */
+	TCP_SYN_RCVD,		/* connect() done, our SYN-ACK is on its way */
+	TCP_ESTABLISHED,
+	TCP_FIN_WAIT_1,		/* host closed, our FIN is on its way */
+	TCP_FIN_WAIT_2,
+	TCP_CLOSE_WAIT,		/* guest closed */
+	TCP_CLOSING,
+	TCP_LAST_ACK,
+	TCP_TIME_WAIT,
+	TCP_STATES,
+};
+
+enum { TCP_SACK_MAX = 4 };
+
+/* Received by the guest beyond snd_una: [left, right) */
+struct tcp_sack { tcp_seq left, right; };
+
+struct tcp_conn {
+	int fd;				/* -1: closed already */
+	uint8_t state;			/* enum tcp_state */
+	uint8_t snd_wscale;		/* shift of what the guest says */
+	uint8_t rcv_wscale;		/* shift of what we say */
+	uint8_t retries;		/* of the timer that runs now */
+
+	/* From the guest's SYN, or SYN-ACK */
+	bool wscale_ok : 1;		/* both sides gave the option */
+	bool sack_ok : 1;
+	bool ts_ok : 1;
+	/* Host's side */
+	bool sock_eof : 1;		/* read all there is, FIN seen */
+	bool sock_wr_shut : 1;		/* shutdown(SHUT_WR) is done */
+	bool peek_off : 1;		/* SO_PEEK_OFF in use, at snd_nxt */
+	bool peek_moved : 1;		/* …but elsewhere now */
+	bool acked_syn : 1;		/* tcpi_bytes_acked counts a SYN */
+	bool mirror_ack : 1;		/* path isn't short: ACK what the peer
+					 * has acknowledged */
+	/* Guest's side */
+	bool fin_sent : 1;		/* counted in snd_nxt */
+	bool fin_rcvd : 1;		/* counted in rcv_nxt */
+	bool recovery : 1;		/* until snd_una reaches recover */
+	bool rto_recovery : 1;		/* …it began by timeout */
+	bool rtt_timing : 1;		/* rtt_seq is being measured */
+	bool wnd_closed : 1;		/* said so: tell when it opens */
+	/* Work for the end of the turn */
+	bool want_ack : 1;
+	bool want_out : 1;
+	bool queued : 1;		/* on the list of those with such work */
+	bool forwarded : 1;		/* host connected to the guest */
+
+	uint8_t dup_acks;
+	uint16_t mss;			/* largest payload towards the guest */
+	uint32_t next_queued;		/* that list */
+
+	/* Towards the guest */
+	tcp_seq iss;
+	tcp_seq snd_una, snd_nxt;
+	tcp_seq snd_wl1, snd_wl2;
+	uint32_t snd_wnd;		/* bytes, scaled */
+	uint32_t snd_wnd_max;		/* largest seen */
+	tcp_seq sock_una;		/* what the socket's queue starts with */
+	tcp_seq rtx_nxt, recover;	/* valid in recovery */
+	struct tcp_sack sack[TCP_SACK_MAX];	/* sorted; left == right ends */
+	tcp_seq rtt_seq;
+	uint32_t rtt_start_us;
+	uint32_t srtt_us, rttvar_us;	/* srtt 0: nothing measured */
+
+	/* From the guest */
+	tcp_seq irs;
+	tcp_seq rcv_nxt;
+	tcp_seq rcv_wup;		/* acknowledged last */
+	tcp_seq rcv_edge;		/* right edge that was promised */
+	uint32_t ts_recent;		/* RFC 7323 4.3 */
+	uint32_t ts_recent_s;		/* when it was taken, seconds */
+	uint32_t active_s;		/* last segment from the guest, seconds */
+	uint32_t min_rtt_us;		/* of the host's path */
+
+	struct timer timer;		/* handshake, RTO, persist, keepalive,
+					 * TIME_WAIT: by state */
+	struct timer ack_timer;		/* mirrored ACK */
+};
+
+#endif /* TCP_TYPES_H */

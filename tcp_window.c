@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: window and acknowledgement policy towards the guest, see tcp_window.h
+ *
+ * Why not the peer's window alone: what the guest sends within the promised
+ * window must be taken by the socket, whole and at once, or the guest learns by
+ * a timeout. Only the send buffer's room is such a promise.
+ *
+ * Why the buffer grows at all: the kernel enlarges it only while it is marked
+ * "no space", and a sender that never overfills it would never see that mark.
+ * Asking for EPOLLOUT when it is tight sets the mark (see tcp_refresh()).
+ */
+#include "tcp_window.h"
+
+uint32_t tcp_window_room(uint32_t size, uint32_t queued)
+{
+	uint32_t room = size > queued ? size - queued : 0;
+
+	return room - room / 10;
+}
+
+bool tcp_window_is_tight(uint32_t size, uint32_t queued)
+{
+	return (uint64_t)queued * 3 > (uint64_t)size * 2;
+}
+
+tcp_seq tcp_window_edge(tcp_seq rcv_nxt, tcp_seq old_edge, uint32_t room,
+			uint32_t mss)
+{
+	tcp_seq edge = rcv_nxt + room;
+
+	if (seq_leq(edge, old_edge) ||
+	    edge - old_edge < MIN(mss, room / 2))
+		return old_edge;
+	return edge;
+}
+
+uint16_t tcp_window_field(tcp_seq ack, tcp_seq edge, unsigned wscale,
+			  tcp_seq *ret_edge)
+{
+	uint32_t wnd = seq_gt(edge, ack) ? edge - ack : 0;
+	uint32_t field = (wnd + (1U << wscale) - 1) >> wscale;
+
+	field = MIN(field, UINT16_MAX);
+	*ret_edge = ack + (field << wscale);
+	return (uint16_t)field;
+}
+
+tcp_seq tcp_window_ack(tcp_seq irs, tcp_seq rcv_nxt, tcp_seq rcv_wup,
+		       bool mirror, uint64_t acked)
+{
+	tcp_seq ack = rcv_nxt;
+
+	if (mirror)
+		ack = seq_min(irs + 1 + (tcp_seq)acked, rcv_nxt);
+	return seq_max(ack, rcv_wup);
+}

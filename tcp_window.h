@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What we promise and acknowledge to the guest: pure functions of what the
+ * host's socket says about itself
+ */
+#ifndef TCP_WINDOW_H
+#define TCP_WINDOW_H
+
+#include "seq.h"
+
+enum {
+	TCP_SHORT_PATH_US	= 1000,	/* host's path: no mirroring below */
+	TCP_WSCALE		= 8,	/* ours: windows of up to 16 MiB */
+};
+
+/* Bytes that a send buffer of `size` with `queued` in it certainly takes. The
+ * kernel counts its own overhead, so a tenth is kept back.
+ */
+uint32_t tcp_window_room(uint32_t size, uint32_t queued);
+
+/* Is the buffer so full that only EPOLLOUT can open the window again? The
+ * kernel's own rule: writable while no more than two thirds are queued.
+ */
+bool tcp_window_is_tight(uint32_t size, uint32_t queued);
+
+/* Right edge to promise: never left of old_edge (RFC 9293 3.8.6.2.1), and not
+ * moved by less than a segment or half of the room (3.8.6.2.2, silly windows)
+ */
+tcp_seq tcp_window_edge(tcp_seq rcv_nxt, tcp_seq old_edge, uint32_t room,
+			uint32_t mss);
+
+/* Window field for `edge`, seen from `ack`; *ret_edge is what it really
+ * promises: rounded up to the scale, cut to 16 bits.
+ */
+uint16_t tcp_window_field(tcp_seq ack, tcp_seq edge, unsigned wscale,
+			  tcp_seq *ret_edge);
+
+/* What to acknowledge. mirror: what the peer has acknowledged, `acked` bytes
+ * since irs + 1; else all that the socket took. Never more than rcv_nxt, never
+ * less than was acknowledged before (rcv_wup).
+ */
+tcp_seq tcp_window_ack(tcp_seq irs, tcp_seq rcv_nxt, tcp_seq rcv_wup,
+		       bool mirror, uint64_t acked);
+
+#endif /* TCP_WINDOW_H */

@@ -1,0 +1,99 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What the running processes are still allowed to do.
+
+# shellcheck disable=SC2154 # the libraries set ns, pid and so on
+# shellcheck source=test/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=test/lib/world.sh
+. "$(dirname "$0")/../lib/world.sh"
+world_up
+
+field()
+{
+	sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status" | tr '\t' ' '
+}
+
+# check NAME PID ALLOWED-CAPABILITIES NAMESPACES
+check()
+{
+	is "$(field "$2" NoNewPrivs)" 1 "$1: no new privileges"
+	is "$(field "$2" Seccomp)" 2 "$1: system call filter"
+	for set in CapInh CapPrm CapEff CapAmb; do
+		caps=$(field "$2" $set)
+		ok "$1: $set $caps" \
+			test $((0x$caps & ~$3)) -eq 0
+	done
+	for n in $4; do
+		not_ok "$1: $n namespace of its own" \
+			test "$(readlink "/proc/$2/ns/$n")" = \
+			"$(readlink "/proc/self/ns/$n")"
+	done
+	is "$(readlink "/proc/$2/ns/net")" "$(readlink /proc/self/ns/net)" \
+		"$1: network namespace is the host's"
+	is "$(find "/proc/$2/root/" -mindepth 1 2>/dev/null | head -n 3)" '' \
+		"$1: root directory is empty"
+	not_ok "$1: ... and read-only" touch "/proc/$2/root/file"
+	if [ "$WORLD_ROOT" ]; then
+		is "$(stat -c %u "/proc/$2/environ")" 0 "$1: not dumpable"
+	fi
+	is "$(find "/proc/$2/fd" -lname "$T/leak*")" '' \
+		"$1: no inherited descriptor"
+}
+
+bind_admin=$((1 << 10 | 1 << 12 | 1 << 21))	# in its user namespace only
+: >"$T/leak"
+exec 9<"$T/leak"
+
+spawn user passt -q -f -s "$T/user/sock"
+wait_for "[ -S '$T/user/sock' ]"
+wait_for "[ \"\$(field $pid Seccomp)\" = 2 ]" 3
+check 'passt, foreground' "$pid" 0 'user mnt ipc uts'
+stop "$pid"
+
+as_user timeout 10 passt -q -s "$T/user/sock" -P "$T/user/pid"
+daemon=$(cat "$T/user/pid")
+check 'passt, background' "$daemon" 0 'user mnt ipc uts pid'
+is "$(readlink "/proc/$daemon/fd/0" "/proc/$daemon/fd/1" \
+	"/proc/$daemon/fd/2" | sort -u)" /dev/null \
+	'passt, background: standard descriptors'
+is "$(cut -d ' ' -f 6 "/proc/$daemon/stat")" "$(cut -d ' ' -f 1 \
+	"/proc/$daemon/stat")" 'passt, background: a session of its own'
+kill "$daemon"
+ok 'passt, background: SIGTERM ends it' wait_gone "$daemon" 3
+
+pasta_up --config-net
+check 'pasta' "$pasta_pid" $bind_admin 'user mnt ipc uts'
+pasta_down
+
+if [ "$WORLD_ROOT" ]; then
+	nobody=$(id -u nobody)
+	chmod 1777 "$T/user"
+	spawn host passt -f -s "$T/user/sock2" -P "$T/user/pid2" 2>"$T/err"
+	wait_for "[ -s '$T/user/pid2' ]"
+	like "$(cat "$T/err")" '*nobody*' 'root: says that it becomes nobody'
+	is "$(field "$pid" Uid)" "$nobody $nobody $nobody $nobody" \
+		'root: user is nobody'
+	like "$(field "$pid" Gid)" '[1-9]*' 'root: group is not root'
+	is "$(field "$pid" Groups | tr -d ' ')" '' 'root: no further groups'
+	check 'passt, by root' "$pid" 0 'user mnt ipc uts'
+	is "$(field "$pid" CapBnd)" 0000000000000000 'root: bounding set'
+	stop "$pid"
+
+	spawn host passt -q -f -s "$T/user/sock3" -P "$T/user/pid3" \
+		--runas 47002:47003 2>"$T/err"
+	wait_for "[ -s '$T/user/pid3' ]"
+	is "$(field "$pid" Uid) $(field "$pid" Gid)" \
+		"47002 47002 47002 47002 47003 47003 47003 47003" '--runas'
+	stop "$pid"
+
+	rm -f "$T/user/up"
+	out=$(timeout 10 pasta --config-net -- id -u 2>&1)
+	is $? 0 'pasta by root'
+	like "$out" '*0' 'pasta by root: the command is root inside'
+else
+	skip 'not root' 5
+fi
+
+done_testing

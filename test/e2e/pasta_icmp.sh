@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Echo through pasta.
+
+# shellcheck disable=SC2154 # the libraries set ns, pid and so on
+# shellcheck source=test/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=test/lib/world.sh
+. "$(dirname "$0")/../lib/world.sh"
+world_up
+
+pasta_up --config-net -t none -u none -T none -U none
+for a in $WORLD4 $WORLD6 $GW4 $GW6 "$GW6LL%eth0"; do
+	ok "ping $a" in_ns "$ns" ping -c 3 -i 0.01 -W 2 "$a"
+done
+for a in $WORLD4 $WORLD6; do
+	ok "1400 bytes to $a" in_ns "$ns" ping -c 2 -i 0.01 -W 2 -s 1400 "$a"
+	ok "20000 bytes to $a" in_ns "$ns" ping -c 2 -i 0.01 -W 2 -s 20000 "$a"
+	# two at a time keep their answers apart
+	in_ns "$ns" ping -c 20 -i 0.01 -W 2 "$a" >"$T/p1" &
+	one=$!
+	in_ns "$ns" ping -c 20 -i 0.01 -W 2 "$a" >"$T/p2"
+	wait $one
+	like "$(grep -h received "$T/p1" "$T/p2")" \
+		'*20 received, 0%*20 received, 0%*' "two pings to $a"
+done
+not_ok 'no answer where nobody is' \
+	in_ns "$ns" ping -c 1 -W 1 203.0.113.200
+pasta_down
+
+pasta_up --config-net --no-icmp -t none -u none -T none -U none
+not_ok '--no-icmp' in_ns "$ns" ping -c 1 -W 1 $WORLD4
+pasta_down
+
+done_testing

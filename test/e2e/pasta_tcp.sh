@@ -1,0 +1,182 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# TCP through pasta: bulk data, half-close, reset, refusal, many connections,
+# mapped addresses.
+
+# shellcheck disable=SC2154 # the libraries set ns, pid and so on
+# shellcheck source=test/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=test/lib/world.sh
+. "$(dirname "$0")/../lib/world.sh"
+world_up
+peer=$TOP/test/tools/peer
+
+make_file "$T/file" 100
+sum=$(sha256 "$T/file")
+
+# bulk WHERE NAME: in WHERE, port 9001 sends the file, 9002 answers with the
+# checksum of what it got, once the sender has closed its side; 9003 echoes
+servers()
+{
+	spawn "$1" socat TCP6-LISTEN:9001,reuseaddr,fork,backlog=64 \
+		"EXEC:cat $T/file,nofork"
+	spawn "$1" socat TCP6-LISTEN:9002,reuseaddr,fork,backlog=64 \
+		EXEC:sha256sum,nofork
+	spawn "$1" "$peer" serve 9003 >"$T/serve.$2" 2>&1
+	wait_port "$1" tcp 9001 && wait_port "$1" tcp 9002 &&
+		wait_for "grep -q ready '$T/serve.$2'"
+}
+
+# run in WHERE, to ADDR: the checksum of what is received, and of what is sent
+download()
+{
+	(world_exec "$1" timeout 60 socat -u -b 1048576 "TCP:$2:9001" -) |
+		sha256sum | cut -d ' ' -f 1
+}
+
+upload()
+{
+	(world_exec "$1" timeout 60 socat -t 60 -b 1048576 - "TCP:$2:9002") \
+		<"$T/file" | cut -d ' ' -f 1
+}
+
+servers world world
+pasta_up --config-net -t 9001-9003 -t 9100 -u none -T none -U none
+servers "ns:$ns" inside
+
+for a in "$WORLD4" "[$WORLD6]"; do
+	is "$(download "ns:$ns" "$a")" "$sum" "100 MiB from $a"
+	is "$(upload "ns:$ns" "$a")" "$sum" \
+		"100 MiB to $a, checksum after half-close"
+done
+for a in "$HOST4" "[$HOST6]"; do
+	is "$(download world "$a")" "$sum" "100 MiB from inside, by $a"
+	is "$(upload world "$a")" "$sum" \
+		"100 MiB to inside, by $a, checksum after half-close"
+done
+
+# the other half-close: the server closes first, the client goes on sending
+cat >"$T/bin/half" <<'E'
+#!/usr/bin/env python3
+import socket, sys
+if sys.argv[1] == "serve":
+    l = socket.create_server(("::", 9004), family=socket.AF_INET6, dualstack_ipv6=True)
+    print("ready", flush=True)
+    for i in range(2):
+        c, _ = l.accept()
+        c.sendall(b"bye")
+        c.shutdown(socket.SHUT_WR)
+        n = 0
+        while d := c.recv(65536):
+            n += len(d)
+        print("got", n, flush=True)
+else:
+    s = socket.create_connection((sys.argv[2], 9004), 10)
+    b = b""
+    while d := s.recv(10):
+        b += d
+    for i in range(100):
+        s.sendall(b"x" * 10000)
+    s.shutdown(socket.SHUT_WR)
+    print(b.decode())
+E
+chmod 755 "$T/bin/half"
+spawn world "$T/bin/half" serve >"$T/half"
+wait_for "grep -q ready '$T/half'"
+is "$(in_ns "$ns" "$T/bin/half" connect $WORLD4)" bye 'server closes first'
+is "$(in_ns "$ns" "$T/bin/half" connect $WORLD6)" bye 'server closes first, v6'
+ok '... and still gets all' \
+	wait_for "[ \$(grep -c '^got 1000000\$' '$T/half') -eq 2 ]" 5
+
+# refusal and reset
+for a in "$WORLD4" "$WORLD6"; do
+	is "$(in_ns "$ns" "$peer" refused "$a" 9999)" refused "refused by $a"
+	is "$(in_ns "$ns" "$peer" reset "$a" 9003)" reset "reset by $a"
+	: >"$T/serve.world"
+	is "$(in_ns "$ns" "$peer" abort "$a" 9003)" aborted "reset to $a"
+	ok '... arrives' wait_for "grep -q reset '$T/serve.world'" 3
+done
+for a in "$HOST4" "$HOST6"; do
+	is "$(in_world "$peer" reset "$a" 9003)" reset "reset from inside, by $a"
+	: >"$T/serve.inside"
+	is "$(in_world "$peer" abort "$a" 9003)" aborted "reset to inside, by $a"
+	ok '... arrives' wait_for "grep -q reset '$T/serve.inside'" 3
+done
+# nobody listens inside: accepted by the host, but then quickly closed
+in_world timeout 5 socat -u "TCP:$HOST4:9100" - >/dev/null 2>&1
+not_ok 'forwarded to a closed port: ends at once' test $? -eq 124
+
+# who is seen
+is "$(in_world "$peer" ask $HOST4 9003 WHO | cut -d ' ' -f 1)" $WORLD4 \
+	'the service inside sees the client'"'s address"
+is "$(in_world "$peer" ask $HOST6 9003 WHO | cut -d ' ' -f 1)" $WORLD6 \
+	'the service inside sees the client'"'s address, v6"
+out=$(PEER_SOURCE=$GW4 in_world "$peer" ask $HOST4 9003 WHO)
+is "${out%% *}" $GW4 'the gateway itself is a client'
+is "$(in_ns "$ns" "$peer" ask $WORLD4 9003 WHO | cut -d ' ' -f 1)" $HOST4 \
+	'the world sees the host'
+
+# many connections, and nothing left of them
+fds()
+{
+	find "/proc/$pasta_pid/fd" -mindepth 1 | wc -l
+}
+rss()
+{
+	awk '/VmRSS/ { print $2 }' "/proc/$pasta_pid/status"
+}
+few_fds()
+{
+	[ "$(fds)" -le $((fds_before + 2)) ]
+}
+ok 'warm-up' in_ns "$ns" "$peer" each $WORLD4 9003 20
+pause 0.3
+fds_before=$(fds)
+rss_before=$(rss)
+ok '500 connections at a time' in_ns "$ns" "$peer" hold $WORLD4 9003 500
+ok '500 connections at a time, v6' in_ns "$ns" "$peer" hold $WORLD6 9003 500
+ok '500 connections at a time from outside' \
+	in_world "$peer" hold $HOST4 9003 500
+ok '2000 connections one by one' in_ns "$ns" "$peer" each $WORLD4 9003 2000
+ok '1000 connections one by one from outside' \
+	in_world "$peer" each $HOST6 9003 1000
+ok 'no descriptor is left' wait_for few_fds 15 ||
+	diag "before $fds_before, after $(fds)"
+rss_after=$(rss)
+ok 'no memory is left' test "$rss_after" -le $((rss_before + 2048))
+diag "KiB before $rss_before, after $rss_after"
+
+# the host's loopback, by the gateway's address
+spawn host socat TCP4-LISTEN:9010,bind=127.0.0.1,reuseaddr,fork \
+	SYSTEM:'echo loopback4'
+spawn host socat TCP6-LISTEN:9010,bind=::1,reuseaddr,fork \
+	SYSTEM:'echo loopback6'
+spawn host socat TCP4-LISTEN:9011,bind=$HOST4,reuseaddr,fork \
+	SYSTEM:'echo host4'
+spawn world socat TCP6-LISTEN:9010,reuseaddr,fork SYSTEM:'echo world'
+wait_for '[ $(ss -Hltn "sport = :9010 or sport = :9011" | wc -l) -eq 3 ]'
+wait_port world tcp 9010
+from()
+{
+	in_ns "$ns" timeout 5 socat -u "TCP:$1" - 2>&1
+}
+is "$(from $GW4:9010)" loopback4 'the gateway is the host'"'s loopback"
+is "$(from "[$GW6LL%eth0]:9010")" loopback6 \
+	'the gateway is the host'"'s loopback, v6"
+pasta_down
+
+pasta_up --config-net --no-map-gw -t none -u none -T none -U none
+is "$(from $GW4:9010)" world '--no-map-gw: the gateway is itself'
+pasta_down
+
+pasta_up --config-net --map-host-loopback 192.0.2.1 \
+	--map-host-loopback 2001:db8:f::1 --map-guest-addr 192.0.2.2 \
+	-t none -u none -T none -U none
+is "$(from 192.0.2.1:9010)" loopback4 '--map-host-loopback'
+is "$(from '[2001:db8:f::1]:9010')" loopback6 '--map-host-loopback, v6'
+is "$(from $GW4:9010)" world '--map-host-loopback: the gateway is itself'
+is "$(from 192.0.2.2:9011)" host4 '--map-guest-addr'
+pasta_down
+
+done_testing

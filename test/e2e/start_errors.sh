@@ -1,0 +1,245 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Starts that fail: status 1, a line that names the cause, nothing left.
+
+# shellcheck disable=SC2154 # the libraries set ns, pid and so on
+# shellcheck source=test/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=test/lib/world.sh
+. "$(dirname "$0")/../lib/world.sh"
+world_up
+
+d=$T/user/d
+long=$(printf '%0300d' 0)
+
+# nothing of a failed start: socket, PID, process
+left()
+{
+	find "$d" -type s
+	[ ! -s "$d/pid" ] || echo "PID file: $(cat "$d/pid")"
+	for p in $(processes); do
+		alive "$p" && echo "process: $(tr '\0' ' ' <"/proc/$p/cmdline")"
+	done
+}
+
+processes()
+{
+	pgrep -x 'passt|pasta|passt.avx2'
+	pgrep -f '^sleep 4711'
+}
+
+# judge NAME PATTERN, after a run with its $status and output in $T/err
+judge()
+{
+	what=
+	[ "$status" -eq 1 ] || what="status $status"
+	[ "$(wc -l <"$T/err")" -le 2 ] || case $1 in
+		*' --no-such-option'*)	;;
+		*)	what="$what, $(wc -l <"$T/err") lines" ;;
+	esac
+	grep -qiE -e "$2" "$T/err" || what="$what, does not say '$2'"
+	left=$(left)
+	[ -z "$left" ] || what="$what, left: $left"
+	if [ -z "$what" ]; then
+		pass "$1"
+	else
+		fail "$1"
+		diag "${what#, }"
+		diag "$(head -n 5 "$T/err")"
+		left=$(processes)
+		# shellcheck disable=SC2086 # a list
+		[ -z "$left" ] || kill -KILL $left
+	fi
+}
+
+fresh()
+{
+	rm -rf "$d"
+	as_user mkdir "$d"
+}
+
+# options|extended regular expression, in passt mode
+passt_table="
+--no-such-option|unrecognized option
+-m 65522|65522
+-m qqq|qqq
+-a 127.0.0.1|127.0.0.1
+-a 300.1.2.3|300.1.2.3
+-a 192.0.2.1/33|192.0.2.1/33
+-a 0.0.0.0|0.0.0.0
+-a 192.0.2.1/24 -n 24|prefix
+-n 24 -a 192.0.2.1/24|prefix
+-n 255.0.255.0|255.0.255.0
+-n 33|33
+-M 00:11:22|00:11:22
+-M 00:11:22:33:44:5g|5g
+-g 0.0.0.0|0.0.0.0
+-g 127.0.0.1|127.0.0.1
+-i nonexistent0|nonexistent0
+-o 999.1.1.1|999.1.1.1
+--outbound-if4 nonexistent0|nonexistent0|outbound
+--dns-forward 127.0.0.1|127.0.0.1
+--dns-forward 0.0.0.0|0.0.0.0
+-D qqq|qqq
+-H $long|host|name
+--fqdn $long|fqdn|name
+--map-host-loopback 127.0.0.1|127.0.0.1
+--map-host-loopback 224.0.0.1|224.0.0.1
+--map-guest-addr 127.0.0.1|127.0.0.1
+-t 0|-t 0|port 0|'0'
+-t 65536|65536
+-t 80-70|80-70
+-t 22-23:32-40|22-23:32-40
+-t 80x|80x
+-t 80:|80:
+-t 1000/80|1000/80
+-t ::1.2/80|::1.2/80
+-t 8001 -t 8001|conflict
+-t 8001 -t none|none
+-t auto|auto
+-t 0.0.0.0/8001:2001:db8::1/80|8001
+-t 8001:192.0.2.1/80|8001
+-u 0|-u 0|port 0|'0'
+-u 9000-8000|9000-8000
+--no-tcp -t 8001|TCP
+--no-udp -u 8001|UDP
+-T 80|pasta
+--config-net|config-net.*pasta
+--netns /x|netns.*pasta
+-I eth7|(ns-ifname|-I).*pasta
+-F 1|fd: 1
+-F qqq|qqq
+-l $d/log --log-size 10|log-size|size
+--stats 1|stats
+--runas nosuchuser|runas|nosuchuser|root
+-P /nonexistent/pid|/nonexistent/pid
+-l /nonexistent/log|/nonexistent/log
+-p /nonexistent/pcap|/nonexistent/pcap
+-s /nonexistent/socket|/nonexistent/socket
+-s $d/$long|path|long
+word|word
+-6 -4 word|word
+"
+
+# the same, in pasta mode
+pasta_table="
+-s $d/s|-s
+-1|(one-off|-1)
+--netns nosuchname|nosuchname
+--netns /nonexistent/ns|/nonexistent/ns
+--netns /etc/passwd|/etc/passwd
+--netns /proc/1/ns/net -- sleep 4711|netns
+--userns /nonexistent/ns --netns /proc/self/ns/net|/nonexistent/ns
+999999999|999999999
+-I name-that-is-too-long-for-it -- sleep 4711|name-that-is-too-long
+--ns-mac-addr qqq -- sleep 4711|qqq
+-t 0 -- sleep 4711|-t 0|port 0|'0'
+-T 127.0.0.1/80 -- sleep 4711|127.0.0.1
+-T 0 -- sleep 4711|-T 0|port 0|'0'
+-U 80-70 -- sleep 4711|80-70
+-t 8001 -t none -- sleep 4711|none
+--no-splice --splice-only -- sleep 4711|splice
+--no-splice --host-lo-to-ns-lo -- sleep 4711|host-lo-to-ns-lo|splice
+--no-copy-routes -- sleep 4711|config-net|copy-routes
+--config-net -a 127.0.0.1 -- sleep 4711|127.0.0.1
+--config-net -i nonexistent0 -- sleep 4711|nonexistent0
+--config-net -m 65522 -- sleep 4711|65522
+-P /nonexistent/pid -- sleep 4711|/nonexistent/pid
+"
+
+run_table()
+{
+	while IFS='|' read -r args pattern; do
+		[ "$args" ] || continue
+		fresh
+		case "$1 $args" in
+		passt*' -s '* | passt*' -F '*)	set -- "$1" ;;
+		passt*)				set -- "$1" -s "$d/sock" ;;
+		esac
+		case $args in
+		*-P*)	;;
+		*)	set -- "$@" -P "$d/pid" ;;
+		esac
+		prog=$1
+		shift
+		# shellcheck disable=SC2086 # words
+		(cd "$d" && as_user timeout 5 "$prog" "$@" $args) \
+			</dev/null >"$T/out" 2>"$T/err"
+		status=$?
+		judge "$prog $(echo "$args" | cut -c 1-60)" "$pattern"
+		set -- "$prog"
+	done
+}
+
+echo "$passt_table" >"$T/passt.table"
+echo "$pasta_table" >"$T/pasta.table"
+run_table passt <"$T/passt.table"
+run_table pasta <"$T/pasta.table"
+
+# facts of the host
+fresh
+spawn user passt -q -f -s "$d/busy" >/dev/null 2>&1
+busy=$pid
+wait_for "[ -S '$d/busy' ]"
+as_user timeout 5 passt -s "$d/busy" -P "$d/pid" 2>"$T/err" >&2
+is $? 1 'socket in use: status'
+like "$(cat "$T/err")" "*$d/busy*in use*" '... says so'
+is "$(cat "$d/pid" 2>/dev/null)" '' '... no PID'
+ok '... the first one is unharmed' alive "$busy"
+stop "$busy"
+as_user timeout 5 passt -q -s "$d/busy" -P "$d/pid" 2>"$T/err" >&2
+is $? 0 'left-over socket is used again'
+kill "$(cat "$d/pid")"
+wait_gone "$(cat "$d/pid")"
+
+spawn host socat TCP6-LISTEN:8001,reuseaddr,fork EXEC:true
+busy=$pid
+wait_port host tcp 8001
+fresh
+as_user timeout 5 passt -t 8001 -s "$d/sock" -P "$d/pid" 2>"$T/err" >&2
+status=$?
+judge 'passt, busy port' 8001
+fresh
+as_user timeout 5 pasta -t 8000-8002 -P "$d/pid" -- sleep 4711 2>"$T/err" >&2
+status=$?
+judge 'pasta, busy port in a range' 8001
+stop "$busy"
+fresh
+as_user timeout 5 passt -t 80 -s "$d/sock" -P "$d/pid" 2>"$T/err" >&2
+status=$?
+judge 'passt, privileged port' 80
+
+if [ "$WORLD_ROOT" ]; then
+	mkdir "$T/none"
+	mknod -m 600 "$T/dev/closed" c 10 200
+	for how in 'mount --bind /run/test/none /dev/net' \
+		   'mount --bind /run/test/dev/closed /dev/net/tun'; do
+		fresh
+		unshare -m sh -c "$how"' && shift && exec setpriv --reuid "$0" \
+			--regid "$0" --clear-groups "$@"' "$WORLD_UID" \
+			x timeout 5 pasta --config-net -P "$d/pid" -- \
+			sleep 4711 2>"$T/err" >&2
+		status=$?
+		judge "pasta, $how" /dev/net/tun
+	done
+else
+	skip 'not root' 2
+fi
+
+# namespaces of another user
+fresh
+as_user timeout 5 pasta -P "$d/pid" 1 2>"$T/err" >&2
+status=$?
+judge "pasta, another user's process" namespace
+
+# a failing start must not take long, or leave a command that runs
+fresh
+start=$(date +%s%N)
+as_user timeout 5 pasta --config-net -g 192.0.2.1 -a 192.0.2.9/33 -- \
+	touch "$d/ran" 2>"$T/err" >&2
+ok 'no command after a failed start' test ! -e "$d/ran"
+ok 'a failed start is quick' \
+	test $((($(date +%s%N) - start) / 1000000)) -lt 1000
+
+done_testing

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+#
+# Guests for tests, in QEMU, from test/tools/mkinitramfs. After world.sh.
+#
+#	vm_build		make kernel and initramfs, if not there yet
+#	vm_start SCRIPT -- ARGS	start a guest which runs the shell script SCRIPT,
+#				ARGS are QEMU's, for its network
+#	vm_wait [SECS]		until it has ended (90), returns SCRIPT's status,
+#				124 if it takes too long, 125 if it died before
+#	vm_output		SCRIPT's output so far
+#	vm_said WORD [SECS]	wait for a line of SCRIPT's output, exactly WORD
+#	vm_run SCRIPT -- ARGS	all of it: start, wait, print the output
+#	vm_net SOCKET [MAC]	prints the ARGS of a guest at passt's SOCKET
+#
+#	$T/vmfs			what's here is in the guest's root directory too
+#	VM_ACCEL		kvm or tcg; default: kvm if it works
+
+VM_MEMORY=${VM_MEMORY:-384}
+VM_PROGRAMS='getent ip ping curl socat iperf3 dhclient dhcpcd'
+
+vm_build()
+{
+	vm_dir=$TOP/build/vm
+	mkdir -p "$vm_dir" 2>/dev/null
+	[ -w "$vm_dir" ] || { vm_dir=$T/vm; mkdir -p "$vm_dir"; }
+
+	vm_have=
+	for vm_p in $VM_PROGRAMS; do
+		! command -v "$vm_p" >/dev/null || vm_have="$vm_have $vm_p"
+	done
+	# shellcheck disable=SC2086 # a list of names
+	XDG_CACHE_HOME=$WORLD_CACHE flock "$vm_dir" \
+		"$TOP/test/tools/mkinitramfs" "$vm_dir" $vm_have
+}
+
+# QEMU's arguments for the processor. /dev/kvm without the processor's support
+# is of no use to an ordinary kernel.
+vm_accel()
+{
+	case ${VM_ACCEL:-} in
+	'')	if [ -r /dev/kvm ] && [ -w /dev/kvm ] &&
+		   grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; then
+			VM_ACCEL=kvm
+		else
+			VM_ACCEL=tcg
+		fi ;;
+	esac
+	case $VM_ACCEL in
+	kvm)	echo -accel kvm -cpu host ;;
+	*)	echo -accel tcg -cpu max ;;
+	esac
+}
+
+vm_net()
+{
+	echo "-netdev stream,id=n,server=off,addr.type=unix,addr.path=$1" \
+		"-device virtio-net-pci,netdev=n,romfile=,mac=${2:-52:54:00:12:34:56}"
+}
+
+vm_n=0
+# set by spawn in world.sh
+pid=${pid:-}
+
+vm_start()
+{
+	vm_script=$1
+	shift 2
+	vm_n=$((vm_n + 1))
+	vm_out=$T/vm$vm_n.out
+	vm_console=$T/vm$vm_n.console
+	mkdir -p "$T/vmfs"
+	cp "$vm_script" "$T/vmfs/script"
+	{
+		cat "$vm_dir/initrd"
+		(cd "$T/vmfs" && find . | cpio -o -H newc -R 0:0 --quiet)
+	} >"$T/vm$vm_n.initrd"
+	: >"$vm_out"
+	# shellcheck disable=SC2046 # words
+	spawn host qemu-system-x86_64 -M q35 $(vm_accel) -m "$VM_MEMORY" \
+		-display none -no-reboot -nodefaults -no-user-config \
+		-kernel "$vm_dir/kernel" -initrd "$T/vm$vm_n.initrd" \
+		-append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr \
+random.trust_cpu=on tsc=reliable cryptomgr.notests no_timer_check" \
+		-serial "file:$vm_console" \
+		-chardev "file,id=out,path=$vm_out" \
+		-device isa-serial,chardev=out "$@" >"$T/vm$vm_n.qemu" 2>&1
+	vm_pid=$pid
+}
+
+vm_output()
+{
+	tr -d '\r' <"$vm_out" | sed '/^BEGIN [0-9.]*$/d; /^END [0-9]*$/d'
+}
+
+vm_said()
+{
+	wait_for "! alive $vm_pid || vm_output | grep -qx '$1'" "${2:-60}" &&
+		vm_output | grep -qx "$1"
+}
+
+# shellcheck disable=SC2120 # optional argument
+vm_wait()
+{
+	vm_rc=0
+	if ! wait_gone "$vm_pid" "${1:-90}"; then
+		vm_rc=124
+	elif ! grep -q '^END' "$vm_out"; then
+		vm_rc=125
+	fi
+	stop "$vm_pid"
+	rm -f "$T/vm$vm_n.initrd"
+	if [ "$vm_rc" -ne 0 ]; then
+		tail -n 20 "$T/vm$vm_n.qemu" "$vm_console" >&2
+		return "$vm_rc"
+	fi
+	return "$(tr -d '\r' <"$vm_out" | sed -n 's/^END //p')"
+}
+
+vm_run()
+{
+	vm_start "$@"
+	vm_wait
+	vm_run_rc=$?
+	vm_output
+	return "$vm_run_rc"
+}

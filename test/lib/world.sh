@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+#
+# A small Internet out of namespaces, for tests and for the demo.
+#
+#	host			world
+#	eth0 203.0.113.2/24 --- 203.0.113.1/24, fe80::1
+#	     2001:db8:1::2/64	2001:db8:1::1/64
+#				lo 198.51.100.10, 2001:db8:100::10 (services)
+#				   198.51.100.53, 2001:db8:100::53 (names)
+#
+# Sourcing this file starts the script once more, in mount, network, PID, IPC
+# and UTS namespaces of its own (and a user namespace, if the caller isn't
+# root). These *are* the host: whatever the script runs, runs there. The world
+# is one more network namespace. Files go to a private tmpfs on /run. When the
+# script ends, even by SIGKILL, all processes, addresses and files go with it.
+#
+#	world_up		make it; the start of every script
+#	in_host CMD...		run in the host (the script is there already)
+#	in_world CMD...		run in the world
+#	as_user CMD...		run in the host as an ordinary user
+#	in_ns PID CMD...	run in the namespaces of PID, as its root
+#	spawn WHERE CMD...	start in background (host, world, user, ns:PID),
+#				sets $pid
+#	stop PID...		end what spawn started, and wait for it
+#	alive PID		is it there, and not a zombie?
+#	wait_for COND [SECS]	poll a shell condition, fail after 10 seconds
+#	wait_gone PID [SECS]	until the process has ended
+#	wait_port WHERE tcp|udp PORT [SECS]
+#	pause SECS		a part of a second; never to synchronise
+#	world_dns		name server in the world, see below for names
+#	world_web		files in $T/web on port 80, PUT on port 8000
+#	pasta_up ARGS...	pasta as the user, in foreground, with a namespace
+#				that does nothing: sets $pasta_pid and $ns, which
+#				is a PID for in_ns; pasta_down ends it. Bails out
+#				if it doesn't start
+#	make_file PATH MIB	a file that doesn't compress
+#	sha256 PATH		its checksum, nothing else
+#
+#	$T			private directory, $T/user belongs to the user
+#	$TOP			the source tree
+#	WORLD_CC		congestion control to use, default the machine's
+#	PASST_BIN_DIR		where passt and pasta are, default $TOP
+
+TOP=$(cd "$(dirname "$0")" && while [ ! -e test/lib/world.sh ] && [ / != "$PWD" ]
+do cd ..; done; pwd)
+export TOP
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+PASST_BIN_DIR=${PASST_BIN_DIR:-$TOP}
+
+if [ "${WORLD_INSIDE:-}" != 1 ]; then
+	export WORLD_INSIDE=1
+	WORLD_ROOT=1 WORLD_OPT=
+	WORLD_CALLER=$(id -u)
+	if [ "$WORLD_CALLER" -ne 0 ]; then
+		WORLD_ROOT=
+		WORLD_OPT=-r
+	fi
+	WORLD_GROUP=$(id -g)
+	export WORLD_ROOT WORLD_CALLER WORLD_GROUP
+	# PID 1 gets no signals unless it asks for them, and has to reap
+	# orphans: that's not for the script itself
+	set -- -mnpiu ${WORLD_OPT:+"$WORLD_OPT"} --fork --kill-child \
+		--mount-proc --propagation private -- \
+		/bin/sh -c 'trap : INT TERM HUP; "$@"; exit $?' \
+		init /bin/sh "$0" "$@"
+	if unshare -mnpiu ${WORLD_OPT:+"$WORLD_OPT"} --fork --mount-proc true
+	then
+		exec unshare "$@"
+	fi
+	echo "1..0 # SKIP namespaces can't be made here"
+	exit 0
+fi
+
+WORLD_UID=47001			# no such user need exist
+
+HOST4=203.0.113.2
+HOST6=2001:db8:1::2
+GW4=203.0.113.1
+GW6=2001:db8:1::1
+GW6LL=fe80::1
+WORLD4=198.51.100.10
+WORLD6=2001:db8:100::10
+DNS4=198.51.100.53
+DNS6=2001:db8:100::53
+# not used by anybody, for tests that map or assign addresses
+FREE4=192.0.2.0			# /24
+FREE6=2001:db8:f::		# /64
+export HOST4 HOST6 GW4 GW6 GW6LL WORLD4 WORLD6 DNS4 DNS6 FREE4 FREE6
+
+world_pids=
+pid=
+
+# Become CMD in the host, the world, the host as an ordinary user, or in the
+# namespaces of a process of that user as their root.
+#
+# The ordinary user is another user id, if we're root. In a user namespace,
+# where no other id exists, it's the caller's, by one more user namespace;
+# from outside of that we are root in the namespaces of that user's processes.
+world_exec()
+{
+	world_where=$1
+	shift
+	case $world_where in
+	world)	set -- nsenter --net=/run/netns/world -- "$@" ;;
+	ns:*)	set -- nsenter --preserve-credentials -U -n \
+			-t "${world_where#ns:}" -- "$@" ;;
+	esac
+	case $WORLD_ROOT:$world_where in
+	1:user | 1:ns:*)
+		set -- setpriv --reuid "$WORLD_UID" --regid "$WORLD_UID" \
+			--clear-groups -- "$@" ;;
+	:user)	set -- unshare -U --map-user="$WORLD_CALLER" \
+			--map-group="$WORLD_GROUP" -- "$@" ;;
+	esac
+	exec "$@"
+}
+
+in_host()
+{
+	"$@"
+}
+
+in_world()
+{
+	(world_exec world "$@")
+}
+
+as_user()
+{
+	(world_exec user "$@")
+}
+
+in_ns()
+{
+	in_ns_pid=$1
+	shift
+	(world_exec "ns:$in_ns_pid" "$@")
+}
+
+spawn()
+{
+	(world_exec "$@") &
+	pid=$!
+	world_pids="$world_pids $pid"
+}
+
+alive()
+{
+	alive_s=$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) || return 1
+	case $alive_s in
+	'' | Z* | X*)	return 1 ;;
+	esac
+}
+
+stop()
+{
+	for stop_p; do
+		kill "$stop_p" 2>/dev/null
+	done
+	for stop_p; do
+		wait_gone "$stop_p" 3 || kill -KILL "$stop_p" 2>/dev/null
+		wait "$stop_p" 2>/dev/null
+	done
+	return 0
+}
+
+pause()
+{
+	sleep "$1"
+}
+
+wait_for()
+{
+	wait_end=$(($(date +%s) + ${2:-10}))
+	until eval "$1"; do
+		if [ "$(date +%s)" -gt "$wait_end" ]; then
+			echo "waited ${2:-10} s for: $1" >&2
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+wait_gone()
+{
+	wait_for "! alive $1" "${2:-10}"
+}
+
+# is something listening in $1 at port $3 of protocol $2 (tcp, udp)?
+listening()
+{
+	case $2 in
+	tcp)	lst_opt=-Hltn ;;
+	*)	lst_opt=-Hlun ;;
+	esac
+	[ "$(world_exec "$1" ss "$lst_opt" "sport = :$3" 2>/dev/null)" ]
+}
+
+wait_port()
+{
+	wait_for "listening $1 $2 $3" "${4:-10}"
+}
+
+world_cleanup()
+{
+	# the rest ends with the PID namespace
+	# shellcheck disable=SC2086 # a list
+	[ -z "$world_pids" ] || kill $world_pids 2>/dev/null
+	world_pids=
+}
+
+# a device node that users may open, as on any ordinary machine; $T/dev/tun
+world_tun()
+{
+	[ -e /dev/net/tun ] || return 0
+	if [ "$WORLD_ROOT" ]; then
+		mkdir "$T/dev"
+		if mknod -m 666 "$T/dev/tun" c 10 200 2>/dev/null; then
+			mount --bind "$T/dev/tun" /dev/net/tun
+		fi
+	fi
+}
+
+# as the host's resolver configuration, wherever /etc/resolv.conf points to
+world_resolv()
+{
+	printf 'nameserver %s\nnameserver %s\nsearch example.org\n' \
+		"$DNS4" "$DNS6" >"$T/resolv.conf"
+	resolv=$(readlink -m /etc/resolv.conf)
+	if [ ! -e "$resolv" ]; then
+		mkdir -p "$(dirname "$resolv")" && : >"$resolv"
+	fi
+	mount --bind "$T/resolv.conf" "$resolv"
+}
+
+# for the namespace that it's run in: nothing waits for duplicate addresses
+world_sysctl='
+	sysctl -qw net.ipv6.conf.all.accept_dad=0 \
+		net.ipv6.conf.default.accept_dad=0
+	[ -z "$WORLD_CC" ] ||
+		sysctl -qw "net.ipv4.tcp_congestion_control=$WORLD_CC"
+'
+
+world_links()
+{
+	mkdir -p /run/netns
+	ip netns add world
+	ip netns attach host $$
+
+	sh -c "$world_sysctl"
+	sysctl -qw 'net.ipv4.ping_group_range=0 2147483647' 2>/dev/null ||
+		sysctl -qw 'net.ipv4.ping_group_range=0 0'
+	ip -b - <<-E
+		link set lo up
+		link add eth0 type veth peer name eth0 netns world
+		link set eth0 address 02:00:cb:00:71:02 up
+		address add $HOST4/24 dev eth0
+		address add $HOST6/64 dev eth0 nodad
+		E
+	in_world sh -c "$world_sysctl"
+	in_world ip -b - <<-E
+		link set lo up
+		link set eth0 address 02:00:cb:00:71:01 up
+		address add $GW4/24 dev eth0
+		address add $GW6/64 dev eth0 nodad
+		address add $GW6LL/64 dev eth0 nodad
+		address add $WORLD4/32 dev lo
+		address add $DNS4/32 dev lo
+		address add $WORLD6/128 dev lo nodad
+		address add $DNS6/128 dev lo nodad
+		E
+	# the world's clients are not the gateway
+	in_world ip route add "$HOST4" dev eth0 src "$WORLD4"
+	in_world ip -6 route add "$HOST6" dev eth0 src "$WORLD6"
+	ip route add default via "$GW4"
+	ip -6 route add default via "$GW6LL" dev eth0
+}
+
+world_up()
+{
+	trap world_cleanup EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+
+	mount -t tmpfs -o mode=755 tmpfs /run || bail "no tmpfs on /run"
+	T=/run/test
+	mkdir -p "$T/user" "$T/bin" "$T/home" "$T/tmp" "$T/web"
+	chmod 1777 "$T/tmp"
+	[ -z "$WORLD_ROOT" ] || chown "$WORLD_UID:$WORLD_UID" "$T/user" "$T/home"
+	export WORLD_CACHE="${XDG_CACHE_HOME:-$HOME/.cache}"
+	HOME=$T/home
+	TMPDIR=$T/tmp
+	XDG_RUNTIME_DIR=$T/user
+	WORLD_CC=${WORLD_CC:-}
+	export T HOME TMPDIR XDG_RUNTIME_DIR WORLD_CC
+
+	# the tree may be in a directory that the user can't read
+	if [ -x "$PASST_BIN_DIR/passt" ]; then
+		cp "$PASST_BIN_DIR/passt" "$T/bin/passt"
+		ln -s passt "$T/bin/pasta"
+		PATH=$T/bin:$PATH
+	elif [ "${WORLD_NO_PASST:-}" != 1 ]; then
+		bail "no program in $PASST_BIN_DIR: run make first"
+	fi
+
+	hostname host
+	world_tun
+	world_resolv
+	world_links
+	cd "$T/user" || exit 1
+}
+
+# www, v4, v6, host .example.org; a TXT record of 1.5 KiB for big.example.org
+world_dns()
+{
+	cat >"$T/dnsmasq.conf" <<-E
+		no-resolv
+		no-hosts
+		bind-interfaces
+		cache-size=0
+		local=/example.org/
+		listen-address=$DNS4,$DNS6
+		host-record=www.example.org,$WORLD4,$WORLD6
+		host-record=v4.example.org,$WORLD4
+		host-record=v6.example.org,$WORLD6
+		host-record=host.example.org,$HOST4,$HOST6
+		E
+	for dns_i in 1 2 3 4 5 6; do
+		printf 'txt-record=big.example.org,%0250d\n' "$dns_i"
+	done >>"$T/dnsmasq.conf"
+	spawn world dnsmasq --no-daemon -C "$T/dnsmasq.conf" --pid-file= \
+		--log-facility=- >"$T/dnsmasq.log" 2>&1
+	wait_port world udp 53 && wait_port world tcp 53
+}
+
+# Files of $T/web by HTTP on port 80; on port 8000 what is PUT is answered with
+# its checksum
+world_web()
+{
+	spawn world busybox httpd -f -p "[::]:80" -h "$T/web"
+	cat >"$T/bin/http-put" <<-'E'
+		#!/bin/sh
+		cr=$(printf '\r')
+		while read -r key value && [ "$key" != "$cr" ]; do
+			case $key in
+			[Cc]ontent-[Ll]ength:)	length=${value%"$cr"} ;;
+			[Ee]xpect:)	printf 'HTTP/1.1 100 Continue\r\n\r\n' ;;
+			esac
+		done
+		sum=$(head -c "$length" | sha256sum)
+		printf 'HTTP/1.0 200 OK\r\n\r\n%s' "${sum%% *}"
+		E
+	chmod 755 "$T/bin/http-put"
+	spawn world socat TCP6-LISTEN:8000,reuseaddr,fork,backlog=64 \
+		"EXEC:$T/bin/http-put,nofork"
+	wait_port world tcp 80 && wait_port world tcp 8000
+}
+
+pasta_n=0
+
+pasta_up()
+{
+	pasta_n=$((pasta_n + 1))
+	rm -f "$T/user/up"
+	spawn user pasta "$@" -- sh -c \
+		": >'$T/user/up'; exec sleep 100000$pasta_n" \
+		2>"$T/pasta$pasta_n.err"
+	pasta_pid=$pid
+	ns=
+	if ! wait_for "[ -e '$T/user/up' ] || ! alive $pasta_pid" ||
+	   ! alive "$pasta_pid"; then
+		bail "pasta $*: $(cat "$T/pasta$pasta_n.err")"
+	fi
+	wait_for "ns=\$(pgrep -xf 'sleep 100000$pasta_n')"
+}
+
+pasta_down()
+{
+	# as the first process of its namespace it gets no other signal
+	kill -KILL "$ns" 2>/dev/null
+	wait_gone "$pasta_pid" 3 || stop "$pasta_pid"
+}
+
+# make_file PATH MIB: a file that doesn't compress
+make_file()
+{
+	head -c "$2M" /dev/urandom >"$1"
+}
+
+sha256()
+{
+	sha256sum <"$1" | cut -d ' ' -f 1
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Timers: one hashed hierarchical wheel, intrusive nodes, no system call
+ *
+ * Resolution is about a millisecond (1024 µs); a timer never fires early, and
+ * at most two ticks late. Moving a timer to a later time is free: it stays
+ * where it is in the wheel and moves itself when its slot comes up.
+ */
+#ifndef TIMER_H
+#define TIMER_H
+
+#include "mono.h"
+
+enum timer_kind {
+	TIMER_TCP,
+	TIMER_TCP_ACK,
+	TIMER_UDP,
+	TIMER_ICMP,
+	TIMER_SPLICE,
+	TIMER_NDP,			/* periodic router advertisements */
+	TIMER_NETNS,			/* is the namespace still there? */
+	TIMER_FWD,			/* auto ports */
+	TIMER_STATS,
+	TIMER_FRAG,
+	TIMER_KINDS,
+};
+
+/* Embedded in its owner; all zero means not armed */
+struct timer {
+	struct timer *next;
+	struct timer **pprev;		/* NULL: not in the wheel */
+	uint32_t slot_tick;		/* when its slot is due */
+	uint32_t deadline;		/* tick at which it really fires */
+	uint8_t kind;
+	bool armed;
+};
+
+typedef void (*timer_handler)(struct timer *t);
+
+void timer_init(void);
+void timer_set_handler(enum timer_kind kind, timer_handler fn);
+/* Fire once at `when` (or as soon as possible if that has passed) */
+void timer_set(struct timer *t, enum timer_kind kind, mono_t when);
+void timer_cancel(struct timer *t);
+bool timer_is_armed(const struct timer *t);
+/* When it will fire; only for an armed one */
+mono_t timer_deadline(const struct timer *t);
+
+/* Milliseconds from `now` until the wheel has something to do; -1: nothing */
+int timer_timeout_ms(mono_t now);
+/* Fire everything that is due */
+void timer_run(mono_t now);
+
+#endif /* TIMER_H */

@@ -1,0 +1,733 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: UDP flows
+ *
+ * Data: a flow is one guest endpoint and one remote endpoint. Sockets are apart
+ * from flows: a listener of a forwarding rule, or an outbound socket, one for
+ * each endpoint of the guest, whatever it talks to (endpoint-independent
+ * mapping, RFC 4787 4.1), bound to the guest's port if that is free on the
+ * host. An outbound socket lives as long as it has flows.
+ *
+ * Flow, guest → host: a run of datagrams → flow by the guest's side, or a new
+ * one by fwd_map_out() → sendmmsg(). Host → guest: recvmmsg() → flow by the
+ * host's side, or a new one: by rule on a listener, back to the socket's
+ * endpoint on an outbound one (what a host's process would get) → frames.
+ *
+ * TTL, DSCP and ECN go along in control messages, both ways; on listeners, the
+ * address that was talked to is the source of what is answered. Errors of the
+ * network come off the error queue, and go to the guest as ICMP.
+ *
+ * Timers: each flow looks again when it could have been idle for long enough.
+ * When the table or the descriptors are used up, the longest idle of a sample
+ * makes room.
+ */
+#include "udp.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "flow.h"
+#include "frame_build.h"
+#include "fwd.h"
+#include "icmp_err.h"
+#include "listen.h"
+#include "sock.h"
+#include "util.h"
+#include "wire.h"
+
+enum {
+	UDP_SOCKS	= 131072,
+	UDP_BUCKETS	= 16384,
+	UDP_BATCH	= 64,
+	UDP_RECV_TURNS	= 4,		/* batches per socket and turn */
+	UDP_DGRAM_MAX	= 65536,
+	UDP_IDLE_S	= 30,		/* seen one way only */
+	UDP_STREAM_S	= 180,		/* seen both ways */
+	UDP_TTL		= 64,		/* what our sockets send by default */
+	UDP_SAMPLE	= 64,		/* flows looked at to find an old one */
+	UDP_CMSG	= 128,
+};
+
+struct udp_sock {
+	int fd;				/* -1: free */
+	uint16_t gen;
+	uint16_t port;			/* bound to */
+	bool v6;			/* socket's own family */
+	const struct fwd_rule *rule;	/* listener; NULL: outbound */
+
+	/* Outbound only */
+	struct addr guest;
+	uint16_t guest_port;
+	bool lo;			/* for loopback destinations alone */
+	struct addr our;		/* bound to; none: any */
+	uint32_t first_flow;		/* index + 1 */
+	uint32_t next;			/* hash chain or free list, index + 1 */
+};
+
+struct udp_counters udp_counters;
+
+static struct {
+	const struct conf *conf;
+	uint32_t high, free_head;
+	uint32_t evict_cursor;
+	uint32_t bucket[UDP_BUCKETS];	/* index + 1 */
+	struct udp_sock sock[UDP_SOCKS];
+	uint8_t buf[UDP_BATCH][UDP_DGRAM_MAX];
+} udp;
+
+static struct udp_sock *udp_sock_of(const struct flow *f)
+{
+	return &udp.sock[f->udp.sock];
+}
+
+/* ---- Sockets ---- */
+
+static struct udp_sock *udp_sock_alloc(void)
+{
+	struct udp_sock *s;
+	uint16_t gen;
+
+	if (udp.free_head) {
+		s = &udp.sock[udp.free_head - 1];
+		udp.free_head = s->next;
+	} else if (udp.high < UDP_SOCKS) {
+		s = &udp.sock[udp.high++];
+	} else {
+		return NULL;
+	}
+	gen = (uint16_t)(s->gen + 1);
+	*s = (struct udp_sock){ .fd = -1, .gen = gen };
+	return s;
+}
+
+static void udp_sock_recycle(struct udp_sock *s)
+{
+	s->next = udp.free_head;
+	udp.free_head = (uint32_t)(s - udp.sock) + 1;
+}
+
+static uint32_t *udp_sock_bucket(const struct addr *guest, uint16_t port)
+{
+	struct flow_side key = { .peer = *guest, .peer_port = port };
+
+	return &udp.bucket[flow_side_hash(PROTO_UDP, &key) &
+			   (UDP_BUCKETS - 1)];
+}
+
+static void udp_set(int fd, int level, int name)
+{
+	int on = 1;
+
+	setsockopt(fd, level, name, &on, sizeof(on));
+}
+
+/* Ask for what goes along with a datagram, and for errors; watch it */
+static int udp_sock_watch(struct udp_sock *s)
+{
+	struct loop_ref ref = { .kind = LOOP_UDP, .gen = s->gen,
+				.index = (uint32_t)(s - udp.sock) };
+
+	udp_set(s->fd, IPPROTO_IP, IP_RECVTOS);
+	udp_set(s->fd, IPPROTO_IP, IP_RECVTTL);
+	if (s->rule)
+		udp_set(s->fd, IPPROTO_IP, IP_PKTINFO);
+	if (s->v6) {
+		udp_set(s->fd, IPPROTO_IPV6, IPV6_RECVTCLASS);
+		udp_set(s->fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT);
+		if (s->rule)
+			udp_set(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
+	}
+	icmp_err_enable(s->fd, s->v6);
+	return loop_add(s->fd, EPOLLIN | EPOLLET, ref);
+}
+
+static struct udp_sock *udp_sock_find(const struct flow_side *guest,
+				      bool v6, bool lo)
+{
+	uint32_t at = *udp_sock_bucket(&guest->peer, guest->peer_port);
+
+	while (at) {
+		struct udp_sock *s = &udp.sock[at - 1];
+
+		if (s->guest_port == guest->peer_port && s->v6 == v6 &&
+		    s->lo == lo && addr_eq(&s->guest, &guest->peer))
+			return s;
+		at = s->next;
+	}
+	return NULL;
+}
+
+/* Descriptor bound to the guest's port, or any if that is taken; or -errno */
+static int udp_sock_open(const struct flow_side *host, uint16_t port)
+{
+	int fd = sock_outbound(SOCK_DGRAM, IPPROTO_UDP, &host->peer,
+			       &host->our, port);
+
+	if (fd == -EADDRINUSE || fd == -EACCES)
+		fd = sock_outbound(SOCK_DGRAM, IPPROTO_UDP, &host->peer,
+				   &host->our, 0);
+	return fd;
+}
+
+/* The outbound socket of a guest's endpoint; NULL with errno set */
+static struct udp_sock *udp_sock_get(const struct flow_side *guest,
+				     const struct flow_side *host)
+{
+	bool v6 = !addr_is_v4(&host->peer);
+	const struct conf_family *cf = &udp.conf->fam[v6 ? V6 : V4];
+	bool lo = addr_is_loopback(&host->peer) &&
+		  (*cf->outbound_if || !addr_is_none(&cf->outbound));
+	struct udp_sock *s = udp_sock_find(guest, v6, lo);
+	uint32_t *head;
+	int rc;
+
+	if (s)
+		return s;
+	s = udp_sock_alloc();
+	if (!s) {
+		errno = ENFILE;
+		return NULL;
+	}
+	s->v6 = v6;
+	s->lo = lo;
+	s->guest = guest->peer;
+	s->guest_port = guest->peer_port;
+	s->our = host->our;
+	s->fd = udp_sock_open(host, guest->peer_port);
+	rc = s->fd < 0 ? s->fd : udp_sock_watch(s);
+	if (rc) {
+		close_fd(&s->fd);
+		udp_sock_recycle(s);
+		errno = -rc;
+		return NULL;
+	}
+	sock_local(s->fd, &s->port);
+	if (!s->port) {
+		/* Not bound yet: the guest's port is 0, or it was refused */
+		struct addr any = v6 ? (struct addr){ { 0 } } : addr_v4(0);
+		union sockaddr_any sa;
+		socklen_t len = addr_to_sockaddr(&sa, &any, 0, 0);
+
+		if (!bind(s->fd, &sa.sa, len))
+			sock_local(s->fd, &s->port);
+	}
+	head = udp_sock_bucket(&s->guest, s->guest_port);
+	s->next = *head;
+	*head = (uint32_t)(s - udp.sock) + 1;
+	return s;
+}
+
+static void udp_sock_close(struct udp_sock *s)
+{
+	uint32_t *link = udp_sock_bucket(&s->guest, s->guest_port);
+	uint32_t self = (uint32_t)(s - udp.sock) + 1;
+
+	while (*link != self) {
+		assert(*link);
+		link = &udp.sock[*link - 1].next;
+	}
+	*link = s->next;
+	close_fd(&s->fd);
+	udp_sock_recycle(s);
+}
+
+/* ---- Flows ---- */
+
+static void udp_flow_end(struct flow *f)
+{
+	struct udp_sock *s = udp_sock_of(f);
+
+	timer_cancel(&f->udp.timer);
+	if (f->udp.prev)
+		flow_at(f->udp.prev - 1)->udp.next = f->udp.next;
+	else
+		s->first_flow = f->udp.next;
+	if (f->udp.next)
+		flow_at(f->udp.next - 1)->udp.prev = f->udp.prev;
+	flow_free(f);
+	if (!s->first_flow && !s->rule)
+		udp_sock_close(s);
+}
+
+static dur_t udp_idle_limit(const struct flow *f)
+{
+	return DUR_S(f->udp.replied ? UDP_STREAM_S : UDP_IDLE_S);
+}
+
+static void udp_timer(struct timer *t)
+{
+	struct flow *f = container_of(t, struct flow, udp.timer);
+	mono_t due = mono_add(f->udp.active, udp_idle_limit(f));
+
+	if (mono_before(loop_now(), due)) {
+		timer_set(t, TIMER_UDP, due);
+		return;
+	}
+	flow_debug(f, "idle");
+	udp_flow_end(f);
+}
+
+/* Make room: end the longest idle flow of a sample. False: found none. */
+static bool udp_evict(void)
+{
+	uint32_t high = flow_high();
+	struct flow *oldest = NULL;
+
+	for (unsigned i = 0; i < UDP_SAMPLE && i < high; i++) {
+		struct flow *f = flow_at(udp.evict_cursor++ % high);
+
+		if (f->type == FLOW_UDP &&
+		    (!oldest || mono_before(f->udp.active, oldest->udp.active)))
+			oldest = f;
+	}
+	if (!oldest)
+		return false;
+	udp_counters.evicted++;
+	udp_flow_end(oldest);
+	return true;
+}
+
+static struct flow *udp_flow_new(const struct flow_side *guest,
+				 const struct flow_side *host,
+				 enum flow_side_name ini, struct udp_sock *s)
+{
+	uint32_t index = (uint32_t)(s - udp.sock);
+	struct flow *f = flow_alloc();
+
+	if (!f)
+		return NULL;
+	f->proto = PROTO_UDP;
+	f->ini = (uint8_t)ini;
+	f->side[GUEST] = *guest;
+	f->side[HOST] = *host;
+	f->udp.sock = index;
+	f->udp.active = loop_now();
+	f->udp.next = s->first_flow;
+	if (s->first_flow)
+		flow_at(s->first_flow - 1)->udp.prev = flow_index(f) + 1;
+	s->first_flow = flow_index(f) + 1;
+	flow_activate(f, FLOW_UDP);
+	flow_hash(f, GUEST);
+	flow_hash(f, HOST);
+	timer_set(&f->udp.timer, TIMER_UDP,
+		  mono_add(loop_now(), udp_idle_limit(f)));
+	flow_debug(f, "new");
+	return f;
+}
+
+/* A flow that the guest begins; NULL if it can't be had */
+static struct flow *udp_flow_from_guest(const struct flow_side *guest)
+{
+	static struct log_limit limit;
+	struct flow_side host;
+	struct udp_sock *s;
+	struct flow *f;
+
+	if (!fwd_map_out(udp.conf, guest, &host))
+		return NULL;
+	s = udp_sock_get(guest, &host);
+	if (!s && (errno == EMFILE || errno == ENFILE) && udp_evict())
+		s = udp_sock_get(guest, &host);
+	if (!s) {
+		if (log_allow(&limit, loop_now(), 1, NULL))
+			warn("UDP %s -> %s refused: %s",
+			     ENDPOINT_STR(&guest->peer, guest->peer_port),
+			     ENDPOINT_STR(&guest->our, guest->our_port),
+			     strerror(errno));
+		return NULL;
+	}
+	host.our = s->our;
+	host.our_port = s->port;
+	/* The same remote endpoint by two names (an address and the one that is
+	 * mapped to it): the newer name gets the replies
+	 */
+	f = flow_lookup(HOST, PROTO_UDP, &host);
+	if (f) {
+		bool last = s->first_flow == flow_index(f) + 1 && !f->udp.next;
+
+		if (last) {
+			udp_flow_end(f);
+			return udp_flow_from_guest(guest);
+		}
+		udp_flow_end(f);
+	}
+	f = udp_flow_new(guest, &host, GUEST, s);
+	if (!f) {
+		if (!s->first_flow)
+			udp_sock_close(s);
+		udp_evict();		/* room for the next one */
+	}
+	return f;
+}
+
+/* ---- Guest → host ---- */
+
+/* Socket address in the family of the socket */
+static socklen_t udp_sockaddr(const struct udp_sock *s,
+			      union sockaddr_any *ret_sa, const struct addr *a,
+			      uint16_t port)
+{
+	if (!s->v6 || !addr_is_v4(a))
+		return addr_to_sockaddr(ret_sa, a, port, sock_scope());
+	memset(ret_sa, 0, sizeof(ret_sa->sin6));
+	ret_sa->sin6.sin6_family = AF_INET6;
+	ret_sa->sin6.sin6_port = htons(port);
+	memcpy(&ret_sa->sin6.sin6_addr, a->b, sizeof(a->b));
+	return sizeof(ret_sa->sin6);
+}
+
+union udp_control {
+	struct cmsghdr align;
+	char buf[UDP_CMSG];
+};
+
+static void udp_cmsg(struct msghdr *msg, int level, int type, const void *data,
+		     size_t len)
+{
+	struct cmsghdr *c = (struct cmsghdr *)(void *)
+		((char *)msg->msg_control + msg->msg_controllen);
+
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(c), data, len);
+	msg->msg_controllen += CMSG_SPACE(len);
+}
+
+/* TTL and TOS of the guest's datagram where they differ from the default, and on
+ * listeners the source
+ */
+static void udp_control_out(const struct flow *f, const struct udp_sock *s,
+			    const struct pkt *pkt, struct msghdr *msg)
+{
+	bool v4 = addr_is_v4(&f->side[HOST].peer);
+	int ttl = pkt->ttl, tos = pkt->tos;
+
+	if (ttl != UDP_TTL)
+		udp_cmsg(msg, v4 ? IPPROTO_IP : IPPROTO_IPV6,
+			 v4 ? IP_TTL : IPV6_HOPLIMIT, &ttl, sizeof(ttl));
+	if (tos)
+		udp_cmsg(msg, v4 ? IPPROTO_IP : IPPROTO_IPV6,
+			 v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos));
+	if (!s->rule || addr_is_none(&f->side[HOST].our))
+		return;
+	if (s->v6) {
+		struct in6_pktinfo pi = { .ipi6_ifindex = 0 };
+
+		memcpy(&pi.ipi6_addr, f->side[HOST].our.b, 16);
+		if (addr_is_linklocal(&f->side[HOST].our) && !v4)
+			pi.ipi6_ifindex = sock_scope();
+		udp_cmsg(msg, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
+	} else {
+		struct in_pktinfo pi = { .ipi_ifindex = 0 };
+
+		memcpy(&pi.ipi_spec_dst, addr_v4_bytes(&f->side[HOST].our), 4);
+		udp_cmsg(msg, IPPROTO_IP, IP_PKTINFO, &pi, sizeof(pi));
+	}
+}
+
+/* sendmmsg() that gets past what an earlier datagram met: a pending error of the
+ * socket is returned instead of sending
+ */
+static void udp_send(const struct udp_sock *s, struct mmsghdr *mm, unsigned n)
+{
+	unsigned done = 0;
+	bool retried = false;
+
+	while (done < n) {
+		int rc = sendmmsg(s->fd, mm + done, n - done,
+				  MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (rc > 0) {
+			done += (unsigned)rc;
+			udp_counters.in_dgrams += (unsigned)rc;
+			retried = false;
+		} else if (rc < 0 && errno == EINTR) {
+			continue;
+		} else if (rc < 0 && errno == EAGAIN) {
+			udp_counters.dropped += n - done;
+			return;
+		} else if (!retried) {
+			retried = true;
+		} else {
+			udp_counters.dropped++;
+			retried = false;
+			done++;
+		}
+	}
+}
+
+void udp_input(const struct pkt *pkts, unsigned n)
+{
+	struct flow_side guest = {
+		.our = pkts->dst, .our_port = pkts->dport,
+		.peer = pkts->src, .peer_port = pkts->sport,
+	};
+	struct flow *f = flow_lookup(GUEST, PROTO_UDP, &guest);
+	struct iovec iov[UDP_BATCH];
+	struct mmsghdr mm[UDP_BATCH];
+	union udp_control control[UDP_BATCH];
+	const struct udp_sock *s;
+	union sockaddr_any sa;
+	unsigned cnt = 0;
+	socklen_t sa_len;
+
+	if (!f)
+		f = udp_flow_from_guest(&guest);
+	if (!f) {
+		udp_counters.dropped += n;
+		return;
+	}
+	f->udp.active = loop_now();
+	f->udp.replied = f->udp.replied || f->ini == HOST;
+	s = udp_sock_of(f);
+	sa_len = udp_sockaddr(s, &sa, &f->side[HOST].peer,
+			      f->side[HOST].peer_port);
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct pkt *p = &pkts[i];
+		uint32_t seg = p->gso_size ? p->gso_size : p->payload.len;
+		uint32_t off = 0;
+
+		do {
+			struct bytes part = bytes_slice(&p->payload, off, seg);
+			struct msghdr *m = &mm[cnt].msg_hdr;
+
+			*m = (struct msghdr){
+				.msg_name = &sa, .msg_namelen = sa_len,
+				.msg_iov = &iov[cnt],
+				.msg_control = &control[cnt],
+			};
+			m->msg_iovlen = bytes_to_iov(&part, &iov[cnt], 1);
+			udp_control_out(f, s, p, m);
+			if (!m->msg_controllen)
+				m->msg_control = NULL;
+			if (++cnt == UDP_BATCH) {
+				udp_send(s, mm, cnt);
+				cnt = 0;
+			}
+			off += seg;
+		} while (off < p->payload.len);
+	}
+	if (cnt)
+		udp_send(s, mm, cnt);
+}
+
+/* ---- Host → guest ---- */
+
+struct udp_info {
+	struct addr dst;		/* ours, that was talked to; or none */
+	int ttl, tos;
+};
+
+static void udp_control_in(struct msghdr *msg, struct udp_info *ret)
+{
+	*ret = (struct udp_info){ .ttl = 0 };
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
+	     c = CMSG_NXTHDR(msg, c)) {
+		const void *data = CMSG_DATA(c);
+		struct in6_pktinfo pi6;
+		struct in_pktinfo pi4;
+		uint8_t tos;
+
+		if (c->cmsg_level == IPPROTO_IP) {
+			switch (c->cmsg_type) {
+			case IP_TTL:
+				memcpy(&ret->ttl, data, sizeof(ret->ttl));
+				break;
+			case IP_TOS:
+				memcpy(&tos, data, sizeof(tos));
+				ret->tos = tos;
+				break;
+			case IP_PKTINFO:
+				memcpy(&pi4, data, sizeof(pi4));
+				ret->dst = addr_from_v4(&pi4.ipi_addr);
+				break;
+			}
+		} else if (c->cmsg_level == IPPROTO_IPV6) {
+			switch (c->cmsg_type) {
+			case IPV6_HOPLIMIT:
+				memcpy(&ret->ttl, data, sizeof(ret->ttl));
+				break;
+			case IPV6_TCLASS:
+				memcpy(&ret->tos, data, sizeof(ret->tos));
+				break;
+			case IPV6_PKTINFO:
+				memcpy(&pi6, data, sizeof(pi6));
+				ret->dst = addr_from_v6(&pi6.ipi6_addr);
+				break;
+			}
+		}
+	}
+}
+
+/* The flow of a datagram from the host's side, new if need be; or NULL */
+static struct flow *udp_flow_from_host(struct udp_sock *s,
+				       const struct flow_side *host)
+{
+	struct flow *f = flow_lookup(HOST, PROTO_UDP, host), *old;
+	struct flow_side guest;
+
+	if (f && udp_sock_of(f) == s)
+		return f;
+	if (f)
+		return NULL;
+	if (s->rule) {
+		if (!fwd_map_in(udp.conf, &tap_guest, s->rule, host, &guest))
+			return NULL;
+	} else {
+		guest.peer = s->guest;
+		guest.peer_port = s->guest_port;
+		guest.our = host->peer;
+		guest.our_port = host->peer_port;
+		if (addr_family(&guest.our) != addr_family(&guest.peer) ||
+		    addr_is_loopback(&guest.our))
+			return NULL;
+	}
+	old = flow_lookup(GUEST, PROTO_UDP, &guest);
+	if (old && (!s->rule || udp_sock_of(old) == s))
+		return NULL;
+	if (old)
+		udp_flow_end(old);
+	f = udp_flow_new(&guest, host, HOST, s);
+	if (!f && udp_evict())
+		f = NULL;		/* room for the next one */
+	return f;
+}
+
+static void udp_to_guest(struct udp_sock *s, struct msghdr *msg,
+			 const void *data, size_t len)
+{
+	struct frame_ip ip = { .proto = PROTO_UDP };
+	struct iovec iov = iov_const(data, len);
+	struct bytes payload = { &iov, 1, 0, (uint32_t)len };
+	struct flow_side host = { .our = s->our, .our_port = s->port };
+	struct udp_info in;
+	struct flow *f;
+
+	udp_control_in(msg, &in);
+	host.peer = addr_from_sockaddr(msg->msg_name, &host.peer_port);
+	if (s->rule)
+		host.our = in.dst;
+	f = udp_flow_from_host(s, &host);
+	if (!f) {
+		udp_counters.dropped++;
+		return;
+	}
+	f->udp.active = loop_now();
+	f->udp.replied = f->udp.replied || f->ini == GUEST;
+	ip.src = f->side[GUEST].our;
+	ip.dst = f->side[GUEST].peer;
+	ip.ttl = (uint8_t)in.ttl;
+	ip.tos = (uint8_t)in.tos;
+	udp_counters.out_dgrams++;
+	frame_send_udp(&ip, f->side[GUEST].our_port, f->side[GUEST].peer_port,
+		       &payload, 0);
+}
+
+/* One batch off a socket; false when it is empty */
+static bool udp_recv(struct udp_sock *s)
+{
+	static union sockaddr_any from[UDP_BATCH];
+	static union udp_control control[UDP_BATCH];
+	struct iovec iov[UDP_BATCH];
+	struct mmsghdr mm[UDP_BATCH];
+	uint16_t gen = s->gen;
+	int n;
+
+	for (unsigned i = 0; i < UDP_BATCH; i++) {
+		iov[i] = (struct iovec){ udp.buf[i], UDP_DGRAM_MAX };
+		mm[i].msg_hdr = (struct msghdr){
+			.msg_name = &from[i], .msg_namelen = sizeof(from[i]),
+			.msg_iov = &iov[i], .msg_iovlen = 1,
+			.msg_control = &control[i],
+			.msg_controllen = sizeof(control[i]),
+		};
+	}
+	n = recvmmsg(s->fd, mm, UDP_BATCH, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < n; i++) {
+		/* Making room for a flow may have taken the socket itself */
+		if (s->fd < 0 || s->gen != gen)
+			return false;
+		udp_to_guest(s, &mm[i].msg_hdr, udp.buf[i], mm[i].msg_len);
+	}
+	return n == UDP_BATCH || (n < 0 && errno != EAGAIN);
+}
+
+static void udp_errors(struct udp_sock *s)
+{
+	static struct icmp_err e;
+
+	while (icmp_err_next(s->fd, &e) > 0) {
+		struct flow_side host = { .our = s->our, .our_port = s->port,
+					  .peer = e.dst,
+					  .peer_port = e.dst_port };
+		struct wire_udp l4;
+		struct flow *f = NULL;
+
+		udp_counters.errors++;
+		/* A listener's flows have various addresses of ours */
+		for (uint32_t at = s->first_flow; at && !f;
+		     at = flow_at(at - 1)->udp.next) {
+			struct flow *g = flow_at(at - 1);
+
+			if (addr_eq(&g->side[HOST].peer, &host.peer) &&
+			    g->side[HOST].peer_port == host.peer_port)
+				f = g;
+		}
+		if (!f || !e.error)
+			continue;
+		l4 = (struct wire_udp){
+			.sport = be16_put(f->side[GUEST].peer_port),
+			.dport = be16_put(f->side[GUEST].our_port),
+			.len = be16_put((uint16_t)(sizeof(l4) + e.data_len)),
+		};
+		icmp_err_send(&f->side[GUEST], PROTO_UDP, &l4, sizeof(l4), &e);
+	}
+}
+
+static void udp_event(struct loop_ref ref, uint32_t events)
+{
+	struct udp_sock *s = &udp.sock[ref.index];
+
+	if (s->fd < 0 || s->gen != ref.gen)
+		return;
+	if (events & EPOLLERR)
+		udp_errors(s);
+	for (int i = 0; i < UDP_RECV_TURNS; i++)
+		if (s->fd < 0 || s->gen != ref.gen || !udp_recv(s))
+			return;
+	/* Edge-triggered and not empty: have the kernel tell again */
+	loop_mod(s->fd, EPOLLIN | EPOLLET, ref);
+}
+
+void udp_init(const struct conf *c)
+{
+	udp.conf = c;
+	loop_set_handler(LOOP_UDP, udp_event);
+	timer_set_handler(TIMER_UDP, udp_timer);
+	for (uint32_t i = 0; i < listen_count(); i++) {
+		const struct listener *l = listen_at(i);
+		struct udp_sock *s;
+		union sockaddr_any sa;
+		socklen_t len = sizeof(sa);
+		int rc;
+
+		if (l->rule->proto != PROTO_UDP)
+			continue;
+		s = udp_sock_alloc();
+		if (!s)
+			die("Too many UDP ports");
+		s->fd = l->fd;
+		s->rule = l->rule;
+		s->port = l->port;
+		s->v6 = !getsockname(l->fd, &sa.sa, &len) &&
+			sa.sa.sa_family == AF_INET6;
+		rc = udp_sock_watch(s);
+		if (rc)
+			die("Couldn't watch UDP port %u: %s", l->port,
+			    strerror(-rc));
+	}
+}

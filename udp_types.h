@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the flow table keeps of a UDP flow: struct only */
+#ifndef UDP_TYPES_H
+#define UDP_TYPES_H
+
+#include "timer.h"
+
+struct udp_flow {
+	uint32_t sock;			/* index of the socket it uses */
+	uint32_t next, prev;		/* other flows of that socket */
+	mono_t active;			/* last datagram, either way */
+	bool replied;			/* seen both ways */
+	struct timer timer;
+};
+
+#endif /* UDP_TYPES_H */

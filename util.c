@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: helpers around descriptors and files, see util.h */
+#include "util.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "log.h"
+
+int write_all(int fd, const void *buf, size_t len)
+{
+	const char *p = buf;
+
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+ssize_t read_file(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n;
+
+	buf[0] = '\0';
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, buf + len, size - len)) > 0) {
+		len += (size_t)n;
+		if (len == size) {
+			close(fd);
+			buf[size - 1] = '\0';
+			return -EFBIG;
+		}
+	}
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	buf[len] = '\0';
+	return n < 0 ? n : (ssize_t)len;
+}
+
+long read_file_number(const char *path, long fallback)
+{
+	char buf[64], *end;
+	long v;
+
+	if (read_file(path, buf, sizeof(buf)) <= 0)
+		return fallback;
+	v = strtol(buf, &end, 10);
+	return end == buf ? fallback : v;
+}
+
+int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = write_all(fd, text, strlen(text));
+	close(fd);
+	return rc;
+}
+
+bool parse_number(const char *s, int base, long min, long max, long *ret)
+{
+	char *end;
+	long v;
+
+	if (!isdigit((unsigned char)*s) && !(*s == '-' && min < 0))
+		return false;
+	errno = 0;
+	v = strtol(s, &end, base);
+	if (errno || *end || v < min || v > max)
+		return false;
+	*ret = v;
+	return true;
+}
+
+void close_fd(int *fd)
+{
+	int saved = errno;
+
+	if (*fd < 0)
+		return;
+	close(*fd);
+	*fd = -1;
+	errno = saved;
+}
+
+void random_bytes(void *buf, size_t n)
+{
+	uint8_t *p = buf;
+
+	while (n) {
+		ssize_t got = getrandom(p, n, 0);
+
+		if (got < 0 && errno != EINTR)
+			die("No random numbers from the kernel: %s",
+			    strerror(errno));
+		if (got > 0) {
+			p += got;
+			n -= (size_t)got;
+		}
+	}
+}
+
+bool sun_path_set(struct sockaddr_un *sun, const char *path)
+{
+	size_t len = strlen(path);
+
+	if (!len || len >= sizeof(sun->sun_path))
+		return false;
+	memset(sun, 0, sizeof(*sun));
+	sun->sun_family = AF_UNIX;
+	memcpy(sun->sun_path, path, len + 1);
+	return true;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Small helpers around descriptors and files; no type of the project */
+#ifndef UTIL_H
+#define UTIL_H
+
+#include <sys/types.h>
+
+#include "types.h"
+
+/* write() all of it, through EINTR and short writes; 0 or -errno */
+int write_all(int fd, const void *buf, size_t len);
+
+/* Whole file into buf, always terminated; bytes read or -errno (-EFBIG if it
+ * doesn't fit in size - 1)
+ */
+ssize_t read_file(const char *path, char *buf, size_t size);
+/* The first number in a file, or fallback if there is none */
+long read_file_number(const char *path, long fallback);
+/* Write text to an existing file; 0 or -errno */
+int write_file(const char *path, const char *text);
+
+/* Decimal (or, with base 0, C syntax) number that takes up all of s, within
+ * [min, max]; false otherwise
+ */
+bool parse_number(const char *s, int base, long min, long max, long *ret);
+
+/* close() that keeps errno, and sets *fd to -1; nothing if it is -1 */
+void close_fd(int *fd);
+
+/* n random bytes from the kernel; dies at start-up if there are none */
+void random_bytes(void *buf, size_t n);
+
+/* Make a socketaddr_un path; false if it is too long (108 bytes) */
+struct sockaddr_un;
+bool sun_path_set(struct sockaddr_un *sun, const char *path);
+
+#endif /* UTIL_H */
