@@ -146,6 +146,26 @@ static enum pkt_verdict parse_l4(const struct tap_frame *frame,
 	return verdict;
 }
 
+/* Options mean nothing to us, but must be well formed: RFC 791 3.1 */
+static bool parse_ip4_opts(struct rd *rd, size_t len)
+{
+	struct rd opts = rd_sub(rd, len);
+
+	while (!opts.bad && opts.left) {
+		uint8_t type = rd_u8(&opts), n;
+
+		if (!type)
+			break;
+		if (type == 1)
+			continue;
+		n = rd_u8(&opts);
+		if (n < 2)
+			return false;
+		rd_bytes(&opts, n - 2U);
+	}
+	return !opts.bad;
+}
+
 static enum pkt_verdict parse_ip4(const struct tap_frame *frame,
 				  struct pkt *pkt, struct rd *rd, uint32_t off)
 {
@@ -166,7 +186,7 @@ static enum pkt_verdict parse_ip4(const struct tap_frame *frame,
 	rd_copy(rd, src, 4);
 	rd_copy(rd, dst, 4);
 	if (rd->bad || ver_ihl >> 4 != 4 || hlen < sizeof(struct wire_ip4) ||
-	    len < hlen || !rd_bytes(rd, hlen - sizeof(struct wire_ip4)) ||
+	    len < hlen || !parse_ip4_opts(rd, hlen - sizeof(struct wire_ip4)) ||
 	    !parse_trim(frame, pkt, off, len))
 		return PKT_BAD;
 	if (csum_fold(csum_add(0, start, hlen)) != 0xffff)

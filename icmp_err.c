@@ -16,6 +16,9 @@
 #include <sys/socket.h>
 
 #include "frame_build.h"
+#include "frame_parse.h"
+#include "log.h"
+#include "loop.h"
 #include "wire.h"
 
 enum {
@@ -24,6 +27,9 @@ enum {
 	ICMP4_HOST_UNREACH	= 1,
 	ICMP4_PORT_UNREACH	= 3,
 	ICMP4_FRAG_NEEDED	= 4,
+	ICMP4_PROTO_UNREACH	= 2,
+	ICMP6_NEXT_HDR		= 1,
+	ERR_RATE		= 100,	/* per second: RFC 1812 4.3.2.8 */
 	ICMP6_ADDR_UNREACH	= 3,
 	ICMP6_PORT_UNREACH	= 4,
 };
@@ -147,4 +153,35 @@ void icmp_err_send(const struct flow_side *guest, uint8_t proto,
 	rest = (struct bytes){ iov, 3, 0, (uint32_t)(iov[0].iov_len +
 			       iov[1].iov_len + iov[2].iov_len) };
 	frame_send_icmp(&ip, type, code, &rest);
+}
+
+void icmp_err_protocol(const struct pkt *pkt)
+{
+	static struct log_limit limit;
+	bool v4 = pkt->family == V4;
+	struct frame_ip ip = {
+		.src = pkt->dst, .dst = pkt->src,
+		.proto = v4 ? PROTO_ICMP : PROTO_ICMP6, .ttl = 64,
+	};
+	uint32_t quote = (uint32_t)(pkt->l3.len - pkt->payload.len +
+				    (v4 ? QUOTE_MAX4 : QUOTE_MAX6));
+	uint8_t word[4] = { 0 }, quoted[2048];
+	struct iovec iov[2];
+	struct bytes rest;
+
+	/* RFC 1122 3.2.2: no error about what wasn't for one host alone */
+	if (!addr_is_unicast(&pkt->dst) || !addr_is_unicast(&pkt->src) ||
+	    addr_is_loopback(&pkt->src) ||
+	    !log_allow(&limit, loop_now(), ERR_RATE, NULL))
+		return;
+	quote = (uint32_t)bytes_copy(&pkt->l3, 0, quoted,
+				     MIN(quote, v4 ? 128U : QUOTE_MAX6));
+	/* RFC 4443 3.4: pointer to the field that isn't understood */
+	if (!v4)
+		word[3] = offsetof(struct wire_ip6, next_hdr);
+	iov[0] = iov_const(word, sizeof(word));
+	iov[1] = iov_const(quoted, quote);
+	rest = (struct bytes){ iov, 2, 0, (uint32_t)sizeof(word) + quote };
+	frame_send_icmp(&ip, v4 ? ICMP4_UNREACH : ICMP6_PARAM,
+			v4 ? ICMP4_PROTO_UNREACH : ICMP6_NEXT_HDR, &rest);
 }

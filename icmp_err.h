@@ -31,4 +31,10 @@ void icmp_err_enable(int fd, bool v6);
 void icmp_err_send(const struct flow_side *guest, uint8_t proto,
 		   const void *l4, size_t l4_len, const struct icmp_err *e);
 
+/* Protocol Unreachable (RFC 792), or Parameter Problem (RFC 4443 3.4), for a
+ * packet that arrived well and can't be used; at most a few per second
+ */
+struct pkt;
+void icmp_err_protocol(const struct pkt *pkt);
+
 #endif /* ICMP_ERR_H */

@@ -14,6 +14,7 @@
 #include "dhcpv6.h"
 #include "frame_parse.h"
 #include "icmp.h"
+#include "icmp_err.h"
 #include "log.h"
 #include "ndp.h"
 #include "tap.h"
@@ -126,6 +127,8 @@ static void input_frames(const struct tap_frame *frames, unsigned count)
 			break;
 		case PKT_UNKNOWN_PROTO:
 			input_counters.unknown_proto++;
+			if (p->proto != PROTO_IGMP)
+				icmp_err_protocol(p);
 			break;
 		}
 		trace("frame of %u bytes from the guest dropped",

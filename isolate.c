@@ -308,8 +308,13 @@ void isolate_user(const struct conf *c)
  */
 static void root_empty(bool chroot_fallback)
 {
-	if (mount("none", "/", NULL, MS_PRIVATE | MS_REC, NULL))
-		die("Couldn't make mounts private: %s", strerror(errno));
+	/* In a chroot, / needn't be a mount; that of /proc is enough for us */
+	if (mount("none", "/", NULL, MS_PRIVATE | MS_REC, NULL) &&
+	    !(errno == EINVAL && chroot_fallback &&
+	      !mount("none", "/proc", NULL, MS_PRIVATE, NULL)))
+		die("Couldn't make mounts private: %s%s", strerror(errno),
+		    errno == EINVAL ? " (in a chroot? try --chroot-fallback)" :
+				      "");
 
 	if (mount("none", "/proc", "tmpfs",
 		  MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,

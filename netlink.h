@@ -41,8 +41,8 @@ struct nl_link {
 	unsigned mtu;
 	uint8_t mac[6];			/* all zero: none, or not Ethernet's */
 	bool up;
-	bool have_v6;			/* IPv6 is there and not disabled */
-	uint8_t v6_gen_mode;		/* how it makes its link-local address */
+	bool have_v6;			/* the kernel does IPv6 here */
+	uint8_t v6_gen_mode;		/* how it makes link-local addresses */
 };
 
 /* -ENODEV if there is no interface of this name */

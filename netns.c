@@ -409,20 +409,24 @@ static void configure_family(const struct conf *c, enum family f,
 		.from_fd = ns.host_nl_fd, .from_ifi = fam->template_ifi,
 		.to_fd = ns.nl_fd, .to_ifi = ifi, .family = f,
 	};
-	char v = f == V4 ? '4' : '6';
+	const char *what = "address(es)";
 	int rc;
 
 	rc = configure_addrs(fam, &cp);
-	if (rc)
-		die("Couldn't set IPv%c address(es) in guest: %s", v,
-		    strerror(-rc));
-	rc = configure_routes(fam, &cp);
-	if (rc)
-		die("Couldn't set IPv%c route(s) in guest: %s", v,
-		    strerror(-rc));
+	if (!rc) {
+		what = "route(s)";
+		rc = configure_routes(fam, &cp);
+	}
+
+	/* That's how sysctl disable_ipv6 tells, in the guest */
+	if (f == V6 && rc == -EACCES)
+		debug("IPv6 is disabled in the namespace");
+	else if (rc)
+		die("Couldn't set IPv%c %s in guest: %s",
+		    f == V4 ? '4' : '6', what, strerror(-rc));
 }
 
-/* IPv6 may be off in the guest: in the kernel, by sysctl, or by a small MTU */
+/* IPv6 may be off in the guest: in the kernel, or by a small MTU */
 static bool v6_possible(const struct conf *c, const struct nl_link *link)
 {
 	if (!c->fam[V6].enabled)

@@ -4,15 +4,14 @@
  *
  * Order of calls, with what each needs:
  *
- *	netns_open()		the caller's privileges and root directory; called
- *				by isolate_user(), before it gives any of them up
- *	netns_setup()		after isolate_user(): capabilities in our own user
- *				namespace, or the one we joined
- *	netns_run()		from netns_setup() on, as long as CAP_SYS_ADMIN
- *				is there; never while a forked daemon is pending
- *	netns_configure()	once the tap exists; before isolate_fs() (sysctl)
- *	netns_watch()		after loop_init() and timer_init()
- *	netns_start_command()	last
+ * - netns_open(): the caller's privileges and root directory. isolate_user()
+ *   calls it before it gives any of them up.
+ * - netns_setup(): after isolate_user(), with capabilities in our own user
+ *   namespace, or in the one we joined.
+ * - netns_run(): from netns_setup() on, as long as CAP_SYS_ADMIN is there.
+ * - netns_configure(): once the tap exists; before isolate_fs() (sysctl).
+ * - netns_watch(): after loop_init() and timer_init().
+ * - netns_start_command(): last.
  */
 #ifndef NETNS_H
 #define NETNS_H
@@ -37,7 +36,7 @@ void netns_setup(struct conf *c);
 /* Run fn(arg) inside the guest's network namespace, on our memory and our
  * descriptors, while we wait; returns what it returns, or -errno if it couldn't
  * be run. fn has NETNS_STACK bytes of stack, and is a process of its own for
- * whoever asks for a PID. Costs about 100 µs.
+ * whoever asks for a PID. Costs about 60 µs.
  */
 enum { NETNS_STACK = 256 * 1024 };
 int netns_run(int (*fn)(void *arg), void *arg);

@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -66,6 +68,16 @@ static int sock_set_int(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value)) ? -errno : 0;
 }
 
+/* The guest has its own Nagle algorithm; and an urgent byte is data like any
+ * other, or positions in the stream would not fit (RFC 6093 5)
+ */
+static int sock_set_stream(int fd)
+{
+	int rc = sock_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+
+	return rc ? rc : sock_set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
 static int sock_bind(int fd, const struct addr *a, uint16_t port)
 {
 	union sockaddr_any sa;
@@ -89,8 +101,8 @@ int sock_outbound(int type, int proto, const struct addr *peer,
 	if (f == V6)
 		sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (type == SOCK_STREAM)
-		sock_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (*ifname && !addr_is_loopback(peer) &&
+		rc = sock_set_stream(fd);
+	if (!rc && *ifname && !addr_is_loopback(peer) &&
 	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, ifname,
 		       (socklen_t)strlen(ifname)))
 		rc = -errno;
@@ -126,9 +138,8 @@ static int sock_listen_on(const struct fwd_rule *r, uint16_t port,
 		rc = sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, v6only);
 	if (!rc && tcp)
 		rc = sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	/* Accepted sockets inherit it: the guest has its own Nagle algorithm */
 	if (!rc && tcp)
-		rc = sock_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+		rc = sock_set_stream(fd);	/* accepted ones inherit it */
 	if (!rc && sock.conf->freebind)
 		rc = v4 ? sock_set_int(fd, IPPROTO_IP, IP_FREEBIND, 1) :
 			  sock_set_int(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
@@ -190,16 +201,21 @@ void sock_reset(int *fd)
 	*fd = -1;
 }
 
-bool sock_sndbuf(int fd, uint32_t *ret_size, uint32_t *ret_queued)
+bool sock_sndbuf(int fd, struct sock_sndbuf *ret_sndbuf)
 {
 	uint32_t mem[SK_MEMINFO_VARS];
 	socklen_t len = sizeof(mem);
+	int payload = 0;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len) ||
 	    len < (SK_MEMINFO_WMEM_QUEUED + 1) * sizeof(mem[0]))
 		return false;
-	*ret_size = mem[SK_MEMINFO_SNDBUF];
-	*ret_queued = mem[SK_MEMINFO_WMEM_QUEUED];
+	ret_sndbuf->size = mem[SK_MEMINFO_SNDBUF];
+	ret_sndbuf->queued = mem[SK_MEMINFO_WMEM_QUEUED];
+	/* Little in it: how it is made up doesn't matter yet */
+	if (ret_sndbuf->queued > ret_sndbuf->size / 4)
+		ioctl(fd, SIOCOUTQ, &payload);
+	ret_sndbuf->payload = (uint32_t)payload;
 	return true;
 }
 

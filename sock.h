@@ -39,10 +39,12 @@ int sock_error(int fd);
 /* close() that sends RST: SO_LINGER with 0. *fd becomes -1. */
 void sock_reset(int *fd);
 
-/* Bytes the send buffer may hold, and what is in it, in the kernel's own
- * accounting; false if it doesn't tell (before Linux 4.12)
+/* A TCP socket's send buffer: what it may hold and what is in it, in the
+ * kernel's own accounting; and how much payload that is (SIOCOUTQ)
  */
-bool sock_sndbuf(int fd, uint32_t *ret_size, uint32_t *ret_queued);
+struct sock_sndbuf { uint32_t size, queued, payload; };
+/* False if the kernel doesn't tell (before Linux 4.12) */
+bool sock_sndbuf(int fd, struct sock_sndbuf *ret_sndbuf);
 
 /* What TCP_INFO says that we use. acked: bytes that the peer acknowledged,
  * has_acked: this kernel tells (4.1). RTTs in microseconds, 0: not known.

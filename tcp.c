@@ -231,10 +231,12 @@ static void tcp_sock_established(struct flow *f)
 /* Window of the SYN or SYN-ACK */
 static void tcp_first_window(struct tcp_conn *conn)
 {
-	uint32_t size, queued, room = UINT16_MAX;
+	uint32_t room = UINT16_MAX;
+	struct sock_sndbuf sb;
 
-	if (sock_sndbuf(conn->fd, &size, &queued))
-		room = MIN(room, tcp_window_room(size, queued));
+	if (sock_sndbuf(conn->fd, &sb))
+		room = MIN(room, tcp_window_room(sb.size, sb.queued,
+						 sb.payload));
 	conn->rcv_edge = conn->rcv_nxt + room;
 }
 
@@ -263,8 +265,9 @@ static void tcp_connect_failed(struct flow *f, int error)
 }
 
 /* Options of the guest's SYN or SYN-ACK */
-static void tcp_take_syn(struct tcp_conn *conn, const struct pkt *pkt)
+static void tcp_take_syn(struct flow *f, const struct pkt *pkt)
 {
+	struct tcp_conn *conn = &f->tcp;
 	struct tcp_opts o;
 	uint16_t mss;
 
@@ -280,7 +283,7 @@ static void tcp_take_syn(struct tcp_conn *conn, const struct pkt *pkt)
 	conn->ts_recent = o.ts_val;
 	conn->ts_recent_s = tcp_now_s();
 	mss = o.has_mss && o.mss ? o.mss : TCP_MSS_DEFAULT;
-	mss = MAX(mss, TCP_MSS_MIN);
+	mss = MIN(MAX(mss, TCP_MSS_MIN), tcp_link_mss(f));
 	/* RFC 6691: the option's number doesn't allow for options */
 	conn->mss = (uint16_t)(conn->ts_ok && mss > 12 + TCP_MSS_MIN ?
 			       mss - 12 : mss);
@@ -291,7 +294,7 @@ static void tcp_take_syn(struct tcp_conn *conn, const struct pkt *pkt)
 
 void tcp_take_syn_ack(struct flow *f, const struct pkt *pkt)
 {
-	tcp_take_syn(&f->tcp, pkt);
+	tcp_take_syn(f, pkt);
 	f->tcp.rcv_edge = f->tcp.rcv_nxt + UINT16_MAX;
 }
 
@@ -326,7 +329,7 @@ void tcp_open(const struct pkt *pkt)
 	f->side[GUEST] = guest;
 	f->side[HOST] = host;
 	tcp_new_conn(f, fd);
-	tcp_take_syn(&f->tcp, pkt);
+	tcp_take_syn(f, pkt);
 	tcp_set_state(f, TCP_SYN_DEFERRED);
 
 	rc = sock_connect(fd, &host.peer, host.peer_port);

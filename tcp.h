@@ -54,6 +54,8 @@ uint32_t tcp_now_s(void);
 bool tcp_challenge_allowed(void);
 
 /* tcp_out.c */
+/* Our MSS for the guest: what fits in the link's MTU (RFC 9293 3.7.1) */
+uint16_t tcp_link_mss(const struct flow *f);
 /* Control segment at seq with flags; adds ACK, window, timestamps. Updates what
  * was acknowledged. False: the link is full.
  */

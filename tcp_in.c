@@ -282,6 +282,8 @@ static bool tcp_in_ack(struct flow *f, const struct pkt *pkt,
 			tcp_send_ack(f);
 		return false;
 	}
+	if (seq_lt(ack, conn->snd_una))
+		return true;		/* old, but its data may be new */
 	if (conn->sack_ok)
 		tcp_in_sack(conn, o);
 	if (seq_gt(ack, conn->snd_una)) {

@@ -114,8 +114,7 @@ bool tcp_send_flags(struct flow *f, tcp_seq seq, uint8_t flags)
 	return frame_send(&ip, buf, len, NULL, 0);
 }
 
-/* Our MSS for the guest: what fits in the link's MTU (RFC 9293 3.7.1) */
-static uint16_t tcp_our_mss(const struct flow *f)
+uint16_t tcp_link_mss(const struct flow *f)
 {
 	unsigned mtu = frame_mtu() ? frame_mtu() : CONF_MTU_DEFAULT;
 	struct frame_ip ip = tcp_frame_ip(f);
@@ -146,11 +145,11 @@ bool tcp_send_syn(struct flow *f)
 		h.flags |= TCP_ACK;
 		h.ack = be32_put(conn->rcv_nxt);
 		conn->rcv_wup = conn->rcv_nxt;
-		len += tcp_opt_syn(buf + len, tcp_our_mss(f), conn->sack_ok,
+		len += tcp_opt_syn(buf + len, tcp_link_mss(f), conn->sack_ok,
 				   conn->ts_ok, tcp_ts_now(), conn->ts_recent,
 				   conn->wscale_ok ? TCP_WSCALE : -1);
 	} else {
-		len += tcp_opt_syn(buf + len, tcp_our_mss(f), true, true,
+		len += tcp_opt_syn(buf + len, tcp_link_mss(f), true, true,
 				   tcp_ts_now(), 0, TCP_WSCALE);
 	}
 	h.off = (uint8_t)(len / 4 << 4);
@@ -172,7 +171,8 @@ static bool tcp_refresh(struct flow *f)
 	struct tcp_conn *conn = &f->tcp;
 	struct sock_tcp_info ti = { 0 };
 	tcp_seq old_ack = conn->rcv_wup, old_edge = conn->rcv_edge;
-	uint32_t size, queued, room = UINT16_MAX;
+	uint32_t room = UINT16_MAX;
+	struct sock_sndbuf sb;
 
 	if (conn->fd < 0) {
 		conn->rcv_wup = conn->rcv_nxt;
@@ -191,9 +191,10 @@ static bool tcp_refresh(struct flow *f)
 
 	if (conn->fin_rcvd)
 		return conn->rcv_wup != old_ack;
-	if (sock_sndbuf(conn->fd, &size, &queued)) {
-		room = tcp_window_room(size, queued);
-		if (tcp_window_is_tight(size, queued) && !conn->wnd_closed) {
+	if (sock_sndbuf(conn->fd, &sb)) {
+		room = tcp_window_room(sb.size, sb.queued, sb.payload);
+		if (tcp_window_is_tight(sb.size, sb.queued) &&
+		    !conn->wnd_closed) {
 			conn->wnd_closed = true;
 			loop_mod(conn->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP |
 				 EPOLLET, flow_ref(f, LOOP_TCP));
@@ -241,7 +242,9 @@ void tcp_send_stray_rst(const struct pkt *pkt)
 		.flags = TCP_RST,
 	};
 
-	if (t->flags & TCP_RST)
+	/* Nothing in reply to what isn't somebody's (RFC 9293 3.9.2.3) */
+	if (t->flags & TCP_RST || !addr_is_unicast(&pkt->src) ||
+	    !addr_is_unicast(&pkt->dst))
 		return;
 	if (t->flags & TCP_ACK) {
 		h.seq = be32_put(t->ack);
@@ -545,7 +548,6 @@ static bool tcp_is_below_sack(const struct tcp_conn *conn, tcp_seq seq)
 void tcp_retransmit(struct flow *f, uint32_t budget)
 {
 	struct tcp_conn *conn = &f->tcp;
-	bool first = true;
 
 	conn->rtt_timing = false;	/* Karn */
 	conn->rtx_nxt = seq_max(conn->rtx_nxt, conn->snd_una);
@@ -558,10 +560,10 @@ void tcp_retransmit(struct flow *f, uint32_t budget)
 
 		if (seq_geq(seq, conn->recover))
 			return;
-		/* Without SACK, one segment for each acknowledgement; after a
-		 * timeout, as the budget says
+		/* Beyond what SACK tells, only the first segment is known to be
+		 * lost; after a timeout, all of it
 		 */
-		if (!first && !conn->rto_recovery &&
+		if (seq != conn->snd_una && !conn->rto_recovery &&
 		    !tcp_is_below_sack(conn, seq))
 			return;
 		if (conn->fin_sent && seq == conn->snd_nxt - 1) {
@@ -581,7 +583,6 @@ void tcp_retransmit(struct flow *f, uint32_t budget)
 		tcp_counters.rtx_segs++;
 		conn->rtx_nxt = seq + (tcp_seq)n;
 		budget -= (uint32_t)n;
-		first = false;
 	}
 }
 

@@ -11,11 +11,13 @@
  */
 #include "tcp_window.h"
 
-uint32_t tcp_window_room(uint32_t size, uint32_t queued)
+uint32_t tcp_window_room(uint32_t size, uint32_t queued, uint32_t payload)
 {
-	uint32_t room = size > queued ? size - queued : 0;
+	uint64_t room = size > queued ? size - queued : 0;
 
-	return room - room / 10;
+	if (payload && payload < queued)
+		room = room * payload / queued;
+	return (uint32_t)(room - room / 10);
 }
 
 bool tcp_window_is_tight(uint32_t size, uint32_t queued)

@@ -12,10 +12,11 @@ enum {
 	TCP_WSCALE		= 8,	/* ours: windows of up to 16 MiB */
 };
 
-/* Bytes that a send buffer of `size` with `queued` in it certainly takes. The
- * kernel counts its own overhead, so a tenth is kept back.
+/* Bytes that a send buffer of `size` with `queued` in it will take. The kernel
+ * counts its own overhead, which depends on how the data comes: judged by the
+ * `payload` in it now (0: not known), and a tenth is kept back.
  */
-uint32_t tcp_window_room(uint32_t size, uint32_t queued);
+uint32_t tcp_window_room(uint32_t size, uint32_t queued, uint32_t payload);
 
 /* Is the buffer so full that only EPOLLOUT can open the window again? The
  * kernel's own rule: writable while no more than two thirds are queued.

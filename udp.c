@@ -428,11 +428,39 @@ static void udp_control_out(const struct flow *f, const struct udp_sock *s,
 	}
 }
 
+/* The guest's UDP header, for an error that quotes its datagram */
+static void udp_send_err(const struct flow *f, const struct icmp_err *e)
+{
+	const struct flow_side *g = &f->side[GUEST];
+	struct wire_udp l4 = {
+		.sport = be16_put(g->peer_port),
+		.dport = be16_put(g->our_port),
+		.len = be16_put((uint16_t)(sizeof(l4) + e->data_len)),
+	};
+
+	icmp_err_send(g, PROTO_UDP, &l4, sizeof(l4), e);
+}
+
+/* The host refused to send m at all: no route, too big, forbidden */
+static void udp_refused(const struct flow *f, const struct msghdr *m, int error)
+{
+	static struct icmp_err e;
+	struct bytes data = { m->msg_iov, (uint32_t)m->msg_iovlen, 0, 0 };
+
+	udp_counters.errors++;
+	for (size_t i = 0; i < m->msg_iovlen; i++)
+		data.len += (uint32_t)m->msg_iov[i].iov_len;
+	e.error = error;
+	e.data_len = bytes_copy(&data, 0, e.data, sizeof(e.data));
+	udp_send_err(f, &e);
+}
+
 /* sendmmsg() that gets past what an earlier datagram met: a pending error of the
  * socket is returned instead of sending
  */
-static void udp_send(const struct udp_sock *s, struct mmsghdr *mm, unsigned n)
+static void udp_send(const struct flow *f, struct mmsghdr *mm, unsigned n)
 {
+	const struct udp_sock *s = udp_sock_of(f);
 	unsigned done = 0;
 	bool retried = false;
 
@@ -452,6 +480,8 @@ static void udp_send(const struct udp_sock *s, struct mmsghdr *mm, unsigned n)
 		} else if (!retried) {
 			retried = true;
 		} else {
+			if (errno != EMSGSIZE)
+				udp_refused(f, &mm[done].msg_hdr, errno);
 			udp_counters.dropped++;
 			retried = false;
 			done++;
@@ -505,14 +535,14 @@ void udp_input(const struct pkt *pkts, unsigned n)
 			if (!m->msg_controllen)
 				m->msg_control = NULL;
 			if (++cnt == UDP_BATCH) {
-				udp_send(s, mm, cnt);
+				udp_send(f, mm, cnt);
 				cnt = 0;
 			}
 			off += seg;
 		} while (off < p->payload.len);
 	}
 	if (cnt)
-		udp_send(s, mm, cnt);
+		udp_send(f, mm, cnt);
 }
 
 /* ---- Host → guest ---- */
@@ -664,7 +694,6 @@ static void udp_errors(struct udp_sock *s)
 		struct flow_side host = { .our = s->our, .our_port = s->port,
 					  .peer = e.dst,
 					  .peer_port = e.dst_port };
-		struct wire_udp l4;
 		struct flow *f = NULL;
 
 		udp_counters.errors++;
@@ -677,14 +706,8 @@ static void udp_errors(struct udp_sock *s)
 			    g->side[HOST].peer_port == host.peer_port)
 				f = g;
 		}
-		if (!f || !e.error)
-			continue;
-		l4 = (struct wire_udp){
-			.sport = be16_put(f->side[GUEST].peer_port),
-			.dport = be16_put(f->side[GUEST].our_port),
-			.len = be16_put((uint16_t)(sizeof(l4) + e.data_len)),
-		};
-		icmp_err_send(&f->side[GUEST], PROTO_UDP, &l4, sizeof(l4), &e);
+		if (f && e.error)
+			udp_send_err(f, &e);
 	}
 }
 

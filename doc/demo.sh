@@ -250,12 +250,17 @@ transfers()
 			cut -d ' ' -f 1)
 		check "download, $MIB MiB" '[ "$got" = "$sum" ]' \
 			"$(rate "$speed"), sha256 ${got%"${got#????????}"}"
-		run inside "curl -sS -T $T/web/file -w ' %{speed_upload}' http://$a:8000/"
-		got=${out% *}
-		speed=${out#* }
+		run inside "curl -sS -o /dev/null -T $T/web/file -w %{speed_upload} http://$a:8000/"
+		speed=$out
+		got=$(sha256 "$T/put")
+		rm -f "$T/put"
 		check "upload, $MIB MiB" '[ "$got" = "$sum" ]' \
 			"$(rate "$speed"), sha256 ${got%"${got#????????}"}"
 	done
+	down=$(curl -sS -o /dev/null -w '%{speed_download}' "http://$WORLD4/file")
+	up=$(curl -sS -o /dev/null -T "$T/web/file" -w '%{speed_upload}' \
+		"http://$WORLD4:8000/")
+	say "      (the host itself: $(rate "$down") down, $(rate "$up") up)"
 }
 
 inbound()
@@ -306,7 +311,7 @@ vm_script()
 		awk '{ print \$1 }' | sort -u | tr '\n' ' ')"
 	echo "down: \$(curl -sS -o /tmp/file -w '%{speed_download}' http://$WORLD4/file)"
 	echo "downsum: \$(sha256sum </tmp/file)"
-	echo "up: \$(curl -sS -T /tmp/file -w ' %{speed_upload}' 'http://[$WORLD6]:8000/')"
+	echo "up: \$(curl -sS -o /dev/null -T /tmp/file -w '%{speed_upload}' 'http://[$WORLD6]:8000/')"
 	mkdir /tmp/www
 	echo '<p>hello from the guest</p>' >/tmp/www/index.html
 	busybox httpd -p '[::]:80' -h /tmp/www
@@ -354,9 +359,8 @@ machine()
 	got=${got%% *}
 	check "download, $MIB MiB, IPv4" '[ "$got" = "$sum" ]' \
 		"$(rate "$(said down)"), sha256 ${got%"${got#????????}"}"
-	got=$(said up)
-	speed=${got#* }
-	got=${got%% *}
+	speed=$(said up)
+	got=$(sha256 "$T/put")
 	check "upload, $MIB MiB, IPv6" '[ "$got" = "$sum" ]' \
 		"$(rate "$speed"), sha256 ${got%"${got#????????}"}"
 	[ "$(vm_accel | grep tcg)" ] &&

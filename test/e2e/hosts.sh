@@ -332,6 +332,17 @@ is "$(in_guest -- cat /proc/sys/net/ipv6/conf/eth0/addr_gen_mode)" 0 \
 out=$(in_guest -m 1279 -- sh -c "$state")
 like "$out" '*192.0.2.2/24*' 'MTU too small for IPv6: IPv4 works'
 
+# A namespace to join, which has no IPv6
+spawn user unshare -Urn sh -c 'sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
+	net.ipv6.conf.default.disable_ipv6=1 && exec sleep 1000'
+target=$pid
+wait_for "grep -q sleep /proc/$target/comm"
+ok 'guest without IPv6: starts' as_user pasta --config-net -P "$T/user/pid" \
+	"$target"
+like "$(in_ns "$target" ip -4 -o address)" "*$HOST4*" \
+	'guest without IPv6: has IPv4'
+kill "$target"
+
 ### Many
 
 {

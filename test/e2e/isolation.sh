@@ -25,6 +25,12 @@ check()
 		ok "$1: $set $caps" \
 			test $((0x$caps & ~$3)) -eq 0
 	done
+	# the rest is in files of /proc that belong to the machine's root
+	if [ -z "$WORLD_ROOT" ]; then
+		not_ok "$1: not dumpable" ls "/proc/$2/fd"
+		return
+	fi
+	is "$(stat -c %u "/proc/$2/environ")" 0 "$1: not dumpable"
 	for n in $4; do
 		not_ok "$1: $n namespace of its own" \
 			test "$(readlink "/proc/$2/ns/$n")" = \
@@ -35,9 +41,6 @@ check()
 	is "$(find "/proc/$2/root/" -mindepth 1 2>/dev/null | head -n 3)" '' \
 		"$1: root directory is empty"
 	not_ok "$1: ... and read-only" touch "/proc/$2/root/file"
-	if [ "$WORLD_ROOT" ]; then
-		is "$(stat -c %u "/proc/$2/environ")" 0 "$1: not dumpable"
-	fi
 	is "$(find "/proc/$2/fd" -lname "$T/leak*")" '' \
 		"$1: no inherited descriptor"
 }
@@ -55,9 +58,11 @@ stop "$pid"
 as_user timeout 10 passt -q -s "$T/user/sock" -P "$T/user/pid"
 daemon=$(cat "$T/user/pid")
 check 'passt, background' "$daemon" 0 'user mnt ipc uts pid'
-is "$(readlink "/proc/$daemon/fd/0" "/proc/$daemon/fd/1" \
-	"/proc/$daemon/fd/2" | sort -u)" /dev/null \
-	'passt, background: standard descriptors'
+if [ "$WORLD_ROOT" ]; then
+	is "$(readlink "/proc/$daemon/fd/0" "/proc/$daemon/fd/1" \
+		"/proc/$daemon/fd/2" | sort -u)" /dev/null \
+		'passt, background: standard descriptors'
+fi
 is "$(cut -d ' ' -f 6 "/proc/$daemon/stat")" "$(cut -d ' ' -f 1 \
 	"/proc/$daemon/stat")" 'passt, background: a session of its own'
 kill "$daemon"

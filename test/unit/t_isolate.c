@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a process can still do after isolate_final(), mode by mode
+ * Links: isolate.o netns.o pasta.o netlink.o log.o util.o loop.o timer.o addr.o
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "conf_types.h"
+#include "isolate.h"
+#include "tap_test.h"
+
+/* Where something is allowed */
+enum { P = 1 << MODE_PASST, V = 1 << MODE_VU, N = 1 << MODE_PASTA,
+       ANY = P | V | N, NEVER = 0 };
+
+static void do_tcp_socket(void)
+{
+	close(socket(AF_INET6, SOCK_STREAM, 0));
+}
+
+static void do_unix_socket(void)
+{
+	socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+static void do_packet_socket(void)
+{
+	socket(AF_PACKET, SOCK_RAW, 0);
+}
+
+static void do_open(void)
+{
+	(void)!open("/etc/passwd", O_RDONLY);
+}
+
+static void do_fork(void)
+{
+	if (!fork())
+		_exit(0);
+}
+
+static void do_exec(void)
+{
+	char *argv[] = { NULL };
+
+	execv("/bin/true", argv);
+}
+
+static void do_mmap(void)
+{
+	(void)!mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static void do_setns_user(void)
+{
+	setns(-1, CLONE_NEWUSER);
+}
+
+static void do_setns_net(void)
+{
+	setns(-1, CLONE_NEWNET);
+}
+
+static void do_unshare(void)
+{
+	unshare(CLONE_NEWUSER);
+}
+
+static void do_ptrace(void)
+{
+	syscall(SYS_ptrace, 0, 0, 0, 0);
+}
+
+static void do_type_for_others(void)
+{
+	ioctl(0, TIOCSTI, "x");
+}
+
+static void do_kill(void)
+{
+	kill(getpid(), SIGTERM);
+}
+
+static void do_pipe(void)
+{
+	int p[2];
+
+	(void)!pipe2(p, O_CLOEXEC);
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(void);
+	int allowed;
+	bool sanitizer;			/* so is a sanitizer's business, too */
+} calls[] = {
+	{ "socket(AF_INET6)",	do_tcp_socket,		ANY,	false },
+	{ "socket(AF_UNIX)",	do_unix_socket,		NEVER,	false },
+	{ "socket(AF_PACKET)",	do_packet_socket,	NEVER,	false },
+	{ "open()",		do_open,		N,	true },
+	{ "fork()",		do_fork,		NEVER,	true },
+	{ "execve()",		do_exec,		NEVER,	false },
+	{ "mmap()",		do_mmap,		NEVER,	true },
+	{ "setns(CLONE_NEWUSER)", do_setns_user,	NEVER,	false },
+	{ "setns(CLONE_NEWNET)", do_setns_net,		N,	false },
+	{ "unshare()",		do_unshare,		NEVER,	false },
+	{ "ptrace()",		do_ptrace,		NEVER,	true },
+	{ "ioctl(TIOCSTI)",	do_type_for_others,	NEVER,	true },
+	{ "kill(SIGTERM)",	do_kill,		NEVER,	false },
+	{ "pipe2()",		do_pipe,		N,	false },
+};
+
+/* fn() after the last stage, in a child; its wait status */
+static int run_isolated(enum mode mode, void (*fn)(void))
+{
+	static struct conf c;
+	const struct rlimit none = { 0 };
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		setrlimit(RLIMIT_CORE, &none);
+		c.mode = mode;
+		c.foreground = true;
+		isolate_final(&c);
+		if (fn)
+			fn();
+		syscall(SYS_exit_group, 0);
+	}
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+static void test_filter(void)
+{
+	static const char *const modes[] = { "passt", "vhost-user", "pasta" };
+
+	for (unsigned mode = 0; mode < ARRAY_SIZE(modes); mode++) {
+		is_int(run_isolated((enum mode)mode, NULL), 0,
+		       "%s: the filter loads", modes[mode]);
+		is_int(WTERMSIG(run_isolated((enum mode)mode, abort)), SIGABRT,
+		       "%s: abort() works", modes[mode]);
+
+		for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+			int want = calls[i].allowed & 1 << mode ? 0 : SIGSYS;
+			int status;
+
+#ifdef SANITIZE
+			if (calls[i].sanitizer)
+				continue;
+#endif
+			status = run_isolated((enum mode)mode, calls[i].fn);
+			is_int(WTERMSIG(status), want, "%s: %s %s", modes[mode],
+			       calls[i].name, want ? "kills" : "is allowed");
+		}
+	}
+}
+
+/* The value of a line of /proc/PID/status of an isolated child */
+static void test_status(enum mode mode, const char *field, const char *want)
+{
+	char path[64], line[256], got[64] = "none";
+	static struct conf c;
+	int p[2], go[2];
+	pid_t pid;
+	FILE *f;
+
+	if (pipe(p) || pipe(go))
+		return;
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		close(go[1]);
+		c.mode = mode;
+		c.foreground = true;
+		c.no_splice = true;
+		isolate_final(&c);
+		(void)!write(p[1], "", 1);
+		(void)!read(go[0], line, 1);
+		syscall(SYS_exit_group, 0);
+	}
+	(void)!read(p[0], line, 1);
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, field, strlen(field)))
+			sscanf(line + strlen(field), " %63s", got);
+	}
+	if (f)
+		fclose(f);
+	is_str(got, want, "%s %s", field, want);
+	close(go[1]);
+	waitpid(pid, NULL, 0);
+	close(go[0]);
+	close(p[0]);
+	close(p[1]);
+}
+
+int main(void)
+{
+	test_filter();
+	for (unsigned mode = MODE_PASST; mode <= MODE_PASTA; mode++) {
+		test_status((enum mode)mode, "CapEff:", "0000000000000000");
+		test_status((enum mode)mode, "CapPrm:", "0000000000000000");
+		test_status((enum mode)mode, "CapInh:", "0000000000000000");
+		test_status((enum mode)mode, "NoNewPrivs:", "1");
+		test_status((enum mode)mode, "Seccomp:", "2");
+	}
+	return done();
+}
