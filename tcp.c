@@ -220,8 +220,11 @@ static void tcp_sock_established(struct flow *f)
 	struct tcp_conn *conn = &f->tcp;
 	struct sock_tcp_info ti;
 
+	conn->snd_quantum = TCP_MSS_DEFAULT;
 	if (!sock_tcp_info(conn->fd, &ti))
 		return;
+	conn->snd_quantum = (uint16_t)MIN(MAX(ti.snd_wnd / 2, TCP_MSS_DEFAULT),
+					  UINT16_MAX);
 	conn->acked_syn = ti.acked > 0;
 	conn->min_rtt_us = ti.min_rtt_us;
 	conn->mirror_ack = ti.has_acked && ti.min_rtt_us > TCP_SHORT_PATH_US;
@@ -236,7 +239,8 @@ static void tcp_first_window(struct tcp_conn *conn)
 
 	if (sock_sndbuf(conn->fd, &sb))
 		room = MIN(room, tcp_window_room(sb.size, sb.queued,
-						 sb.payload));
+						 sb.payload,
+						 conn->snd_quantum));
 	conn->rcv_edge = conn->rcv_nxt + room;
 }
 

@@ -192,7 +192,8 @@ static bool tcp_refresh(struct flow *f)
 	if (conn->fin_rcvd)
 		return conn->rcv_wup != old_ack;
 	if (sock_sndbuf(conn->fd, &sb)) {
-		room = tcp_window_room(sb.size, sb.queued, sb.payload);
+		room = tcp_window_room(sb.size, sb.queued, sb.payload,
+				       conn->snd_quantum);
 		if (tcp_window_is_tight(sb.size, sb.queued) &&
 		    !conn->wnd_closed) {
 			conn->wnd_closed = true;

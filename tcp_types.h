@@ -64,6 +64,8 @@ struct tcp_conn {
 
 	uint8_t dup_acks;
 	uint16_t mss;			/* largest payload towards the guest */
+	uint16_t snd_quantum;		/* bytes per buffer of the host's
+					 * kernel, see tcp_window_room() */
 	uint32_t next_queued;		/* that list */
 
 	/* Towards the guest */

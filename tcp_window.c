@@ -11,12 +11,15 @@
  */
 #include "tcp_window.h"
 
-uint32_t tcp_window_room(uint32_t size, uint32_t queued, uint32_t payload)
+uint32_t tcp_window_room(uint32_t size, uint32_t queued, uint32_t payload,
+			 uint32_t quantum)
 {
 	uint64_t room = size > queued ? size - queued : 0;
+	uint64_t by_quantum = room * quantum / (quantum + TCP_SKB_OVERHEAD);
 
 	if (payload && payload < queued)
 		room = room * payload / queued;
+	room = MIN(room, by_quantum);
 	return (uint32_t)(room - room / 10);
 }
 

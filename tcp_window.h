@@ -9,14 +9,18 @@
 
 enum {
 	TCP_SHORT_PATH_US	= 1000,	/* host's path: no mirroring below */
+	TCP_SKB_OVERHEAD	= 1536,	/* sk_buff and its head, generously */
 	TCP_WSCALE		= 8,	/* ours: windows of up to 16 MiB */
 };
 
 /* Bytes that a send buffer of `size` with `queued` in it will take. The kernel
- * counts its own overhead, which depends on how the data comes: judged by the
- * `payload` in it now (0: not known), and a tenth is kept back.
+ * counts its own overhead: for each of its buffers, which hold half of the
+ * peer's largest window at most (`quantum`), and more where data comes in small
+ * pieces, judged by the `payload` in it now (0: not known). A tenth is kept
+ * back.
  */
-uint32_t tcp_window_room(uint32_t size, uint32_t queued, uint32_t payload);
+uint32_t tcp_window_room(uint32_t size, uint32_t queued, uint32_t payload,
+			 uint32_t quantum);
 
 /* Is the buffer so full that only EPOLLOUT can open the window again? The
  * kernel's own rule: writable while no more than two thirds are queued.

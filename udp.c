@@ -441,12 +441,17 @@ static void udp_send_err(const struct flow *f, const struct icmp_err *e)
 	icmp_err_send(g, PROTO_UDP, &l4, sizeof(l4), e);
 }
 
-/* The host refused to send m at all: no route, too big, forbidden */
+/* The host didn't send m at all: tell, if that is for lack of a route. What is
+ * too big is told by the error queue.
+ */
 static void udp_refused(const struct flow *f, const struct msghdr *m, int error)
 {
 	static struct icmp_err e;
 	struct bytes data = { m->msg_iov, (uint32_t)m->msg_iovlen, 0, 0 };
 
+	udp_counters.dropped++;
+	if (error != EHOSTUNREACH && error != ENETUNREACH)
+		return;
 	udp_counters.errors++;
 	for (size_t i = 0; i < m->msg_iovlen; i++)
 		data.len += (uint32_t)m->msg_iov[i].iov_len;
@@ -480,9 +485,7 @@ static void udp_send(const struct flow *f, struct mmsghdr *mm, unsigned n)
 		} else if (!retried) {
 			retried = true;
 		} else {
-			if (errno != EMSGSIZE)
-				udp_refused(f, &mm[done].msg_hdr, errno);
-			udp_counters.dropped++;
+			udp_refused(f, &mm[done].msg_hdr, errno);
 			retried = false;
 			done++;
 		}

@@ -32,6 +32,11 @@ bail()
 	exit 1
 }
 
+skip_all()
+{
+	bail "$*: run as root"
+}
+
 shell='' vm=1
 for arg; do
 	case $arg in
@@ -121,7 +126,10 @@ isolation()
 			cut -f 1
 	}
 	iso_caps=$(field CapEff "$1")
-	iso_text="uid $(field Uid "$1"), capabilities $iso_caps,"
+	# our view may be that of a user namespace
+	iso_uid=$(field Uid "$1")
+	[ "$WORLD_ROOT" ] || iso_uid=$WORLD_CALLER
+	iso_text="uid $iso_uid, capabilities $iso_caps,"
 	iso_text="$iso_text no_new_privs $(field NoNewPrivs "$1"),"
 	iso_text="$iso_text seccomp $(field Seccomp "$1")"
 	out=
@@ -133,8 +141,7 @@ isolation()
 world()
 {
 	world_up
-	as_user sh -c 'exec 3<>/dev/net/tun' 2>/dev/null ||
-		bail "/dev/net/tun can't be opened by users here: run as root"
+	need_tun
 	world_dns && world_web || bail "no servers"
 	make_file "$T/web/file" $MIB
 	sum=$(sha256 "$T/web/file")

@@ -9,6 +9,7 @@
 # shellcheck source=test/lib/world.sh
 . "$(dirname "$0")/../lib/world.sh"
 world_up
+need_tun
 
 field()
 {

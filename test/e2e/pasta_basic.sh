@@ -10,6 +10,7 @@
 # shellcheck source=test/lib/world.sh
 . "$(dirname "$0")/../lib/world.sh"
 world_up
+need_tun
 
 # a second address and a further route, to be copied as well
 ip address add 203.0.113.7/24 dev eth0

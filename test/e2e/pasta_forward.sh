@@ -10,6 +10,7 @@
 # shellcheck source=test/lib/world.sh
 . "$(dirname "$0")/../lib/world.sh"
 world_up
+need_tun
 peer=$TOP/test/tools/peer
 
 # ADDRESS:PORT of all listeners of the host, sorted

@@ -9,6 +9,7 @@
 # shellcheck source=test/lib/world.sh
 . "$(dirname "$0")/../lib/world.sh"
 world_up
+need_tun
 
 pasta_up --config-net -t none -u none -T none -U none
 for a in $WORLD4 $WORLD6 $GW4 $GW6 "$GW6LL%eth0"; do

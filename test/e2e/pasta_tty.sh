@@ -10,6 +10,7 @@
 # shellcheck source=test/lib/world.sh
 . "$(dirname "$0")/../lib/world.sh"
 world_up
+need_tun
 
 command -v python3 >/dev/null || skip_all 'no python3'
 

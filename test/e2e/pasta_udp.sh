@@ -9,6 +9,7 @@
 # shellcheck source=test/lib/world.sh
 . "$(dirname "$0")/../lib/world.sh"
 world_up
+need_tun
 world_dns || bail 'no name server'
 peer=$TOP/test/tools/peer
 

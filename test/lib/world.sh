@@ -16,6 +16,7 @@
 # script ends, even by SIGKILL, all processes, addresses and files go with it.
 #
 #	world_up		make it; the start of every script
+#	need_tun		skip the file if users can't open /dev/net/tun
 #	in_host CMD...		run in the host (the script is there already)
 #	in_world CMD...		run in the world
 #	as_user CMD...		run in the host as an ordinary user
@@ -201,6 +202,12 @@ listening()
 wait_port()
 {
 	wait_for "listening $1 $2 $3" "${4:-10}"
+}
+
+need_tun()
+{
+	as_user sh -c 'exec 3<>/dev/net/tun' 2>/dev/null ||
+		skip_all '/dev/net/tun is missing, or closed to users'
 }
 
 world_cleanup()
