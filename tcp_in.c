@@ -527,9 +527,9 @@ static void tcp_in_segment(struct flow *f, const struct pkt *pkt,
 		run->nxt = f->tcp.rcv_nxt;
 		break;
 	case TCP_SYN_RCVD:
-		if (!tcp_in_syn_rcvd(f, pkt))
-			break;
-		/* fall through */
+		if (tcp_in_syn_rcvd(f, pkt))
+			tcp_in_synchronised(f, pkt, run);
+		break;
 	case TCP_ESTABLISHED:
 	case TCP_FIN_WAIT_1:
 	case TCP_FIN_WAIT_2:
