@@ -31,6 +31,7 @@ SRCS	+= dhcp.c
 SRCS	+= dhcpv6.c
 SRCS	+= dnsname.c
 SRCS	+= flow.c
+SRCS	+= frag.c
 SRCS	+= frame_build.c
 SRCS	+= frame_parse.c
 SRCS	+= fwd.c
@@ -118,7 +119,15 @@ $(BUILD)/conf/t_conf: test/conf/t_conf.c $(addprefix $(BUILD)/,conf.o \
 	$(Q)$(CC) $(CPPFLAGS) -I. $(ALL_CFLAGS) $(ALL_LDFLAGS) \
 		-o $@ $(filter %.c %.o,$^)
 
-units: $(UNITS) $(BUILD)/conf/t_conf
+# What the kernel is relied upon to do
+PLATFORM = $(patsubst test/%.c,$(BUILD)/%,$(wildcard test/platform/*.c))
+
+$(BUILD)/platform/%: test/platform/%.c
+	@echo "  UNIT    $@"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -I. $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
+
+units: $(UNITS) $(PLATFORM) $(BUILD)/conf/t_conf
 
 check:
 	@contrib/setup build check
@@ -145,6 +154,6 @@ uninstall:
 clean:
 	rm -rf build build-san passt pasta
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/unit/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
 
 .PHONY: all units check demo install uninstall clean

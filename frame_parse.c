@@ -171,14 +171,14 @@ static enum pkt_verdict parse_ip4(const struct tap_frame *frame,
 {
 	const uint8_t *start = rd->p;
 	uint32_t hlen, len;
-	uint16_t frag;
+	uint16_t frag, id;
 	uint8_t src[4], dst[4], ver_ihl;
 
 	ver_ihl = rd_u8(rd);
 	hlen = (ver_ihl & 0xf) * 4U;
 	pkt->tos = rd_u8(rd);
 	len = rd_u16(rd);
-	rd_u16(rd);			/* id */
+	id = rd_u16(rd);
 	frag = rd_u16(rd);
 	pkt->ttl = rd_u8(rd);
 	pkt->proto = rd_u8(rd);
@@ -196,9 +196,38 @@ static enum pkt_verdict parse_ip4(const struct tap_frame *frame,
 	pkt->src = addr_from_v4(src);
 	pkt->dst = addr_from_v4(dst);
 	pkt->df = frag & IP4_DF;
-	if (frag & (IP4_MF | IP4_OFFSET))
+	if (frag & (IP4_MF | IP4_OFFSET)) {
+		pkt->frag = (struct pkt_frag){
+			.id = id,
+			.off = (uint16_t)((frag & IP4_OFFSET) * 8),
+			.more = frag & IP4_MF,
+		};
+		pkt->payload = bytes_slice(&pkt->l3, hlen, len - hlen);
 		return PKT_FRAGMENT;
+	}
 	return parse_l4(frame, pkt, rd, hlen);
+}
+
+/* The fragment header, at l4_off: RFC 8200 4.5 */
+static enum pkt_verdict parse_ip6_frag(struct pkt *pkt, struct rd *rd,
+				       uint32_t l4_off)
+{
+	uint8_t next_hdr = rd_u8(rd);
+	uint16_t off_more;
+	uint32_t data_off;
+
+	rd_u8(rd);			/* reserved */
+	off_more = rd_u16(rd);
+	pkt->frag.id = rd_u32(rd);
+	pkt->frag.off = (uint16_t)(off_more & ~7U);
+	pkt->frag.more = off_more & 1;
+	data_off = l4_off + 8;
+	if (rd->bad || data_off > pkt->l3.len)
+		return PKT_BAD;
+	pkt->proto = next_hdr;
+	pkt->payload = bytes_slice(&pkt->l3, data_off,
+				   pkt->l3.len - data_off);
+	return PKT_FRAGMENT;
 }
 
 /* Skip one extension header. False at the upper layer's header, or if it is one
@@ -213,6 +242,7 @@ static bool parse_ip6_ext(struct pkt *pkt, struct rd *rd, uint32_t *l4_off,
 	case PROTO_HOPOPTS:
 	case PROTO_ROUTING:
 	case PROTO_DSTOPTS:
+		pkt->frag.next_hdr_at = (uint16_t)*l4_off;
 		pkt->proto = rd_u8(rd);
 		len = rd_u8(rd) * 8U + 8;
 		rd_bytes(rd, len - 2);
@@ -220,7 +250,7 @@ static bool parse_ip6_ext(struct pkt *pkt, struct rd *rd, uint32_t *l4_off,
 		*ret_verdict = PKT_BAD;
 		return !rd->bad && *l4_off <= pkt->l3.len;
 	case PROTO_FRAGMENT:
-		*ret_verdict = PKT_FRAGMENT;
+		*ret_verdict = parse_ip6_frag(pkt, rd, *l4_off);
 		return false;
 	case PROTO_NONE:
 		*ret_verdict = PKT_IGNORED;
@@ -253,6 +283,7 @@ static enum pkt_verdict parse_ip6(const struct tap_frame *frame,
 	/* v4-mapped addresses don't belong on a wire, and ours mean IPv4 */
 	if (addr_is_v4(&pkt->src) || addr_is_v4(&pkt->dst))
 		return PKT_BAD;
+	pkt->frag.next_hdr_at = offsetof(struct wire_ip6, next_hdr);
 	for (unsigned i = 0; i < IPV6_EXT_MAX; i++)
 		if (!parse_ip6_ext(pkt, rd, &l4_off, &verdict))
 			break;

@@ -28,10 +28,21 @@ struct pkt_icmp {
 	uint16_t id, seq;		/* echo only */
 };
 
+/* Of a fragment, instead of an L4 header: its data is the payload */
+struct pkt_frag {
+	uint32_t id;
+	uint16_t off;			/* bytes, a multiple of 8 */
+	uint16_t next_hdr_at;		/* IPv6: in l3, the next header field
+					 * that names the fragment header */
+	bool more;			/* not the last one */
+};
+
 struct pkt {
 	uint8_t kind;
 	uint8_t family;			/* enum family, for PKT_IP */
-	uint8_t proto;			/* upper layer, after extensions */
+	uint8_t proto;			/* upper layer, after extensions; of a
+					 * fragment: what the data begins with
+					 * when whole */
 	uint8_t ttl;			/* or hop limit */
 	uint8_t tos;			/* DSCP and ECN */
 	bool df;			/* IPv4: don't fragment */
@@ -42,6 +53,7 @@ struct pkt {
 	union {
 		struct pkt_tcp tcp;
 		struct pkt_icmp icmp;
+		struct pkt_frag frag;
 	};
 	struct bytes l3;		/* from the IP header on (ARP: the ARP
 					 * packet), trimmed to its length */
@@ -56,7 +68,8 @@ enum pkt_verdict {
 	PKT_BAD,			/* malformed: count and drop */
 	PKT_CSUM,			/* wrong checksum */
 	PKT_IGNORED,			/* not for us to look at: other L3, … */
-	PKT_FRAGMENT,			/* a fragment: l3 and addresses are set */
+	PKT_FRAGMENT,			/* l3, addresses, frag, payload set */
+	PKT_HELD,			/* by frag_input(), until it is whole */
 	PKT_UNKNOWN_PROTO,		/* IP is fine, L4 is none of ours */
 };
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: the way in from the link to the protocols
  *
- * Flow: a batch of frames → frame_parse() each → what the guest's addresses are
- * → runs of the same protocol, addresses and ports go to TCP and UDP as one;
- * ARP, NDP, DHCP and echo are answered one by one.
+ * Flow: a batch of frames → frame_parse() each, fragments wait in frag_input()
+ * until they are whole → what the guest's addresses are → runs of the same
+ * protocol, addresses and ports go to TCP and UDP as one; ARP, NDP, DHCP and
+ * echo are answered one by one.
  */
 #include "input.h"
 
@@ -12,6 +13,7 @@
 #include "arp.h"
 #include "dhcp.h"
 #include "dhcpv6.h"
+#include "frag.h"
 #include "frame_parse.h"
 #include "icmp.h"
 #include "icmp_err.h"
@@ -107,11 +109,22 @@ static void input_frames(const struct tap_frame *frames, unsigned count)
 
 	for (unsigned i = 0; i < count; i++) {
 		struct pkt *p = &input.pkt[n];
+		enum pkt_verdict verdict = frame_parse(&frames[i], p);
+		bool is_frag = verdict == PKT_FRAGMENT;
 
-		switch (frame_parse(&frames[i], p)) {
+		if (is_frag)
+			verdict = frag_input(p, p);
+		switch (verdict) {
 		case PKT_OK:
 			input_learn(p);
 			n++;
+			/* It lies where the next one may have to */
+			if (is_frag) {
+				input_runs(input.pkt, n);
+				n = 0;
+			}
+			continue;
+		case PKT_HELD:
 			continue;
 		case PKT_BAD:
 			input_counters.malformed++;
@@ -157,6 +170,7 @@ void input_init(const struct conf *c)
 	};
 
 	input.conf = c;
+	frag_init();
 	tap_init(&events, c->our_mac);
 	tap_guest.v4 = c->fam[V4].guest;
 	tap_guest.v6 = c->fam[V6].guest;

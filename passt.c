@@ -141,6 +141,8 @@ static int tun_open(const struct conf *c)
 	if (c->fd >= 0)
 		return c->fd;
 	memcpy(args.ifname, c->ns_ifname, sizeof(args.ifname));
+	/* It ends with the namespace that we made */
+	args.persist = !c->ns_pid && !*c->netns;
 	fd = netns_run(tap_tun_open, &args);
 	if (fd == -ENOENT || fd == -ENXIO || fd == -ENODEV)
 		die("Couldn't %s: %s. Load the tun module (modprobe tun), or "
@@ -182,10 +184,11 @@ static void modules_init(const struct conf *c)
 
 int main(int argc, char **argv)
 {
+	const char *slash = strrchr(argv[0], '/');
 	struct conf *c = &roof.conf;
 	int pid_fd, tun_fd = -1;
 
-	log_init(strstr(argv[0], "pasta") ? "pasta" : "passt");
+	log_init(strstr(slash ? slash : argv[0], "pasta") ? "pasta" : "passt");
 	isolate_start(conf_early_fd(argc, argv));
 	signals_block();
 	log_at_die(roof_undo);

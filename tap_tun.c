@@ -218,14 +218,15 @@ int tap_tun_open(void *args)
 
 	a->ret_what = "create tap interface";
 	memcpy(ifr.ifr_name, a->ifname, IFNAMSIZ);
-	if (!ioctl(fd, TUNSETIFF, &ifr))
-		return fd;
-	if (errno == EINVAL) {
+	rc = ioctl(fd, TUNSETIFF, &ifr) ? -errno : 0;
+	if (rc == -EINVAL) {
 		ifr.ifr_flags = IFF_TAP | IFF_NO_PI;
-		if (!ioctl(fd, TUNSETIFF, &ifr))
-			return fd;
+		rc = ioctl(fd, TUNSETIFF, &ifr) ? -errno : 0;
 	}
-	rc = -errno;
+	if (!rc && a->persist && ioctl(fd, TUNSETPERSIST, 1))
+		rc = -errno;
+	if (!rc)
+		return fd;
 	close(fd);
 	return rc;
 }

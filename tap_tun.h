@@ -5,12 +5,16 @@
 
 #include <net/if.h>
 
+#include "types.h"
+
 /* Runs inside the namespace: opens /dev/net/tun and makes the interface
  * `ifname`. Descriptor, or -errno of what failed: *ret_what then says which
  * step it was.
  */
 struct tap_tun_args {
 	char ifname[IFNAMSIZ];
+	bool persist;			/* leave it to its namespace's end:
+					 * closing it costs 30 ms */
 	const char *ret_what;
 };
 int tap_tun_open(void *args);	/* struct tap_tun_args *; see netns_run() */

@@ -40,8 +40,6 @@ enum {
 	TCP_ACCEPT_BUDGET	= 256,	/* per listener and turn */
 	TCP_MSS_MIN		= 48,	/* what a guest may ask for */
 	TCP_CHALLENGE_RATE	= 100,	/* per second: RFC 5961 7 */
-	TCP_EVENTS		= EPOLLIN | EPOLLOUT | EPOLLRDHUP |
-				  (int)EPOLLET,
 };
 
 struct tcp_counters tcp_counters;
@@ -228,7 +226,6 @@ static void tcp_sock_established(struct flow *f)
 	conn->acked_syn = ti.acked > 0;
 	conn->min_rtt_us = ti.min_rtt_us;
 	conn->mirror_ack = ti.has_acked && ti.min_rtt_us > TCP_SHORT_PATH_US;
-	f->side[HOST].our = sock_local(conn->fd, &f->side[HOST].our_port);
 }
 
 /* Window of the SYN or SYN-ACK */
@@ -341,7 +338,7 @@ void tcp_open(const struct pkt *pkt)
 		tcp_connect_failed(f, -rc);
 		return;
 	}
-	if (loop_add(fd, (uint32_t)TCP_EVENTS, flow_ref(f, LOOP_TCP)))
+	if (loop_add(fd, TCP_EVENTS, flow_ref(f, LOOP_TCP)))
 		tcp_connect_failed(f, ENOMEM);
 	else if (!rc)
 		tcp_connected(f);
@@ -374,7 +371,7 @@ static void tcp_accepted(const struct listener *l, int fd,
 	tcp_sock_established(f);
 	tcp_first_window(&f->tcp);
 	tcp_set_state(f, TCP_SYN_SENT);
-	if (loop_add(fd, (uint32_t)TCP_EVENTS, flow_ref(f, LOOP_TCP))) {
+	if (loop_add(fd, TCP_EVENTS, flow_ref(f, LOOP_TCP))) {
 		tcp_abort_sock(f);
 		return;
 	}
@@ -462,12 +459,16 @@ static void tcp_sock_event(struct loop_ref ref, uint32_t events)
 	}
 	if (events & EPOLLRDHUP)
 		conn->sock_eof = true;
+	if (events & EPOLLPRI)
+		conn->sock_urg = true;
 	if (events & EPOLLOUT && conn->wnd_closed) {
 		conn->wnd_closed = false;
 		tcp_send_ack_if_news(f);
 	}
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP))
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {
+		conn->sock_drained = false;
 		tcp_out(f);
+	}
 }
 
 void tcp_init(const struct conf *c)

@@ -28,6 +28,8 @@ extern struct tcp_counters tcp_counters;
 enum {
 	TCP_OUT_BUDGET	= 256 * 1024,	/* bytes per connection and turn */
 };
+/* What a connection's socket is watched for, always */
+#define TCP_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
 /* The one place where a state changes; checks that it may */
 void tcp_set_state(struct flow *f, enum tcp_state state);
@@ -54,6 +56,8 @@ uint32_t tcp_now_s(void);
 bool tcp_challenge_allowed(void);
 
 /* tcp_out.c */
+/* Clock of the time stamps: milliseconds */
+uint32_t tcp_ts_now(void);
 /* Our MSS for the guest: what fits in the link's MTU (RFC 9293 3.7.1) */
 uint16_t tcp_link_mss(const struct flow *f);
 /* Control segment at seq with flags; adds ACK, window, timestamps. Updates what

@@ -235,7 +235,8 @@ static void tcp_in_window(struct flow *f, const struct pkt *pkt,
 }
 
 /* Acknowledges something new */
-static void tcp_in_new_ack(struct flow *f, tcp_seq ack)
+static void tcp_in_new_ack(struct flow *f, tcp_seq ack,
+			   const struct tcp_opts *o)
 {
 	struct tcp_conn *conn = &f->tcp;
 	uint32_t n = ack - conn->snd_una;
@@ -243,6 +244,9 @@ static void tcp_in_new_ack(struct flow *f, tcp_seq ack)
 	if (conn->rtt_timing && seq_gt(ack, conn->rtt_seq)) {
 		conn->rtt_timing = false;
 		tcp_timer_rtt(f, (uint32_t)loop_now().us - conn->rtt_start_us);
+	} else if (conn->backoff && conn->ts_ok && o->has_ts) {
+		/* A time stamp tells which of the segments it was: RFC 7323 4 */
+		tcp_timer_rtt(f, (tcp_ts_now() - o->ts_ecr) * 1000);
 	}
 	conn->snd_una = ack;
 	conn->dup_acks = 0;
@@ -257,15 +261,21 @@ static void tcp_in_new_ack(struct flow *f, tcp_seq ack)
 			       MAX(2 * n, conn->mss) : TCP_OUT_BUDGET);
 }
 
-/* Is it a duplicate ACK in the sense of RFC 5681 2? */
+/* Is it a duplicate ACK in the sense of RFC 5681 2? Blocks of SACK must tell of
+ * something beyond it: others report what came twice (RFC 2883).
+ */
 static bool tcp_is_dup_ack(const struct tcp_conn *conn, const struct pkt *pkt,
-			   bool has_sack)
+			   const struct tcp_opts *o)
 {
-	return pkt->tcp.ack == conn->snd_una &&
-	       conn->snd_una != conn->snd_nxt && !pkt->payload.len &&
-	       !(pkt->tcp.flags & (TCP_SYN | TCP_FIN)) &&
-	       (has_sack ||
-		pkt->tcp.wnd << conn->snd_wscale == conn->snd_wnd);
+	bool beyond = false;
+
+	if (pkt->tcp.ack != conn->snd_una || conn->snd_una == conn->snd_nxt ||
+	    pkt->payload.len || pkt->tcp.flags & (TCP_SYN | TCP_FIN))
+		return false;
+	for (unsigned i = 0; i < o->sacks; i++)
+		beyond |= seq_gt(o->sack[i].left, conn->snd_una);
+	return o->sacks ? beyond :
+	       pkt->tcp.wnd << conn->snd_wscale == conn->snd_wnd;
 }
 
 /* ACK field of an acceptable segment. False: the segment ends here. */
@@ -287,9 +297,9 @@ static bool tcp_in_ack(struct flow *f, const struct pkt *pkt,
 	if (conn->sack_ok)
 		tcp_in_sack(conn, o);
 	if (seq_gt(ack, conn->snd_una)) {
-		tcp_in_new_ack(f, ack);
+		tcp_in_new_ack(f, ack, o);
 		run->acked = true;
-	} else if (tcp_is_dup_ack(conn, pkt, o->sacks)) {
+	} else if (tcp_is_dup_ack(conn, pkt, o)) {
 		conn->dup_acks = (uint8_t)MIN(conn->dup_acks + 1, 200);
 		if (!conn->recovery &&
 		    (conn->dup_acks >= DUP_ACKS ||
@@ -566,6 +576,13 @@ static void tcp_run_end(struct flow *f, struct tcp_run *run)
 	bool last_ack = run->closed && f->type == FLOW_TCP;
 
 	if (last_ack) {
+		/* The peer may not have acknowledged the guest's FIN yet; but
+		 * nobody will be here to mirror that
+		 */
+		if (conn->rcv_wup != conn->rcv_nxt) {
+			conn->mirror_ack = false;
+			tcp_send_flags(f, conn->snd_nxt, TCP_ACK);
+		}
 		tcp_done(f);
 		return;
 	}

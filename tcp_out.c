@@ -44,7 +44,7 @@ enum {
 
 static uint8_t tcp_discard_area[OUT_DISCARD];
 
-static uint32_t tcp_ts_now(void)
+uint32_t tcp_ts_now(void)
 {
 	return (uint32_t)(loop_now().us / 1000);
 }
@@ -83,8 +83,7 @@ static size_t tcp_header(struct flow *f, uint8_t *buf, tcp_seq seq,
 		h.ack = be32_put(conn->rcv_wup);
 		h.wnd = be16_put(tcp_window_field(conn->rcv_wup,
 						  conn->rcv_edge,
-						  tcp_rcv_scale(conn),
-						  &conn->rcv_edge));
+						  tcp_rcv_scale(conn)));
 	}
 	if (conn->ts_ok)
 		len += tcp_opt_ts(buf + len, tcp_ts_now(), conn->ts_recent);
@@ -197,8 +196,8 @@ static bool tcp_refresh(struct flow *f)
 		if (tcp_window_is_tight(sb.size, sb.queued) &&
 		    !conn->wnd_closed) {
 			conn->wnd_closed = true;
-			loop_mod(conn->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP |
-				 EPOLLET, flow_ref(f, LOOP_TCP));
+			loop_mod(conn->fd, TCP_EVENTS,
+				 flow_ref(f, LOOP_TCP));
 		}
 	}
 	conn->rcv_edge = tcp_window_edge(conn->rcv_nxt, old_edge, room,
@@ -398,6 +397,12 @@ static ssize_t tcp_send_data(struct flow *f, tcp_seq seq, uint32_t want)
 	memcpy(iov + first, tx.iov, tx.count * sizeof(iov[0]));
 	msg.msg_iovlen = (unsigned)first + tx.count;
 	n = tcp_peek(conn, &msg, first ? seq - conn->sock_una : 0);
+	/* Less than there was room for: the next byte makes an event. But a peek
+	 * stops at urgent data, and behind the last byte a FIN may wait.
+	 */
+	if (n == -EAGAIN || (n > 0 && (size_t)n < room && !conn->sock_urg &&
+			     !conn->sock_eof))
+		conn->sock_drained |= seq == conn->snd_nxt;
 	if (n > 0) {
 		tcp_advance_ack(conn);
 		tcp_commit(f, &tx, seq, (size_t)n, (size_t)n < room);
@@ -467,9 +472,9 @@ void tcp_out(struct flow *f)
 	if (!tcp_may_send(conn))
 		return;
 	/* The segments carry it along */
-	if (conn->want_ack)
+	if (conn->want_ack && !conn->sock_drained)
 		tcp_refresh(f);
-	while (budget) {
+	while (budget && !conn->sock_drained) {
 		int32_t usable = (int32_t)(conn->snd_una + conn->snd_wnd -
 					   conn->snd_nxt);
 		bool in_flight = conn->snd_nxt != conn->snd_una;
@@ -504,6 +509,8 @@ void tcp_out(struct flow *f)
 		}
 		return;
 	}
+	if (conn->sock_drained)
+		return;
 	conn->want_out = true;
 	tcp_queue(f);
 	loop_again();

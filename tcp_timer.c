@@ -24,7 +24,7 @@ enum {
 	RTO_MIN_MS	= 200,		/* as Linux: the link is local */
 	RTO_MAX_MS	= 60000,	/* RFC 6298 2.5 */
 	SYN_RETRIES	= 6,		/* as net.ipv4.tcp_syn_retries */
-	DATA_RETRIES	= 10,
+	DATA_RETRIES	= 15,		/* as net.ipv4.tcp_retries2 */
 	PERSIST_SILENCE_S = 120,	/* without any answer */
 	RETRIES_MAX	= 16,		/* enough for the longest back-off */
 	IDLE_S		= 7200,		/* RFC 9293 3.8.4 */
@@ -35,14 +35,18 @@ enum {
 	ACK_MAX_US	= 100000,
 };
 
-static uint32_t tcp_rto_ms(const struct tcp_conn *conn)
+/* RTO, doubled `backoff` times. After a retransmission that stays as it is until
+ * a round trip could be measured again (RFC 6298 5.5 to 5.7): retries count what
+ * the guest left unanswered, and start anew with any progress.
+ */
+static uint32_t tcp_rto_ms(const struct tcp_conn *conn, unsigned backoff)
 {
 	uint64_t ms = RTO_INIT_MS;
 
 	if (conn->srtt_us)
 		ms = (conn->srtt_us + 4ULL * conn->rttvar_us) / 1000;
 	ms = MAX(ms, RTO_MIN_MS);
-	ms <<= MIN(conn->retries, 16);
+	ms <<= MIN(backoff, 16);
 	return (uint32_t)MIN(ms, RTO_MAX_MS);
 }
 
@@ -57,6 +61,7 @@ void tcp_timer_rtt(struct flow *f, uint32_t rtt_us)
 	uint32_t delta;
 
 	rtt_us = MAX(rtt_us, 1);
+	conn->backoff = 0;
 	if (!conn->srtt_us) {
 		conn->srtt_us = rtt_us;
 		conn->rttvar_us = rtt_us / 2;
@@ -84,7 +89,7 @@ static bool tcp_is_outstanding(const struct tcp_conn *conn)
 void tcp_timer_data_sent(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
-	dur_t rto = DUR_MS(tcp_rto_ms(conn));
+	dur_t rto = DUR_MS(tcp_rto_ms(conn, conn->backoff));
 
 	/* RFC 6298 5.1. A keepalive or persist timer gives way: it may be armed
 	 * for later, or for a probe that data makes needless.
@@ -103,7 +108,7 @@ void tcp_timer_acked(struct flow *f, bool progress)
 	if (progress)
 		conn->retries = 0;
 	if (tcp_is_outstanding(conn))
-		tcp_timer_arm(f, DUR_MS(tcp_rto_ms(conn)));	/* 5.3 */
+		tcp_timer_arm(f, DUR_MS(tcp_rto_ms(conn, conn->backoff)));
 	else
 		tcp_timer_idle(f);
 }
@@ -111,7 +116,7 @@ void tcp_timer_acked(struct flow *f, bool progress)
 void tcp_timer_window_closed(struct flow *f)
 {
 	if (!tcp_is_outstanding(&f->tcp))
-		tcp_timer_arm(f, DUR_MS(tcp_rto_ms(&f->tcp)));
+		tcp_timer_arm(f, DUR_MS(tcp_rto_ms(&f->tcp, f->tcp.retries)));
 }
 
 void tcp_timer_idle(struct flow *f)
@@ -164,9 +169,11 @@ static void tcp_timer_rto(struct flow *f)
 		tcp_abort(f);
 		return;
 	}
+	if (conn->backoff < RETRIES_MAX)
+		conn->backoff++;
 	tcp_counters.rto++;
 	tcp_enter_recovery(f, true);
-	tcp_timer_arm(f, DUR_MS(tcp_rto_ms(conn)));
+	tcp_timer_arm(f, DUR_MS(tcp_rto_ms(conn, conn->backoff)));
 }
 
 static void tcp_timer_persist(struct flow *f, uint32_t idle_s)

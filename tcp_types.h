@@ -36,13 +36,17 @@ struct tcp_conn {
 	uint8_t snd_wscale;		/* shift of what the guest says */
 	uint8_t rcv_wscale;		/* shift of what we say */
 	uint8_t retries;		/* of the timer that runs now */
+	uint8_t backoff;		/* of the RTO: RFC 6298 5.5 */
 
 	/* From the guest's SYN, or SYN-ACK */
 	bool wscale_ok : 1;		/* both sides gave the option */
 	bool sack_ok : 1;
 	bool ts_ok : 1;
 	/* Host's side */
-	bool sock_eof : 1;		/* read all there is, FIN seen */
+	bool sock_eof : 1;		/* the peer's FIN is in the queue */
+	bool sock_drained : 1;		/* nothing new since the last peek: an
+					 * event will tell */
+	bool sock_urg : 1;		/* had urgent data: peeks stop there */
 	bool sock_wr_shut : 1;		/* shutdown(SHUT_WR) is done */
 	bool peek_off : 1;		/* SO_PEEK_OFF in use, at snd_nxt */
 	bool peek_moved : 1;		/* …but elsewhere now */

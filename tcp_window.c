@@ -39,15 +39,11 @@ tcp_seq tcp_window_edge(tcp_seq rcv_nxt, tcp_seq old_edge, uint32_t room,
 	return edge;
 }
 
-uint16_t tcp_window_field(tcp_seq ack, tcp_seq edge, unsigned wscale,
-			  tcp_seq *ret_edge)
+uint16_t tcp_window_field(tcp_seq ack, tcp_seq edge, unsigned wscale)
 {
 	uint32_t wnd = seq_gt(edge, ack) ? edge - ack : 0;
-	uint32_t field = (wnd + (1U << wscale) - 1) >> wscale;
 
-	field = MIN(field, UINT16_MAX);
-	*ret_edge = ack + (field << wscale);
-	return (uint16_t)field;
+	return (uint16_t)MIN(wnd >> wscale, UINT16_MAX);
 }
 
 tcp_seq tcp_window_ack(tcp_seq irs, tcp_seq rcv_nxt, tcp_seq rcv_wup,

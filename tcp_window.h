@@ -33,11 +33,12 @@ bool tcp_window_is_tight(uint32_t size, uint32_t queued);
 tcp_seq tcp_window_edge(tcp_seq rcv_nxt, tcp_seq old_edge, uint32_t room,
 			uint32_t mss);
 
-/* Window field for `edge`, seen from `ack`; *ret_edge is what it really
- * promises: rounded up to the scale, cut to 16 bits.
+/* Window field for `edge`, seen from `ack`. Rounded down to the scale, so what
+ * is seen on the wire may lie up to a unit left of what was seen before (RFC
+ * 7323 2.4); rounding up would promise a little more with each ACK, without
+ * end. The edge itself, which decides what is accepted, doesn't move.
  */
-uint16_t tcp_window_field(tcp_seq ack, tcp_seq edge, unsigned wscale,
-			  tcp_seq *ret_edge);
+uint16_t tcp_window_field(tcp_seq ack, tcp_seq edge, unsigned wscale);
 
 /* What to acknowledge. mirror: what the peer has acknowledged, `acked` bytes
  * since irs + 1; else all that the socket took. Never more than rcv_nxt, never

@@ -59,7 +59,7 @@ done
 
 # the other half-close: the server closes first, the client goes on sending
 cat >"$T/bin/half" <<'E'
-#!/usr/bin/env python3
+#!/usr/bin/python3
 import socket, sys
 if sys.argv[1] == "serve":
     l = socket.create_server(("::", 9004), family=socket.AF_INET6, dualstack_ipv6=True)

@@ -58,7 +58,8 @@ else
 	user="unshare -U --map-user=$WORLD_CALLER --map-group=$WORLD_GROUP --"
 fi
 
-like "$(on_tty up '\x03' -- $user pasta sh -c 'echo up; exec sleep 1000')" \
+echo up >"$T/user/text"
+like "$(on_tty up '\x03' -- $user pasta tail -f "$T/user/text")" \
 	'*status 130' 'Ctrl-C ends a command'
 like "$(on_tty up '\x03' -- $user pasta sh -c \
 	'trap "exit 9" INT; echo up; while :; do sleep 0.1; done')" \
@@ -68,15 +69,17 @@ like "$(on_tty up '\x03text\n' -- $user pasta sh -c \
 	'*got:text*status 3' '... or ignore it'
 
 export SHELL=/bin/sh
-out=$(on_tty '# ' 'echo a$((1))b; sleep 1000\n' a1b '\x03' '# ' 'exit 4\n' \
-	-- $user pasta)
+# says so itself once it has the terminal: what is typed is echoed, too
+job='sh -c "echo run$((1)); exec sleep 1000"\n'
+out=$(on_tty '# ' "$job" run1 '\x03' '# ' 'exit 4\n' -- $user pasta)
 like "$out" '*status 4' 'shell: Ctrl-C ends its job, not the shell'
 case $out in
 *annot\ set*)	fail 'shell: gives the terminal back'; diag "$out" ;;
 *)		pass 'shell: gives the terminal back' ;;
 esac
-out=$(on_tty '# ' 'sleep 1000\n' 'sleep 1000' '\x1a' topped 'fg\n' \
-	'sleep 1000' '\x03' '# ' 'exit 5\n' -- $user pasta sh -i)
+job='sh -c "echo run$((1)); read x; echo got:\\$x"\n'
+out=$(on_tty '# ' "$job" run1 '\x1a' '# ' 'fg\ntext\n' got:text '' \
+	'# ' 'exit 5\n' -- $user pasta sh -i)
 like "$out" '*topped*status 5' 'shell: job control'
 out=$(on_tty '# ' 'exit 6\n' inner:6 'text\n' -- $user sh -c \
 	'pasta sh; echo "inner:$?"; read x; echo "got:$x"')
@@ -99,6 +102,6 @@ ok 'even with SIGKILL' wait_gone "$ns" 3
 as_user pasta --config-net -I lo -- sleep 123456 2>"$T/err"
 is $? 1 'a start that fails after the command was made'
 ok '... leaves nothing behind' wait_for '! pgrep -xf "sleep 123456"' 3
-not_ok '... nor its child' pgrep -x pasta
+ok '... nor its child' wait_for '! pgrep -x pasta' 3
 
 done_testing

@@ -40,7 +40,8 @@
 #
 #	$T			private directory, $T/user belongs to the user
 #	$TOP			the source tree
-#	WORLD_CC		congestion control to use, default the machine's
+#	WORLD_CC		congestion control of the routes between the two,
+#				default the machine's
 #	PASST_BIN_DIR		where passt and pasta are, default $TOP
 
 TOP=$(cd "$(dirname "$0")" && while [ ! -e test/lib/world.sh ] && [ / != "$PWD" ]
@@ -242,13 +243,9 @@ world_resolv()
 	mount --bind "$T/resolv.conf" "$resolv"
 }
 
-# for the namespace that it's run in: nothing waits for duplicate addresses
-world_sysctl='
-	sysctl -qw net.ipv6.conf.all.accept_dad=0 \
-		net.ipv6.conf.default.accept_dad=0
-	[ -z "$WORLD_CC" ] ||
-		sysctl -qw "net.ipv4.tcp_congestion_control=$WORLD_CC"
-'
+# nothing waits for duplicate addresses, in the namespace where it's run
+world_sysctl='sysctl -qw net.ipv6.conf.all.accept_dad=0 \
+	net.ipv6.conf.default.accept_dad=0'
 
 world_links()
 {
@@ -279,10 +276,14 @@ world_links()
 		address add $DNS6/128 dev lo nodad
 		E
 	# the world's clients are not the gateway
-	in_world ip route add "$HOST4" dev eth0 src "$WORLD4"
-	in_world ip -6 route add "$HOST6" dev eth0 src "$WORLD6"
-	ip route add default via "$GW4"
-	ip -6 route add default via "$GW6LL" dev eth0
+	# a namespace's sysctl takes only what the machine allows to users, a
+	# route takes every congestion control
+	# shellcheck disable=SC2086 # words or nothing
+	set -- ${WORLD_CC:+congctl $WORLD_CC}
+	in_world ip route add "$HOST4" dev eth0 src "$WORLD4" "$@"
+	in_world ip -6 route add "$HOST6" dev eth0 src "$WORLD6" "$@"
+	ip route add default via "$GW4" "$@"
+	ip -6 route add default via "$GW6LL" dev eth0 "$@"
 }
 
 world_up()

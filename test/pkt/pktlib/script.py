@@ -23,6 +23,7 @@ class Script:
         self.families, self.options, self.limit = [4], [], SCRIPT_LIMIT
         self.title, self.bare, self.body = "", False, []
         self.nofile, self.network = None, "full"
+        self.ends = False       # the daemon is expected to end
         stack, begun = [self.body], ""
         with open(path, encoding="utf-8") as f:
             for no, text in enumerate(f, 1):
@@ -38,6 +39,7 @@ class Script:
                 if not text:
                     continue
                 line = Line(no, text)
+                self.ends |= text.startswith("daemon exits")
                 w = line.words
                 if w[0] == "family":
                     self.families = {"4": [4], "6": [6],

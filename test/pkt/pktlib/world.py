@@ -129,7 +129,7 @@ class World(HostCommands, GuestSends, GuestExpects):
 
     def check_alive(self):
         rc = self.proc.poll()
-        if rc is not None and not self.ended:
+        if rc is not None and not self.ended and not self.script.ends:
             self.ended = True
             how = f"signal {signal.Signals(-rc).name}" if rc < 0 else \
                 f"status {rc}"
