@@ -144,12 +144,14 @@ install: all
 	ln -sf passt $(DESTDIR)$(bindir)/pasta
 	install -D -m 0644 doc/passt.1 $(DESTDIR)$(mandir)/man1/passt.1
 	ln -sf passt.1 $(DESTDIR)$(mandir)/man1/pasta.1
-	install -D -m 0644 README.md $(DESTDIR)$(docdir)/README.md
+	install -d $(DESTDIR)$(docdir)/doc
+	install -m 0644 README.md COPYING $(DESTDIR)$(docdir)
+	install -m 0644 doc/*.md $(DESTDIR)$(docdir)/doc
 
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pasta
 	rm -f $(DESTDIR)$(mandir)/man1/passt.1 $(DESTDIR)$(mandir)/man1/pasta.1
-	rm -f $(DESTDIR)$(docdir)/README.md
+	rm -rf $(DESTDIR)$(docdir)
 
 clean:
 	rm -rf build build-san passt pasta

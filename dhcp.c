@@ -659,6 +659,14 @@ static void dhcp_log(const struct dhcp_req *req, enum dhcp_verdict verdict)
 	const char *name = req->type < DHCP_TYPES ? names[req->type] : NULL;
 	struct addr wanted = dhcp_wanted(req);
 
+	/* Words that people look for in logs */
+	if (verdict == REPLY_OFFER || verdict == REPLY_ACK) {
+		info("DHCP: %s to %s",
+		     verdict == REPLY_OFFER ? "offer" : "ack",
+		     req->type == DHCP_DISCOVER ? "discover" :
+		     req->type == DHCP_INFORM ? "inform" : "request");
+		info("    from %s", MAC_STR(req->chaddr));
+	}
 	debug("DHCP: %s from %s, for %s: %s", name ? name : "odd message",
 	      MAC_STR(req->chaddr),
 	      addr_is_any(&wanted) ? "any address" : ADDR_STR(&wanted),

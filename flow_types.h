@@ -29,7 +29,6 @@ struct flow_side {
 
 enum {
 	FLOW_MAX	= 131072,
-	FLOW_NONE	= UINT32_MAX,
 };
 
 struct flow {

@@ -19,6 +19,8 @@
 enum {
 	FRAME_TTL	= 64,
 	FRAME_TTL_NDP	= 255,
+	MTU_MIN		= 68,		/* RFC 791 3.2; room for some data with
+					 * IPv6 too, whatever was configured */
 	FRAG_UNIT	= 8,		/* bytes; RFC 791 3.1, RFC 8200 4.5 */
 };
 
@@ -194,7 +196,8 @@ static bool frame_send_frags(const struct frame_ip *ip,
 	size_t l3_len = frame_l3_len(ip);
 	size_t ip_len = l3_len - sizeof(struct wire_eth) +
 			(v4 ? 0 : sizeof(struct wire_ip6_frag));
-	uint32_t room = (uint32_t)((frame.mtu - ip_len) & ~(FRAG_UNIT - 1U));
+	unsigned mtu = MAX(frame.mtu, MTU_MIN);
+	uint32_t room = (uint32_t)((mtu - ip_len) & ~(FRAG_UNIT - 1U));
 	uint32_t id = ++frame.frag_id;
 	uint8_t hdr[TAP_HDR_MAX];
 	bool ok = true;
@@ -245,6 +248,8 @@ bool frame_send(const struct frame_ip *ip, const void *l4, size_t l4_len,
 		frame_csum(l4_copy, ip, l4_len, payload, false);
 		iov[0] = iov_const(l4_copy, l4_len);
 		all.cnt = 1 + bytes_to_iov(payload, iov + 1, TAP_TX_FRAMES);
+		if (payload->cnt > TAP_TX_FRAMES)
+			return false;
 		all.iov = iov;
 		all.off = 0;
 		all.len = (uint32_t)l4_len + payload->len;

@@ -284,7 +284,7 @@ static enum pkt_verdict parse_ip6(const struct tap_frame *frame,
 	if (addr_is_v4(&pkt->src) || addr_is_v4(&pkt->dst))
 		return PKT_BAD;
 	pkt->frag.next_hdr_at = offsetof(struct wire_ip6, next_hdr);
-	for (unsigned i = 0; i < IPV6_EXT_MAX; i++)
+	for (unsigned i = 0; i <= IPV6_EXT_MAX; i++)
 		if (!parse_ip6_ext(pkt, rd, &l4_off, &verdict))
 			break;
 	if (verdict != PKT_OK)

@@ -58,12 +58,11 @@ bool fwd_map_out(const struct conf *c, const struct flow_side *guest,
 	return true;
 }
 
-/* Source that the guest sees; none if there's nothing to show */
-static struct addr fwd_source(const struct conf_family *cf,
-			      const struct guest_addrs *seen,
-			      const struct addr *client)
+struct addr fwd_source(const struct conf *c, const struct guest_addrs *seen,
+		       const struct addr *client)
 {
 	enum family f = addr_family(client);
+	const struct conf_family *cf = &c->fam[f];
 	struct addr lo = addr_loopback(f);
 
 	if (addr_eq(client, &lo) && !addr_is_none(&cf->map_host_loopback))
@@ -83,13 +82,12 @@ static struct addr fwd_guest_addr(const struct conf_family *cf,
 				  const struct guest_addrs *seen,
 				  const struct addr *source)
 {
-	if (cf->guest_fixed && !addr_is_linklocal(source))
-		return cf->guest;
-	if (addr_is_v4(source))
-		return addr_is_none(&seen->v4) ? cf->guest : seen->v4;
-	if (addr_is_linklocal(source) && !addr_is_none(&seen->v6_ll))
+	bool v4 = addr_is_v4(source);
+	const struct addr *addr = v4 ? &seen->v4 : &seen->v6;
+
+	if (!v4 && addr_is_linklocal(source) && !addr_is_none(&seen->v6_ll))
 		return seen->v6_ll;
-	return addr_is_none(&seen->v6) ? cf->guest : seen->v6;
+	return cf->guest_fixed || addr_is_none(addr) ? cf->guest : *addr;
 }
 
 bool fwd_map_in(const struct conf *c, const struct guest_addrs *seen,
@@ -102,7 +100,7 @@ bool fwd_map_in(const struct conf *c, const struct guest_addrs *seen,
 		.peer_port = (uint16_t)(r->to + (host->our_port - r->first)),
 	};
 
-	guest.our = fwd_source(cf, seen, &host->peer);
+	guest.our = fwd_source(c, seen, &host->peer);
 	if (!addr_is_none(&r->target))
 		guest.peer = r->target;
 	else if (addr_is_multicast(&host->our))

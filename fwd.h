@@ -24,4 +24,11 @@ bool fwd_map_in(const struct conf *c, const struct guest_addrs *seen,
 		const struct fwd_rule *r, const struct flow_side *host,
 		struct flow_side *ret_guest);
 
+/* The source that the guest sees for a client at `client`: itself, or one of
+ * ours if the client's address means something else to the guest; none if there
+ * is nothing to show.
+ */
+struct addr fwd_source(const struct conf *c, const struct guest_addrs *seen,
+		       const struct addr *client);
+
 #endif /* FWD_H */

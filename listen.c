@@ -13,7 +13,8 @@
 #include "sock.h"
 #include "wire.h"
 
-enum { LISTEN_MAX = 2 * 65536 };
+/* All ports of each protocol on a few addresses */
+enum { LISTEN_MAX = FWD_SOCKETS_MAX };
 
 static struct {
 	uint32_t count;

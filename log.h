@@ -38,8 +38,8 @@ void die(const char *fmt, ...)
 /* Called by die() before it exits: removes what a failed start leaves */
 void log_at_die(void (*undo)(void));
 
-/* True at most `burst` times per second for this state; the rest is counted
- * and told with the next message that passes (*ret_lost, may be NULL).
+/* True at most `burst` times per second for this state; how many were refused
+ * since the last true goes to *ret_lost, which may be NULL.
  */
 struct log_limit { mono_t since; unsigned used, lost; };
 bool log_allow(struct log_limit *l, mono_t now, unsigned burst,

@@ -2,8 +2,8 @@
 /* The event loop: epoll, typed references, the one clock, end-of-turn hooks
  *
  * A turn: epoll_wait(until the next timer) → clock read once → handlers of the
- * ready descriptors → hooks in the order of their registration. Nothing else
- * in the program blocks.
+ * ready descriptors → timers that are due → hooks in the order of their
+ * registration. Nothing else in the program blocks.
  */
 #ifndef LOOP_H
 #define LOOP_H

@@ -231,8 +231,10 @@ bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info)
 		.has_acked = HAS(tcpi_bytes_acked),
 		.acked = HAS(tcpi_bytes_acked) ? ti.tcpi_bytes_acked : 0,
 		.rtt_us = ti.tcpi_rtt,
-		.min_rtt_us = HAS(tcpi_min_rtt) ? ti.tcpi_min_rtt :
-						  ti.tcpi_rtt,
+		/* ~0 there: nothing was measured yet */
+		.min_rtt_us = HAS(tcpi_min_rtt) &&
+			      ti.tcpi_min_rtt != UINT32_MAX ?
+			      ti.tcpi_min_rtt : ti.tcpi_rtt,
 		.snd_wnd = HAS(tcpi_snd_wnd) ? ti.tcpi_snd_wnd : UINT32_MAX,
 	};
 #undef HAS

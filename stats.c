@@ -36,9 +36,10 @@ static void stats_counters(void)
 	info("TCP: %u flows; segments: %" PRIu64 " in, %" PRIu64 " out, %"
 	     PRIu64 " sent again, %" PRIu64 " timeouts, %" PRIu64
 	     " out of order; %" PRIu64 " resets, %" PRIu64 " refused, %"
-	     PRIu64 " short writes",
+	     PRIu64 " challenge ACKs, %" PRIu64 " short writes",
 	     flow_count(FLOW_TCP), t->in_segs, t->out_segs, t->rtx_segs,
-	     t->rto, t->out_of_order, t->resets, t->refused, t->short_writes);
+	     t->rto, t->out_of_order, t->resets, t->refused, t->challenge_acks,
+	     t->short_writes);
 	info("UDP: %u flows; datagrams: %" PRIu64 " from the guest, %" PRIu64
 	     " to it, %" PRIu64 " dropped; %" PRIu64 " errors; %" PRIu64
 	     " flows made room",

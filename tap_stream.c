@@ -51,11 +51,15 @@ static struct {
 
 	size_t rx_len;
 	size_t tx_sent, tx_len;
+} stream = { .listen_fd = -1, .fd = -1 };
+
+/* Apart, since what isn't zero at the start takes room in the binary */
+static struct {
 	struct iovec rx_iov[TAP_RX_BATCH];
 	struct tap_frame rx_frame[TAP_RX_BATCH];
 	uint8_t rx[STREAM_RX_SIZE];
 	uint8_t tx[STREAM_TX_SIZE];
-} stream = { .listen_fd = -1, .fd = -1 };
+} stream_buf;
 
 static pid_t stream_peer_pid(int fd)
 {
@@ -95,7 +99,7 @@ static void stream_watch(bool writable)
 static bool stream_push(void)
 {
 	while (stream.tx_sent < stream.tx_len) {
-		ssize_t n = send(stream.fd, stream.tx + stream.tx_sent,
+		ssize_t n = send(stream.fd, stream_buf.tx + stream.tx_sent,
 				 stream.tx_len - stream.tx_sent,
 				 MSG_DONTWAIT | MSG_NOSIGNAL);
 
@@ -145,7 +149,7 @@ static size_t stream_reserve(struct tap_tx *tx, size_t want, size_t seg,
 	}
 	tx->hdr_len = (unsigned)hdr_len;
 	tx->seg = (unsigned)seg;
-	p = stream.tx + stream.tx_len;
+	p = stream_buf.tx + stream.tx_len;
 	while (lent < want && tx->count < TAP_TX_FRAMES) {
 		size_t n = MIN(seg, want - lent);
 
@@ -162,7 +166,7 @@ static size_t stream_reserve(struct tap_tx *tx, size_t want, size_t seg,
  */
 static void stream_finish(const uint8_t *hdr, size_t hdr_len, size_t len)
 {
-	uint8_t *p = stream.tx + stream.tx_len;
+	uint8_t *p = stream_buf.tx + stream.tx_len;
 	size_t frame = hdr_len + len;
 	be32_t word;
 
@@ -200,7 +204,7 @@ static bool stream_send(const uint8_t *hdr, size_t hdr_len,
 			 MAX(payload->len, ETH_MIN_FRAME)))
 		return false;
 	bytes_copy(payload, 0,
-		   stream.tx + stream.tx_len + STREAM_LEN_SIZE + hdr_len,
+		   stream_buf.tx + stream.tx_len + STREAM_LEN_SIZE + hdr_len,
 		   payload->len);
 	stream_finish(hdr, hdr_len, payload->len);
 	return true;
@@ -229,7 +233,7 @@ static ssize_t stream_frames(void)
 	unsigned n = 0;
 
 	while (stream.rx_len - used >= STREAM_LEN_SIZE) {
-		uint8_t *p = stream.rx + used;
+		uint8_t *p = stream_buf.rx + used;
 		uint32_t len;
 		be32_t word;
 
@@ -240,18 +244,18 @@ static ssize_t stream_frames(void)
 		if (stream.rx_len - used - STREAM_LEN_SIZE < len)
 			break;
 
-		stream.rx_iov[n] = (struct iovec){ p + STREAM_LEN_SIZE, len };
-		stream.rx_frame[n] = (struct tap_frame){
-			.data = { &stream.rx_iov[n], 1, 0, len },
+		stream_buf.rx_iov[n] = (struct iovec){ p + STREAM_LEN_SIZE, len };
+		stream_buf.rx_frame[n] = (struct tap_frame){
+			.data = { &stream_buf.rx_iov[n], 1, 0, len },
 		};
 		used += STREAM_LEN_SIZE + len;
 		if (++n == TAP_RX_BATCH) {
-			tap_rx(stream.rx_frame, n);
+			tap_rx(stream_buf.rx_frame, n);
 			n = 0;
 		}
 	}
 	if (n)
-		tap_rx(stream.rx_frame, n);
+		tap_rx(stream_buf.rx_frame, n);
 	return (ssize_t)used;
 }
 
@@ -260,7 +264,7 @@ static void stream_readable(void)
 	ssize_t n, used;
 
 	do {
-		n = recv(stream.fd, stream.rx + stream.rx_len,
+		n = recv(stream.fd, stream_buf.rx + stream.rx_len,
 			 STREAM_RX_SIZE - stream.rx_len, MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
@@ -278,7 +282,7 @@ static void stream_readable(void)
 		return;
 	}
 	stream.rx_len -= (size_t)used;
-	memmove(stream.rx, stream.rx + used, stream.rx_len);
+	memmove(stream_buf.rx, stream_buf.rx + used, stream.rx_len);
 }
 
 static void stream_event(struct loop_ref ref, uint32_t events)

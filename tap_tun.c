@@ -47,12 +47,16 @@ enum {
 static struct {
 	int fd;
 	bool vnet;
+} tun = { .fd = -1 };
+
+/* Apart, since what isn't zero at the start takes room in the binary */
+static struct {
 	uint8_t tx[TAP_HDR_MAX + TUN_FRAME_MAX]
 		__attribute__((aligned(TUN_ALIGN)));
 	uint8_t rx[TUN_RX_AREA] __attribute__((aligned(TUN_ALIGN)));
 	struct iovec rx_iov[TUN_BATCH];
 	struct tap_frame rx_frame[TUN_BATCH];
-} tun = { .fd = -1 };
+} tun_buf;
 
 /* Payload space: behind room for the headers, in the one buffer */
 static size_t tun_reserve(struct tap_tx *tx, size_t want, size_t seg,
@@ -63,7 +67,7 @@ static size_t tun_reserve(struct tap_tx *tx, size_t want, size_t seg,
 	tx->hdr_len = (unsigned)hdr_len;
 	tx->seg = (unsigned)room;
 	tx->count = 1;
-	tx->iov[0].iov_base = tun.tx + sizeof(struct vnet_hdr) + TAP_HDR_MAX;
+	tx->iov[0].iov_base = tun_buf.tx + sizeof(struct vnet_hdr) + TAP_HDR_MAX;
 	tx->iov[0].iov_len = MIN(want, room);
 	return tx->iov[0].iov_len;
 }
@@ -146,7 +150,7 @@ static const struct tap_ops tun_ops = {
 /* Describe the bytes of one read as a frame; false if there is none in it */
 static bool tun_frame(unsigned i, uint8_t *p, size_t len)
 {
-	struct tap_frame *f = &tun.rx_frame[i];
+	struct tap_frame *f = &tun_buf.rx_frame[i];
 
 	f->meta = (struct tap_meta){ 0 };
 	if (tun.vnet) {
@@ -161,8 +165,8 @@ static bool tun_frame(unsigned i, uint8_t *p, size_t len)
 	}
 	if (len < ETH_HLEN_)
 		return false;
-	tun.rx_iov[i] = (struct iovec){ p, len };
-	f->data = (struct bytes){ &tun.rx_iov[i], 1, 0, (uint32_t)len };
+	tun_buf.rx_iov[i] = (struct iovec){ p, len };
+	f->data = (struct bytes){ &tun_buf.rx_iov[i], 1, 0, (uint32_t)len };
 	return true;
 }
 
@@ -171,8 +175,8 @@ static void tun_readable(void)
 	size_t used = 0;
 	unsigned n = 0;
 
-	while (n < TUN_BATCH && used + TUN_FRAME_MAX <= sizeof(tun.rx)) {
-		ssize_t len = read(tun.fd, tun.rx + used, TUN_FRAME_MAX);
+	while (n < TUN_BATCH && used + TUN_FRAME_MAX <= sizeof(tun_buf.rx)) {
+		ssize_t len = read(tun.fd, tun_buf.rx + used, TUN_FRAME_MAX);
 
 		if (len < 0 && errno == EINTR)
 			continue;
@@ -182,7 +186,7 @@ static void tun_readable(void)
 		}
 		if (len <= 0)
 			break;
-		if (!tun_frame(n, tun.rx + used, (size_t)len)) {
+		if (!tun_frame(n, tun_buf.rx + used, (size_t)len)) {
 			tap_counters.rx_bad++;
 			continue;
 		}
@@ -191,7 +195,7 @@ static void tun_readable(void)
 			~(size_t)(TUN_ALIGN - 1);
 	}
 	if (n)
-		tap_rx(tun.rx_frame, n);
+		tap_rx(tun_buf.rx_frame, n);
 }
 
 static void tun_event(struct loop_ref ref, uint32_t events)

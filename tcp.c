@@ -14,8 +14,8 @@
  *
  * Invariants: conn->fd is >= 0 in all states but TIME_WAIT; it is watched
  * edge-triggered for everything, so whoever stops before EAGAIN must see to it
- * that he comes again: by an ACK, by the list for the end of the turn, or by
- * tcp_link_ready().
+ * that he comes again: by an ACK, or by the list for the end of the turn (which
+ * is also where whoever found the link full waits).
  *
  * tcp_in.c has the guest's segments, tcp_out.c what is sent to it, tcp_timer.c
  * all timers, tcp_window.c the policy of windows and ACKs.
@@ -224,7 +224,6 @@ static void tcp_sock_established(struct flow *f)
 	conn->snd_quantum = (uint16_t)MIN(MAX(ti.snd_wnd / 2, TCP_MSS_DEFAULT),
 					  UINT16_MAX);
 	conn->acked_syn = ti.acked > 0;
-	conn->min_rtt_us = ti.min_rtt_us;
 	conn->mirror_ack = ti.has_acked && ti.min_rtt_us > TCP_SHORT_PATH_US;
 }
 
@@ -295,8 +294,10 @@ static void tcp_take_syn(struct flow *f, const struct pkt *pkt)
 
 void tcp_take_syn_ack(struct flow *f, const struct pkt *pkt)
 {
+	uint32_t promised = f->tcp.rcv_edge - f->tcp.rcv_nxt;
+
 	tcp_take_syn(f, pkt);
-	f->tcp.rcv_edge = f->tcp.rcv_nxt + UINT16_MAX;
+	f->tcp.rcv_edge = f->tcp.rcv_nxt + promised;
 }
 
 void tcp_open(const struct pkt *pkt)
@@ -389,9 +390,13 @@ static void tcp_refuse(const struct listener *l)
 	if (log_allow(&tcp.refused, loop_now(), 1, NULL))
 		warn("No descriptors left for connections to port %u", l->port);
 	close_fd(&tcp.spare_fd);
-	while ((fd = accept4(l->fd, NULL, NULL,
-			     SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+	for (int i = 0; i < TCP_ACCEPT_BUDGET; i++) {
+		fd = accept4(l->fd, NULL, NULL,
+			     SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0)
+			break;
 		sock_reset(&fd);
+	}
 	tcp.spare_fd = dup(loop_fd());
 }
 
@@ -400,7 +405,6 @@ static void tcp_accept(struct loop_ref ref, uint32_t events)
 	const struct listener *l = listen_at(ref.index);
 
 	(void)events;
-	/* Level-triggered: what the budget leaves makes another event */
 	for (int i = 0; i < TCP_ACCEPT_BUDGET; i++) {
 		union sockaddr_any sa;
 		socklen_t len = sizeof(sa);
@@ -415,6 +419,10 @@ static void tcp_accept(struct loop_ref ref, uint32_t events)
 			return;
 		tcp_accepted(l, fd, &sa);
 	}
+	/* Edge-triggered, so that nothing spins when none can be accepted, and
+	 * more are left: have the kernel tell again
+	 */
+	loop_mod(l->fd, EPOLLIN | EPOLLET, ref);
 }
 
 void tcp_listen(void)
@@ -426,7 +434,7 @@ void tcp_listen(void)
 
 		if (l->rule->proto != PROTO_TCP)
 			continue;
-		rc = loop_add(l->fd, EPOLLIN, ref);
+		rc = loop_add(l->fd, EPOLLIN | EPOLLET, ref);
 		if (rc)
 			die("Couldn't watch port %u: %s", l->port,
 			    strerror(-rc));
@@ -441,6 +449,10 @@ static void tcp_sock_event(struct loop_ref ref, uint32_t events)
 	if (!f)
 		return;
 	conn = &f->tcp;
+	if (events & EPOLLRDHUP)
+		conn->sock_eof = true;
+	if (events & EPOLLPRI)
+		conn->sock_urg = true;
 	if (conn->state == TCP_SYN_DEFERRED) {
 		int error = events & (EPOLLERR | EPOLLHUP) ?
 			    sock_error(conn->fd) : 0;
@@ -457,12 +469,8 @@ static void tcp_sock_event(struct loop_ref ref, uint32_t events)
 		tcp_abort(f);
 		return;
 	}
-	if (events & EPOLLRDHUP)
-		conn->sock_eof = true;
-	if (events & EPOLLPRI)
-		conn->sock_urg = true;
-	if (events & EPOLLOUT && conn->wnd_closed) {
-		conn->wnd_closed = false;
+	if (events & EPOLLOUT && conn->wnd_tight) {
+		conn->wnd_tight = false;
 		tcp_send_ack_if_news(f);
 	}
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {

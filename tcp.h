@@ -89,7 +89,7 @@ void tcp_send_probe(struct flow *f);
 void tcp_timer_init(void);
 void tcp_timer_syn_sent(struct flow *f);
 void tcp_timer_data_sent(struct flow *f);
-void tcp_timer_acked(struct flow *f, bool progress);
+void tcp_timer_acked(struct flow *f);
 void tcp_timer_window_closed(struct flow *f);
 void tcp_timer_idle(struct flow *f);
 void tcp_timer_time_wait(struct flow *f);

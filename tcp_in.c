@@ -120,11 +120,15 @@ static void tcp_in_text(struct flow *f, const struct pkt *pkt,
 			struct tcp_run *run)
 {
 	struct tcp_conn *conn = &f->tcp;
-	uint32_t skip = run->nxt - pkt->tcp.seq, len = pkt->payload.len;
+	uint32_t skip, len = pkt->payload.len;
 	bool fin = pkt->tcp.flags & TCP_FIN;
 	struct bytes text;
 
 	if ((!len && !fin) || conn->fin_rcvd || run->fin)
+		return;
+	if (run->cnt + pkt->payload.cnt > IN_IOV)
+		tcp_run_flush(f, run);
+	if (run->closed)
 		return;
 	if (seq_gt(pkt->tcp.seq, run->nxt)) {
 		/* Out of order: tell at once, so that the guest can repair it */
@@ -136,16 +140,15 @@ static void tcp_in_text(struct flow *f, const struct pkt *pkt,
 	}
 	/* Of data beyond what was promised, only the part within counts */
 	if (seq_gt(pkt->tcp.seq + len, conn->rcv_edge)) {
-		len = conn->rcv_edge - pkt->tcp.seq;
+		len = seq_gt(conn->rcv_edge, pkt->tcp.seq) ?
+		      conn->rcv_edge - pkt->tcp.seq : 0;
 		fin = false;
 		conn->want_ack = true;
 	}
+	skip = run->nxt - pkt->tcp.seq;
 	if (skip < len) {
 		text = bytes_slice(&pkt->payload, skip, len - skip);
-		if (run->cnt == IN_IOV)
-			tcp_run_flush(f, run);
-		if (!run->closed)
-			tcp_run_add(run, &text);
+		tcp_run_add(run, &text);
 	}
 	run->fin = fin;
 }
@@ -251,7 +254,7 @@ static void tcp_in_new_ack(struct flow *f, tcp_seq ack,
 	conn->snd_una = ack;
 	conn->dup_acks = 0;
 	tcp_forget_sack(conn);
-	tcp_timer_acked(f, true);
+	tcp_timer_acked(f);
 	if (!conn->recovery)
 		return;
 	if (seq_geq(ack, conn->recover))
@@ -269,12 +272,14 @@ static bool tcp_is_dup_ack(const struct tcp_conn *conn, const struct pkt *pkt,
 {
 	bool beyond = false;
 
-	if (pkt->tcp.ack != conn->snd_una || conn->snd_una == conn->snd_nxt ||
-	    pkt->payload.len || pkt->tcp.flags & (TCP_SYN | TCP_FIN))
+	if (pkt->tcp.ack != conn->snd_una || conn->snd_una == conn->snd_nxt)
 		return false;
 	for (unsigned i = 0; i < o->sacks; i++)
 		beyond |= seq_gt(o->sack[i].left, conn->snd_una);
-	return o->sacks ? beyond :
+	if (o->sacks)
+		return beyond;
+	return !pkt->payload.len &&
+	       !(pkt->tcp.flags & (TCP_SYN | TCP_FIN)) &&
 	       pkt->tcp.wnd << conn->snd_wscale == conn->snd_wnd;
 }
 
@@ -347,20 +352,22 @@ static bool tcp_is_acceptable(const struct tcp_conn *conn,
 	uint32_t wnd = seq_gt(conn->rcv_edge, nxt) ? conn->rcv_edge - nxt : 0;
 	tcp_seq seq = pkt->tcp.seq;
 
+	/* At the very edge: where a guest stands that has filled the window, and
+	 * lost some of it
+	 */
 	if (!len)
-		return wnd ? seq - nxt < wnd : seq == nxt;
-	if (!wnd) {
-		/* A closed window lets through a FIN alone, which takes no room
-		 * of the socket's; and old data for the sake of its ACK
-		 */
-		return seq == nxt && !pkt->payload.len;
-	}
+		return seq - nxt <= wnd;
+	/* Through a closed window, the ACK of what comes next, and a FIN, which
+	 * takes no room of the socket's
+	 */
+	if (!wnd)
+		return seq == nxt;
 	return seq - nxt < wnd || seq + len - 1 - nxt < wnd;
 }
 
 /* PAWS: RFC 7323 5.3 R1. Notes the time stamp of what passes. */
 static bool tcp_is_paws_ok(struct tcp_conn *conn, const struct pkt *pkt,
-			   const struct tcp_opts *o)
+			   const struct tcp_opts *o, tcp_seq nxt)
 {
 	if (!conn->ts_ok || !o->has_ts)
 		return true;
@@ -368,7 +375,10 @@ static bool tcp_is_paws_ok(struct tcp_conn *conn, const struct pkt *pkt,
 	    !(pkt->tcp.flags & TCP_RST) &&
 	    tcp_now_s() - conn->ts_recent_s < PAWS_IDLE_S)
 		return false;
-	if (seq_leq(pkt->tcp.seq, conn->rcv_wup) &&
+	/* RFC 7323 4.3 says Last.ACK.sent; while the peer's acknowledgements are
+	 * mirrored that lies a round trip back, where no segment comes any more
+	 */
+	if (seq_leq(pkt->tcp.seq, nxt) &&
 	    (int32_t)(o->ts_val - conn->ts_recent) >= 0) {
 		conn->ts_recent = o->ts_val;
 		conn->ts_recent_s = tcp_now_s();
@@ -386,7 +396,7 @@ static void tcp_in_synchronised(struct flow *f, const struct pkt *pkt,
 
 	tcp_opt_parse(pkt->tcp.opt, pkt->tcp.opt_len, &o);
 	if (!tcp_is_acceptable(conn, pkt, run->nxt) ||
-	    !tcp_is_paws_ok(conn, pkt, &o)) {
+	    !tcp_is_paws_ok(conn, pkt, &o, run->nxt)) {
 		if (flags & TCP_RST)
 			return;
 		/* Guest repeats a FIN, probes, or keeps alive: it lives */
@@ -396,8 +406,11 @@ static void tcp_in_synchronised(struct flow *f, const struct pkt *pkt,
 			tcp_send_ack(f);
 		return;
 	}
-	/* RFC 5961 3.2 and 4.2 */
-	if (flags & TCP_RST && pkt->tcp.seq == run->nxt) {
+	/* RFC 5961 3.2 and 4.2. What we acknowledged last is where the reset of a
+	 * guest stands that has forgotten us.
+	 */
+	if (flags & TCP_RST && (pkt->tcp.seq == run->nxt ||
+				pkt->tcp.seq == conn->rcv_wup)) {
 		tcp_run_flush(f, run);
 		flow_debug(f, "reset by the guest");
 		if (!run->closed)
@@ -576,6 +589,8 @@ static void tcp_run_end(struct flow *f, struct tcp_run *run)
 	bool last_ack = run->closed && f->type == FLOW_TCP;
 
 	if (last_ack) {
+		/* What is left in the queue would make close() a reset */
+		tcp_discard_acked(f);
 		/* The peer may not have acknowledged the guest's FIN yet; but
 		 * nobody will be here to mirror that
 		 */

@@ -52,22 +52,28 @@ void tcp_opt_parse(const uint8_t *opt, size_t len, struct tcp_opts *ret_opts)
 	while (tcp_opt_next(&rd, &kind, &data)) {
 		switch (kind) {
 		case OPT_MSS:
-			o.has_mss = data.left == 2;
+			if (data.left != 2)
+				break;
+			o.has_mss = true;
 			o.mss = rd_u16(&data);
 			break;
 		case OPT_WSCALE:
-			o.has_wscale = data.left == 1;
+			if (data.left != 1)
+				break;
+			o.has_wscale = true;
 			o.wscale = rd_u8(&data);
 			o.wscale = MIN(o.wscale, TCP_WSCALE_MAX);
 			break;
 		case OPT_SACK_OK:
-			o.sack_ok = !data.left;
+			o.sack_ok |= !data.left;
 			break;
 		case OPT_SACK:
 			tcp_opt_sacks(&data, &o);
 			break;
 		case OPT_TS:
-			o.has_ts = data.left == 8;
+			if (data.left != 8)
+				break;
+			o.has_ts = true;
 			o.ts_val = rd_u32(&data);
 			o.ts_ecr = rd_u32(&data);
 			break;

@@ -178,10 +178,10 @@ static bool tcp_refresh(struct flow *f)
 		return conn->rcv_wup != old_ack;
 	}
 	if (conn->mirror_ack && conn->rcv_nxt != conn->rcv_wup) {
-		if (!sock_tcp_info(conn->fd, &ti) || !ti.has_acked)
+		if (!sock_tcp_info(conn->fd, &ti) || !ti.has_acked ||
+		    ti.min_rtt_us <= TCP_SHORT_PATH_US)
 			conn->mirror_ack = false;
 		ti.acked -= conn->acked_syn;
-		conn->min_rtt_us = ti.min_rtt_us;
 	}
 	conn->rcv_wup = tcp_window_ack(conn->irs, conn->rcv_nxt, conn->rcv_wup,
 				       conn->mirror_ack, ti.acked);
@@ -194,8 +194,8 @@ static bool tcp_refresh(struct flow *f)
 		room = tcp_window_room(sb.size, sb.queued, sb.payload,
 				       conn->snd_quantum);
 		if (tcp_window_is_tight(sb.size, sb.queued) &&
-		    !conn->wnd_closed) {
-			conn->wnd_closed = true;
+		    !conn->wnd_tight) {
+			conn->wnd_tight = true;
 			loop_mod(conn->fd, TCP_EVENTS,
 				 flow_ref(f, LOOP_TCP));
 		}
@@ -431,10 +431,13 @@ static void tcp_out_closed(struct flow *f)
 	struct tcp_conn *conn = &f->tcp;
 	struct iovec iov[OUT_DISCARD_IOV + 1];
 	struct msghdr msg = { .msg_iov = iov };
-	int first = tcp_peek_at(conn, conn->snd_nxt, iov);
 	uint8_t byte;
 	ssize_t n;
+	int first;
 
+	if (conn->snd_nxt != conn->snd_una)
+		return;			/* an ACK brings us back */
+	first = tcp_peek_at(conn, conn->snd_nxt, iov);
 	if (first < 0)
 		return;
 	iov[first] = (struct iovec){ &byte, 1 };
@@ -446,6 +449,8 @@ static void tcp_out_closed(struct flow *f)
 	} else if (n > 0) {
 		conn->peek_moved = true;
 		tcp_timer_window_closed(f);
+	} else if (n != -EAGAIN) {
+		tcp_abort(f);
 	}
 }
 

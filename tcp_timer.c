@@ -55,6 +55,16 @@ static void tcp_timer_arm(struct flow *f, dur_t d)
 	timer_set(&f->tcp.timer, TIMER_TCP, mono_add(loop_now(), d));
 }
 
+/* The same, unless it fires earlier already */
+static void tcp_timer_arm_by(struct flow *f, dur_t d)
+{
+	const struct timer *t = &f->tcp.timer;
+
+	if (!t->armed ||
+	    mono_before(mono_add(loop_now(), d), timer_deadline(t)))
+		tcp_timer_arm(f, d);
+}
+
 void tcp_timer_rtt(struct flow *f, uint32_t rtt_us)
 {
 	struct tcp_conn *conn = &f->tcp;
@@ -88,25 +98,15 @@ static bool tcp_is_outstanding(const struct tcp_conn *conn)
 
 void tcp_timer_data_sent(struct flow *f)
 {
-	struct tcp_conn *conn = &f->tcp;
-	dur_t rto = DUR_MS(tcp_rto_ms(conn, conn->backoff));
-
-	/* RFC 6298 5.1. A keepalive or persist timer gives way: it may be armed
-	 * for later, or for a probe that data makes needless.
-	 */
-	if (conn->timer.armed &&
-	    mono_before(timer_deadline(&conn->timer),
-			mono_add(loop_now(), rto)))
-		return;
-	tcp_timer_arm(f, rto);
+	/* RFC 6298 5.1 */
+	tcp_timer_arm_by(f, DUR_MS(tcp_rto_ms(&f->tcp, f->tcp.backoff)));
 }
 
-void tcp_timer_acked(struct flow *f, bool progress)
+void tcp_timer_acked(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
 
-	if (progress)
-		conn->retries = 0;
+	conn->retries = 0;
 	if (tcp_is_outstanding(conn))
 		tcp_timer_arm(f, DUR_MS(tcp_rto_ms(conn, conn->backoff)));
 	else
@@ -115,8 +115,7 @@ void tcp_timer_acked(struct flow *f, bool progress)
 
 void tcp_timer_window_closed(struct flow *f)
 {
-	if (!tcp_is_outstanding(&f->tcp))
-		tcp_timer_arm(f, DUR_MS(tcp_rto_ms(&f->tcp, f->tcp.retries)));
+	tcp_timer_arm_by(f, DUR_MS(tcp_rto_ms(&f->tcp, f->tcp.retries)));
 }
 
 void tcp_timer_idle(struct flow *f)
@@ -209,12 +208,13 @@ static void tcp_timer_keepalive(struct flow *f, uint32_t idle_s)
 	tcp_timer_idle(f);
 }
 
-/* Nothing is outstanding */
+/* Nothing is outstanding, or the window is closed */
 static void tcp_timer_quiet(struct flow *f)
 {
 	uint32_t idle_s = tcp_now_s() - f->tcp.active_s;
 
-	if (!f->tcp.snd_wnd && tcp_may_send(&f->tcp))
+	if (tcp_is_outstanding(&f->tcp) ||
+	    (!f->tcp.snd_wnd && tcp_may_send(&f->tcp)))
 		tcp_timer_persist(f, idle_s);
 	else
 		tcp_timer_keepalive(f, idle_s);
@@ -239,7 +239,8 @@ static void tcp_timer_fired(struct timer *t)
 	case TCP_CLOSE_WAIT:
 	case TCP_CLOSING:
 	case TCP_LAST_ACK:
-		if (tcp_is_outstanding(&f->tcp))
+		/* What a closed window holds back isn't lost */
+		if (tcp_is_outstanding(&f->tcp) && f->tcp.snd_wnd)
 			tcp_timer_rto(f);
 		else
 			tcp_timer_quiet(f);

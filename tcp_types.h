@@ -59,7 +59,7 @@ struct tcp_conn {
 	bool recovery : 1;		/* until snd_una reaches recover */
 	bool rto_recovery : 1;		/* …it began by timeout */
 	bool rtt_timing : 1;		/* rtt_seq is being measured */
-	bool wnd_closed : 1;		/* said so: tell when it opens */
+	bool wnd_tight : 1;		/* EPOLLOUT tells when it opens */
 	/* Work for the end of the turn */
 	bool want_ack : 1;
 	bool want_out : 1;
@@ -93,7 +93,6 @@ struct tcp_conn {
 	uint32_t ts_recent;		/* RFC 7323 4.3 */
 	uint32_t ts_recent_s;		/* when it was taken, seconds */
 	uint32_t active_s;		/* last segment from the guest, seconds */
-	uint32_t min_rtt_us;		/* of the host's path */
 
 	struct timer timer;		/* handshake, RTO, persist, keepalive,
 					 * TIME_WAIT: by state */

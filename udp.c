@@ -613,10 +613,10 @@ static struct flow *udp_flow_from_host(struct udp_sock *s,
 	} else {
 		guest.peer = s->guest;
 		guest.peer_port = s->guest_port;
-		guest.our = host->peer;
+		guest.our = fwd_source(udp.conf, &tap_guest, &host->peer);
 		guest.our_port = host->peer_port;
-		if (addr_family(&guest.our) != addr_family(&guest.peer) ||
-		    addr_is_loopback(&guest.our))
+		if (addr_is_none(&guest.our) ||
+		    addr_family(&guest.our) != addr_family(&guest.peer))
 			return NULL;
 	}
 	old = flow_lookup(GUEST, PROTO_UDP, &guest);

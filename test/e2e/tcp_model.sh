@@ -78,6 +78,7 @@ left_behind()
 	ok "$1: alive" alive "$2"
 	ok "$1: nothing is left" wait_for "settled $2 $3" 90 ||
 		diag "descriptors: $3 before, $(fds "$2") after"
+	pause 2.5		# TIME_WAIT
 	idle_before=$(awk '/^voluntary/ { print $2 }' "/proc/$2/status")
 	pause 1
 	idle_after=$(awk '/^voluntary/ { print $2 }' "/proc/$2/status")
@@ -108,8 +109,8 @@ guest_up()
 		address add $HOST4/24 dev eth0
 		address add $HOST6/64 dev eth0 nodad
 		route add default via $GW4
-		-6 route add default via $GW6LL dev eth0
 		E
+	ip -n guest -6 route replace default via "$GW6LL" dev eth0
 	# passt has to know the guest before it can forward to it
 	ip netns exec guest ping -qc 3 -i 0.1 "$GW4" >/dev/null 2>&1
 	fds_before=$((fds_before + 2))
@@ -152,7 +153,6 @@ through_passt()
 # The same plans everywhere: parts of them are repeated on the plain link. The
 # lossy variants have smaller ones.
 part=$((count / 10))
-wait_port host tcp 1 0 2>/dev/null
 ok 'plain: each connection as planned' \
 	model /proc/self/ns/net plain 0 "$((5 * part))"
 cat "$T/plain.out"

@@ -528,6 +528,17 @@ static void end_error(struct end *e, int error, const char *at)
 	e->error_at = at;
 }
 
+/* What the kernel hasn't told yet. After the end of file, reading never does. */
+static void end_ask_error(struct end *e)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	if (e->fd >= 0 &&
+	    !getsockopt(e->fd, SOL_SOCKET, SO_ERROR, &error, &len) && error)
+		end_error(e, error, " by poll");
+}
+
 static void end_close(struct conn *c, unsigned which)
 {
 	struct end *e = &c->end[which];
@@ -623,6 +634,7 @@ static void end_read(struct conn *c, unsigned which, uint64_t now)
 		} else if (!n) {
 			e->eof = true;
 			c->moved = now;
+			end_ask_error(e);
 		} else {
 			at = differs(buf, (size_t)n, e->key_in, e->received);
 			if (at != (size_t)n)
@@ -646,7 +658,7 @@ static void actor_end(struct conn *c, uint64_t now)
 	struct linger l = { .l_onoff = 1, .l_linger = 0 };
 	struct end *e = &c->end[p->actor], *peer = &c->end[!p->actor];
 
-	if (p->kind == ORDERLY || e->closed || peer->fd < 0 ||
+	if (p->kind == ORDERLY || e->closed ||
 	    e->written != s->total || (e->received < s->limit && !e->eof) ||
 	    (s->shuts && !e->shut))
 		return;
@@ -822,13 +834,13 @@ static void conn_step(struct conn *c, uint64_t now)
 		end_read(c, i, now);
 		end_write(c, i, now);
 	}
-	if (c->connected && c->end[1].fd >= 0 && !c->failed) {
+	/* Nobody closes before both are there */
+	if (c->connected && !c->failed &&
+	    (c->end[1].fd >= 0 || c->end[1].closed)) {
 		actor_end(c, now);
+		end_finish(c, 0, now);
+		end_finish(c, 1, now);
 	}
-	for (unsigned i = 0; i < 2 && !c->failed; i++)
-		if (c->end[i].fd >= 0 && (c->end[1].fd >= 0 ||
-					  c->end[1].closed))
-			end_finish(c, i, now);
 	if (c->end[c->plan.actor].error && c->plan.kind != ORDERLY &&
 	    !c->acted)
 		wrong(c, "the end that should act got %s",
@@ -892,11 +904,8 @@ static void conn_event(struct conn *c, unsigned what, uint32_t events)
 	 * received before comes first where a plan reads on.
 	 */
 	if (events & EPOLLERR && (c->plan.side[what].limit <= e->received ||
-				  e->eof)) {
-		getsockopt(e->fd, SOL_SOCKET, SO_ERROR, &error, &len);
-		if (error)
-			end_error(e, error, " by poll");
-	}
+				  e->eof))
+		end_ask_error(e);
 }
 
 static void run(void)

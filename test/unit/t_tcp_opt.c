@@ -96,6 +96,8 @@ static void wrong_lengths(void)
 				       1, 0, 0, 0, 2, 3, 3, 7 };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		unsigned wrong = 0;
+
 		for (uint8_t len = 0; len < 20; len++) {
 			uint8_t opt[40] = { t[i].kind, len };
 
@@ -103,12 +105,15 @@ static void wrong_lengths(void)
 				continue;
 			memset(opt + 2, 0x11, 18);
 			parse(opt, MAX(len, 2));
-			ok(nothing(), "%s of length %u", t[i].name, len);
+			wrong += !nothing();
 		}
+		is_int(wrong, 0, "%s of each other length", t[i].name);
 	}
 
 	/* What was read before holds: tcp_opt.h, RFC 9293 3.1 */
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		unsigned wrong = 0;
+
 		for (uint8_t len = 0; len < 20; len++) {
 			uint8_t opt[40] = { 0 };
 
@@ -118,11 +123,12 @@ static void wrong_lengths(void)
 			opt[sizeof(syn)] = t[i].kind;
 			opt[sizeof(syn) + 1] = len;
 			parse(opt, sizeof(syn) + MAX(len, 2));
-			ok(o.has_mss && o.mss == 1460 && o.sack_ok && o.has_ts &&
-			   o.ts_val == 1 && o.ts_ecr == 2 && o.has_wscale &&
-			   o.wscale == 7, "another %s, of length %u, changes "
-			   "nothing", t[i].name, len);
+			wrong += !o.has_mss || o.mss != 1460 || !o.sack_ok ||
+				 !o.has_ts || o.ts_val != 1 || o.ts_ecr != 2 ||
+				 !o.has_wscale || o.wscale != 7;
 		}
+		is_int(wrong, 0, "a second %s, of a wrong length, changes "
+		       "nothing", t[i].name);
 	}
 }
 

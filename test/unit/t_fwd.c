@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Where flows go: the mapping between the guest's side and the host's, row by
+ * row, with the options that change it
+ *
+ * Links: fwd.o addr.o
+ */
+#include "fwd.h"
+
+#include "tap_test.h"
+#include "wire.h"
+
+static struct conf conf;
+static struct guest_addrs seen;
+
+static struct addr A(const char *s)
+{
+	struct addr a = { { 0 } };
+
+	if (*s && !addr_parse(s, &a))
+		ok(false, "'%s' is an address", s);
+	return a;
+}
+
+/* As copied from a host with 192.0.2.15/24 and 2001:db8:1::15 */
+static void defaults(void)
+{
+	struct conf_family *v4 = &conf.fam[V4], *v6 = &conf.fam[V6];
+
+	memset(&conf, 0, sizeof(conf));
+	v4->enabled = v6->enabled = true;
+	v4->guest = A("192.0.2.15");
+	v4->gw = v4->our = v4->map_host_loopback = A("192.0.2.2");
+	v6->guest = A("2001:db8:1::15");
+	v6->gw = v6->our = v6->map_host_loopback = A("fe80::1");
+	seen = (struct guest_addrs){ .v4 = v4->guest, .v6 = v6->guest };
+}
+
+/* "-": none, "no": not forwarded */
+static const char *print(bool forwarded, const struct addr *peer,
+			 uint16_t peer_port, const struct addr *our,
+			 uint16_t our_port)
+{
+	static char s[2 * ENDPOINT_STRLEN + 8];
+
+	if (!forwarded)
+		return "no";
+	sprintf(s, "%s", ENDPOINT_STR(peer, peer_port));
+	if (!addr_is_none(our) || our_port)
+		sprintf(s + strlen(s), " from %s", ENDPOINT_STR(our, our_port));
+	return s;
+}
+
+/* Where a flow of the guest goes, and from which address if that's fixed */
+static const char *out_from(const char *src, const char *dst, uint16_t port)
+{
+	struct flow_side guest = { .peer = A(src), .peer_port = 40000,
+				   .our = A(dst), .our_port = port };
+	struct flow_side host;
+	bool yes;
+
+	memset(&host, 0xa5, sizeof(host));
+	yes = fwd_map_out(&conf, &guest, &host);
+	if (!yes && host.our_port != 0xa5a5)
+		return "no, but *ret_host is changed";
+	return print(yes, &host.peer, host.peer_port, &host.our,
+		     host.our_port);
+}
+
+static const char *out(const char *dst, uint16_t port)
+{
+	return out_from(strchr(dst, ':') ? "2001:db8:1::15" : "192.0.2.15",
+			dst, port);
+}
+
+/* What the guest sees of a connection by this rule: its own side, then whom */
+static const char *in_by(const struct fwd_rule *r, const char *src,
+			 const char *dst, uint16_t port)
+{
+	struct flow_side host = { .peer = A(src), .peer_port = 50000,
+				  .our = A(dst), .our_port = port };
+	struct flow_side guest;
+	bool yes;
+
+	memset(&guest, 0xa5, sizeof(guest));
+	yes = fwd_map_in(&conf, &seen, r, &host, &guest);
+	if (!yes && guest.our_port != 0xa5a5)
+		return "no, but *ret_guest is changed";
+	return print(yes, &guest.peer, guest.peer_port, &guest.our,
+		     guest.our_port);
+}
+
+/* By a plain rule, 8080 → 80 */
+static const struct fwd_rule plain = {
+	.first = 8080, .last = 8090, .to = 80, .proto = PROTO_TCP,
+	.flags = FWD_DUAL,
+};
+
+static const char *in(const char *src)
+{
+	return in_by(&plain, src, strchr(src, ':') ? "2001:db8:1::15" :
+		     "192.0.2.15", 8080);
+}
+
+/* interfaces: 8.3 */
+static void outbound(void)
+{
+	defaults();
+	is_str(out("198.51.100.7", 443), "198.51.100.7:443", "anywhere");
+	is_str(out("2001:db8:9::7", 443), "[2001:db8:9::7]:443", "  IPv6");
+	is_str(out("192.0.2.77", 22), "192.0.2.77:22", "the host's subnet");
+	is_str(out("169.254.1.1", 80), "169.254.1.1:80", "link-local");
+	is_str(out("fe80::77", 80), "[fe80::77]:80", "  IPv6");
+	is_str(out("192.0.2.2", 80), "127.0.0.1:80",
+	       "the gateway is the host's loopback");
+	is_str(out("fe80::1", 80), "[::1]:80", "  IPv6");
+	is_str(out("192.0.2.2", 53), "127.0.0.1:53", "  port 53 too");
+
+	is_str(out("127.0.0.1", 80), "no", "to a loopback address: never");
+	is_str(out("127.9.9.9", 80), "no", "  any");
+	is_str(out("::1", 80), "no", "  IPv6");
+	is_str(out_from("127.0.0.1", "198.51.100.7", 80), "no", "from one");
+	is_str(out_from("::1", "2001:db8:9::7", 80), "no", "  IPv6");
+	is_str(out("0.0.0.0", 80), "no", "to 0.0.0.0");
+	is_str(out("::", 80), "no", "to ::");
+	is_str(out("255.255.255.255", 80), "no", "broadcast");
+	is_str(out("224.0.0.251", 5353), "no", "multicast");
+	is_str(out("ff02::fb", 5353), "no", "  IPv6");
+	is_str(out_from("0.0.0.0", "198.51.100.7", 80), "no", "from 0.0.0.0");
+	is_str(out_from("224.0.0.1", "198.51.100.7", 80), "no",
+	       "from multicast");
+
+	conf.fam[V6].enabled = false;
+	is_str(out("2001:db8:9::7", 443), "no", "-4: no IPv6");
+	is_str(out("198.51.100.7", 443), "198.51.100.7:443", "  but IPv4");
+	defaults();
+	conf.fam[V4].enabled = false;
+	is_str(out("198.51.100.7", 443), "no", "-6: no IPv4");
+	is_str(out("fe80::1", 443), "[::1]:443", "  but IPv6");
+}
+
+static void outbound_options(void)
+{
+	defaults();
+	conf.fam[V4].map_host_loopback = A("");
+	is_str(out("192.0.2.2", 80), "192.0.2.2:80",
+	       "--no-map-gw: the gateway itself");
+	conf.fam[V4].map_host_loopback = A("10.9.9.9");
+	is_str(out("10.9.9.9", 80), "127.0.0.1:80", "--map-host-loopback");
+	is_str(out("192.0.2.2", 80), "192.0.2.2:80", "  and no other");
+
+	conf.fam[V4].map_guest_addr = A("169.254.1.2");
+	conf.fam[V6].map_guest_addr = A("fd00::2");
+	is_str(out("169.254.1.2", 80), "192.0.2.15:80",
+	       "--map-guest-addr: the assigned address, on the host");
+	is_str(out("fd00::2", 80), "[2001:db8:1::15]:80", "  IPv6");
+	seen.v4 = A("192.0.2.99");
+	is_str(out("169.254.1.2", 80), "192.0.2.15:80",
+	       "  not the observed one");
+	conf.fam[V6].guest = A("");
+	is_str(out("fd00::2", 80), "no", "  nowhere, without one");
+
+	conf.fam[V4].map_host_loopback = A("169.254.1.2");
+	is_str(out("169.254.1.2", 80), "127.0.0.1:80",
+	       "loopback comes before the guest's address");
+
+	defaults();
+	conf.fam[V4].outbound = A("192.0.2.14");
+	conf.fam[V6].outbound = A("2001:db8:1::14");
+	is_str(out("198.51.100.7", 443), "198.51.100.7:443 from 192.0.2.14:0",
+	       "-o: the source");
+	is_str(out("2001:db8:9::7", 443),
+	       "[2001:db8:9::7]:443 from [2001:db8:1::14]:0", "  IPv6");
+	is_str(out("192.0.2.2", 443), "127.0.0.1:443", "  not for loopback");
+}
+
+/* 8.4 */
+static void dns(void)
+{
+	static const uint16_t others[] = { 1, 52, 54, 80, 852, 854, 5353, 65535 };
+
+	defaults();
+	conf.fam[V4].dns_forward = A("169.254.1.1");
+	conf.fam[V4].dns_host = A("192.0.2.53");
+	conf.fam[V6].dns_forward = A("fd00::53");
+	conf.fam[V6].dns_host = A("2001:db8:1::53");
+	is_str(out("169.254.1.1", 53), "192.0.2.53:53", "--dns-forward");
+	is_str(out("169.254.1.1", 853), "192.0.2.53:853", "  over TLS");
+	is_str(out("fd00::53", 53), "[2001:db8:1::53]:53", "  IPv6");
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
+		char want[32];
+
+		sprintf(want, "169.254.1.1:%u", others[i]);
+		is_str(out("169.254.1.1", others[i]), want, "  not port %u",
+		       others[i]);
+	}
+	is_str(out("192.0.2.53", 53), "192.0.2.53:53", "nor another address");
+
+	conf.fam[V4].dns_host = A("127.0.0.53");
+	conf.fam[V4].outbound = A("192.0.2.14");
+	is_str(out("169.254.1.1", 53), "127.0.0.53:53",
+	       "a resolver on the host's loopback, source the kernel's choice");
+	conf.fam[V4].dns_host = A("2001:db8:1::53");
+	conf.fam[V6].outbound = A("2001:db8:1::14");
+	is_str(out("169.254.1.1", 53),
+	       "[2001:db8:1::53]:53 from [2001:db8:1::14]:0",
+	       "a resolver of the other family");
+	conf.fam[V4].dns_host = A("");
+	is_str(out("169.254.1.1", 53), "no", "no resolver: nowhere");
+
+	/* The gateway is a resolver as well */
+	defaults();
+	conf.fam[V4].dns_forward = conf.fam[V4].gw;
+	conf.fam[V4].dns_host = A("192.0.2.2");
+	is_str(out("192.0.2.2", 53), "192.0.2.2:53",
+	       "DNS to a gateway that resolves isn't loopback");
+	is_str(out("192.0.2.2", 80), "127.0.0.1:80", "  other ports are");
+}
+
+/* 8.5: the source that the guest sees */
+static void inbound_source(void)
+{
+	defaults();
+	is_str(in("198.51.100.7"), "192.0.2.15:80 from 198.51.100.7:50000",
+	       "a client elsewhere: its own address and port");
+	is_str(in("2001:db8:9::7"),
+	       "[2001:db8:1::15]:80 from [2001:db8:9::7]:50000", "  IPv6");
+	is_str(in("127.0.0.1"), "192.0.2.15:80 from 192.0.2.2:50000",
+	       "loopback: the gateway");
+	is_str(in("::1"), "[2001:db8:1::15]:80 from [fe80::1]:50000", "  IPv6, "
+	       "no link-local address of the guest seen");
+	is_str(in("127.0.0.2"), "192.0.2.15:80 from 192.0.2.2:50000",
+	       "other loopback: ours");
+	is_str(in("0.0.0.0"), "192.0.2.15:80 from 192.0.2.2:50000", "0.0.0.0");
+	is_str(in("192.0.2.15"), "192.0.2.15:80 from 192.0.2.2:50000",
+	       "the guest's own address: ours");
+	is_str(in("2001:db8:1::15"),
+	       "[2001:db8:1::15]:80 from [fe80::1]:50000", "  IPv6");
+
+	conf.fam[V4].map_host_loopback = A("10.9.9.9");
+	is_str(in("127.0.0.1"), "192.0.2.15:80 from 10.9.9.9:50000",
+	       "--map-host-loopback");
+	is_str(in("127.0.0.2"), "192.0.2.15:80 from 192.0.2.2:50000",
+	       "  127.0.0.1 only");
+	conf.fam[V4].map_guest_addr = A("169.254.1.2");
+	is_str(in("192.0.2.15"), "192.0.2.15:80 from 169.254.1.2:50000",
+	       "--map-guest-addr");
+	conf.fam[V4].map_host_loopback = A("");
+	is_str(in("127.0.0.1"), "192.0.2.15:80 from 192.0.2.2:50000",
+	       "--no-map-gw: ours");
+
+	defaults();
+	seen.v4 = A("192.0.2.99");
+	seen.v6 = A("2001:db8:1::99");
+	seen.v6_ll = A("fe80::99");
+	is_str(in("192.0.2.99"), "192.0.2.99:80 from 192.0.2.2:50000",
+	       "the guest's observed address: ours");
+	is_str(in("2001:db8:1::99"), "[fe80::99]:80 from [fe80::1]:50000",
+	       "  IPv6");
+	is_str(in("fe80::99"), "[fe80::99]:80 from [fe80::1]:50000",
+	       "  link-local");
+
+	defaults();
+	conf.fam[V4].our = conf.fam[V4].gw = A("");
+	conf.fam[V4].map_host_loopback = A("");
+	is_str(in("127.0.0.1"), "no", "without an address of ours: refused");
+	is_str(in("192.0.2.15"), "no", "  likewise");
+	is_str(in("198.51.100.7"), "192.0.2.15:80 from 198.51.100.7:50000",
+	       "  others have their own");
+	defaults();
+	conf.fam[V4].enabled = false;
+	is_str(in("198.51.100.7"), "no", "-6: no IPv4");
+}
+
+/* 8.5: where in the guest */
+static void inbound_destination(void)
+{
+	defaults();
+	seen.v4 = A("192.0.2.99");
+	seen.v6 = A("2001:db8:1::99");
+	seen.v6_ll = A("fe80::99");
+	is_str(in("198.51.100.7"), "192.0.2.99:80 from 198.51.100.7:50000",
+	       "the address seen last");
+	is_str(in("2001:db8:9::7"),
+	       "[2001:db8:1::99]:80 from [2001:db8:9::7]:50000", "  IPv6");
+	is_str(in("fe80::7"), "[fe80::99]:80 from [fe80::7]:50000",
+	       "link-local to link-local");
+	is_str(in("::1"), "[fe80::99]:80 from [fe80::1]:50000",
+	       "  from our own address, too");
+	seen = (struct guest_addrs){ .v6_ll = A("fe80::99") };
+	is_str(in("198.51.100.7"), "192.0.2.15:80 from 198.51.100.7:50000",
+	       "none seen: the assigned one");
+	conf.fam[V6].guest = A("");
+	is_str(in("2001:db8:9::7"), "[fe80::99]:80 from [fe80::1]:50000",
+	       "none but link-local: from ours, which it can answer");
+	seen = (struct guest_addrs){ .v4 = A("") };
+	is_str(in("2001:db8:9::7"), "no", "none at all");
+	conf.fam[V4].guest = A("");
+	is_str(in("198.51.100.7"), "no", "  IPv4");
+
+	defaults();
+	conf.fam[V4].guest_fixed = conf.fam[V6].guest_fixed = true;
+	seen.v4 = A("192.0.2.99");
+	seen.v6 = A("2001:db8:1::99");
+	is_str(in("198.51.100.7"), "192.0.2.15:80 from 198.51.100.7:50000",
+	       "-a: the assigned one, whatever is seen");
+	is_str(in("2001:db8:9::7"),
+	       "[2001:db8:1::15]:80 from [2001:db8:9::7]:50000", "  IPv6");
+	is_str(in("169.254.7.7"), "192.0.2.15:80 from 169.254.7.7:50000",
+	       "  to a link-local client as well: IPv4 has one address");
+	is_str(in("::1"), "[2001:db8:1::15]:80 from [fe80::1]:50000",
+	       "  and IPv6, while no link-local one was seen");
+	seen.v6_ll = A("fe80::99");
+	is_str(in("fe80::7"), "[fe80::99]:80 from [fe80::7]:50000",
+	       "  but link-local to link-local, IPv6");
+}
+
+static void inbound_rules(void)
+{
+	struct fwd_rule r = plain;
+
+	defaults();
+	is_str(in_by(&r, "198.51.100.7", "192.0.2.15", 8090),
+	       "192.0.2.15:90 from 198.51.100.7:50000", "the last of a range");
+	r.first = 1;
+	r.to = r.last = 65535;
+	is_str(in_by(&r, "198.51.100.7", "192.0.2.15", 1),
+	       "192.0.2.15:65535 from 198.51.100.7:50000", "the largest port");
+	r.first = r.to = 1;
+	is_str(in_by(&r, "198.51.100.7", "192.0.2.15", 65535),
+	       "192.0.2.15:65535 from 198.51.100.7:50000", "  of all");
+
+	r = plain;
+	r.target = A("10.1.2.3");
+	is_str(in_by(&r, "198.51.100.7", "192.0.2.15", 8080),
+	       "10.1.2.3:80 from 198.51.100.7:50000", "a target address");
+	is_str(in_by(&r, "127.0.0.1", "127.0.0.1", 8080),
+	       "10.1.2.3:80 from 192.0.2.2:50000", "  from loopback");
+	is_str(in_by(&r, "2001:db8:9::7", "2001:db8:1::15", 8080), "no",
+	       "  of the other family");
+	r.target = A("2001:db8:5::5");
+	is_str(in_by(&r, "2001:db8:9::7", "2001:db8:1::15", 8080),
+	       "[2001:db8:5::5]:80 from [2001:db8:9::7]:50000", "  of IPv6");
+
+	r = plain;
+	r.proto = PROTO_UDP;
+	is_str(in_by(&r, "198.51.100.7", "224.0.0.251", 8080),
+	       "224.0.0.251:80 from 198.51.100.7:50000",
+	       "to a multicast group: keeps it");
+	is_str(in_by(&r, "2001:db8:9::7", "ff02::fb", 8080),
+	       "[ff02::fb]:80 from [2001:db8:9::7]:50000", "  IPv6");
+}
+
+int main(void)
+{
+	outbound();
+	outbound_options();
+	dns();
+	inbound_source();
+	inbound_destination();
+	inbound_rules();
+	return done();
+}

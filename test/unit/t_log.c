@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Messages: levels, limits, and a log file that doesn't grow for ever
+ *
+ * Links: log.o
+ */
+#include "log.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "random.h"
+#include "tap_test.h"
+
+enum { CONTENTS_MAX = 1 << 20 };
+
+/* What is in a file; valid until the next call */
+static char *contents(int fd)
+{
+	static char buf[CONTENTS_MAX];
+	ssize_t n = pread(fd, buf, sizeof(buf) - 1, 0);
+
+	buf[n < 0 ? 0 : n] = '\0';
+	return buf;
+}
+
+static void allow(void)
+{
+	mono_t now = { 5000000 };
+	struct log_limit l = { 0 };
+	unsigned lost = 99;
+
+	ok(log_allow(&l, now, 3, &lost) && !lost, "the first message");
+	ok(log_allow(&l, now, 3, NULL) && log_allow(&l, now, 3, &lost),
+	   "as many as the burst");
+	ok(!log_allow(&l, now, 3, &lost) && !log_allow(&l, now, 3, NULL),
+	   "no more");
+	is_int(lost, 0, "  nothing to tell then");
+	now.us += 999999;
+	ok(!log_allow(&l, now, 3, NULL), "nor within the second");
+	now.us++;
+	ok(log_allow(&l, now, 3, &lost), "but after it");
+	is_int(lost, 3, "  with the number of those lost");
+	ok(log_allow(&l, now, 3, &lost) && !lost, "  told once");
+	now.us += 3600 * 1000000LL;
+	ok(log_allow(&l, now, 3, &lost) && !lost, "after an hour");
+
+	l = (struct log_limit){ 0 };
+	ok(log_allow(&l, now, 1, NULL) && !log_allow(&l, now, 1, NULL),
+	   "a burst of one");
+	now.us += 1000000;
+	ok(log_allow(&l, now, 1, NULL), "  each second");
+	lost = 99;
+	now.us += 1000000;
+	ok(log_allow(&l, now, 1, &lost) && !lost,
+	   "  lost ones are forgotten when nobody asks");
+}
+
+/* Any second has at most twice the burst, any long time the burst a second;
+ * each message passes or is told as lost
+ */
+static void allow_property(void)
+{
+	struct log_limit l = { 0 };
+	unsigned tried = 0, passed = 0, told = 0, lost;
+	mono_t now = { 1 };
+
+	for (int i = 0; i < 100000; i++) {
+		now.us += random_magnitude(17);
+		tried++;
+		if (log_allow(&l, now, 5, &lost)) {
+			passed++;
+			told += lost;
+		}
+	}
+	is_int(passed + told + l.lost, tried, "each passes or is counted");
+	ok(passed <= 5 * (now.us / 1000000 + 1), "%u in %u seconds", passed,
+	   (unsigned)(now.us / 1000000));
+}
+
+/* Lines "seconds: prefix""line N xxx": whole, of one run of numbers, up to the
+ * last that was written
+ */
+static bool whole_lines(int fd, int last)
+{
+	char *text = contents(fd), *line, *rest;
+	int want = -1, n = 0, number;
+
+	if (*text && text[strlen(text) - 1] != '\n')
+		return false;
+	for (line = strtok_r(text, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest), n++) {
+		const char *p = strstr(line, "line ");
+		char *end;
+		double when;
+
+		if (!n && !strcmp(line, "passt 1.0: passt (1)"))
+			continue;
+		when = strtod(line, &end);
+		if (end == line || when < 0 || strncmp(end, ": ", 2) || !p)
+			return false;
+		number = atoi(p + 5);
+		if (want >= 0 && number != want)
+			return false;
+		want = number + 1;
+	}
+	return want == last + 1;
+}
+
+static void file(void)
+{
+	int fd = memfd_create("log", 0), wrong = 0, cuts = 0;
+	off_t before = 0;
+	struct stat st;
+	char pad[2000];
+
+	memset(pad, 'x', sizeof(pad));
+	log_to_file(fd, 100000, "passt 1.0: passt (1)");
+	is_int(log_fd(), fd, "the file's descriptor is to be kept");
+	is_str(contents(fd), "passt 1.0: passt (1)\n", "the first line");
+	err("a %s", "message");
+	ok(strstr(contents(fd), ": ERROR:   a message\n"), "an error");
+	warn("%d", 2);
+	ok(strstr(contents(fd), ": WARNING: 2\n"), "a warning");
+	info("i");
+	ok(strstr(contents(fd), ": info:    i\n"), "information");
+	debug("d");
+	trace("t");
+	log_msg(LOG_LVL_DEBUG, "D");
+	ok(!strpbrk(strstr(contents(fd), "info") + 10, "dtD"),
+	   "but no debug message");
+	log_max = LOG_LVL_TRACE;
+	debug("d");
+	trace("t");
+	ok(strstr(contents(fd), ":          d\n") &&
+	   strstr(contents(fd), ":          t\n"), "unless asked for");
+	log_max = LOG_LVL_INFO;
+
+	close(fd);
+	fd = memfd_create("log", 0);
+	log_to_file(fd, 16384, "passt 1.0: passt (1)");
+	for (int i = 0; i < 3000; i++) {
+		info("line %d %.*s", i, (int)random_below(120), pad);
+		fstat(fd, &st);
+		wrong += st.st_size > 16384;
+		cuts += st.st_size < before;
+		if (st.st_size < before || !(i % 50))
+			wrong += !whole_lines(fd, i);
+		wrong += cuts && st.st_size < 16384 / 3;
+		before = st.st_size;
+	}
+	is_int(wrong, 0, "3000 lines in 16 KiB: always whole ones, the latest");
+	ok(cuts > 5, "  cut %d times", cuts);
+	close(fd);
+
+	/* Larger than what is moved at once */
+	fd = memfd_create("log", 0);
+	wrong = cuts = 0;
+	before = 0;
+	log_to_file(fd, 200000, "passt 1.0: passt (1)");
+	for (int i = 0; i < 10000; i++) {
+		info("line %d %.*s", i, (int)random_below(500), pad);
+		fstat(fd, &st);
+		wrong += st.st_size > 200000;
+		if (st.st_size < before) {
+			cuts++;
+			wrong += !whole_lines(fd, i) || st.st_size < 99000;
+		}
+		before = st.st_size;
+	}
+	wrong += !whole_lines(fd, 9999);
+	is_int(wrong, 0, "10000 lines in 200 KB");
+	ok(cuts > 5, "  cut %d times", cuts);
+	close(fd);
+
+	/* A message longer than a line */
+	fd = memfd_create("log", 0);
+	log_to_file(fd, 16384, "passt 1.0: passt (1)");
+	info("line 0 %.*s", (int)sizeof(pad), pad);
+	info("line 1");
+	ok(whole_lines(fd, 1), "a very long message is cut, and still a line");
+	wrong = 0;
+	for (int i = 2; i < 500; i++) {
+		info("line %d %.*s", i, (int)sizeof(pad), pad);
+		fstat(fd, &st);
+		wrong += !whole_lines(fd, i) || st.st_size > 16384;
+	}
+	is_int(wrong, 0, "500 of these in 16 KiB");
+	close(fd);
+}
+
+/* On stderr, as it is; with time stamps if asked for */
+static void to_stderr(void)
+{
+	int saved = dup(STDERR_FILENO), fd = memfd_create("stderr", 0);
+	const char *text;
+	double when;
+	char *end;
+
+	dup2(fd, STDERR_FILENO);
+	err("one %d", 1);
+	info("two");
+	debug("three");
+	is_str(contents(fd), "one 1\ntwo\n", "stderr: without prefix");
+	if (ftruncate(fd, 0))
+		return;
+	lseek(fd, 0, SEEK_SET);
+	log_timestamps(true);
+	info("stamped");
+	text = contents(fd);
+	when = strtod(text, &end);
+	ok(when >= 0 && when < 60 && !strcmp(end, ": stamped\n") &&
+	   strchr(text, '.') && end - strchr(text, '.') == 7,
+	   "with time stamps: seconds and microseconds");
+	log_timestamps(false);
+	if (ftruncate(fd, 0))
+		return;
+	lseek(fd, 0, SEEK_SET);
+	log_drop_stderr();
+	info("into the void");
+	is_str(contents(fd), "", "and none once stderr is dropped");
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(fd);
+}
+
+static void undo(void)
+{
+	err("undone");
+}
+
+static void dying(void)
+{
+	int fd = memfd_create("stderr", 0), status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		dup2(fd, STDERR_FILENO);
+		log_at_die(undo);
+		die("no %s", "way");
+	}
+	waitpid(pid, &status, 0);
+	ok(WIFEXITED(status) && WEXITSTATUS(status) == 1,
+	   "die() ends with status 1");
+	is_str(contents(fd), "no way\nundone\n",
+	       "  says why, in one line, and cleans up");
+	close(fd);
+}
+
+int main(void)
+{
+	log_init("passt");
+	allow();
+	allow_property();
+	dying();
+	to_stderr();
+	file();
+	return done();
+}
