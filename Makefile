@@ -127,11 +127,21 @@ $(BUILD)/platform/%: test/platform/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -I. $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
 
+# Tools of tests and benchmark
+TOOLS	= $(patsubst test/tools/%.c,$(BUILD)/tools/%,$(wildcard test/tools/*.c))
+
+$(BUILD)/tools/%: test/tools/%.c
+	@echo "  TOOL    $@"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -I. $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
+
+tools: $(TOOLS)
+
 units: $(UNITS) $(PLATFORM) $(BUILD)/conf/t_conf
 
 check:
 	@contrib/setup build check
-	@$(MAKE) --no-print-directory all units
+	@$(MAKE) --no-print-directory all units tools
 	@test/run $(if $(SAN),--bindir $(BUILD)) $(TESTS)
 
 demo:
@@ -158,4 +168,9 @@ clean:
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
 
-.PHONY: all units check demo install uninstall clean
+bench:
+	@contrib/setup build check
+	@$(MAKE) --no-print-directory all
+	@test/bench/run $(BENCH)
+
+.PHONY: all bench tools units check demo install uninstall clean

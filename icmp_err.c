@@ -107,6 +107,9 @@ static void icmp_err_translate(const struct icmp_err *e, bool v4,
 	} else if (e->error == ECONNREFUSED) {
 		*ret_type = v4 ? ICMP4_UNREACH : ICMP6_UNREACH;
 		*ret_code = v4 ? ICMP4_PORT_UNREACH : ICMP6_PORT_UNREACH;
+	} else if (e->error == ENETUNREACH) {
+		*ret_type = v4 ? ICMP4_UNREACH : ICMP6_UNREACH;
+		*ret_code = 0;		/* net unreachable, no route */
 	} else {
 		*ret_type = v4 ? ICMP4_UNREACH : ICMP6_UNREACH;
 		*ret_code = v4 ? ICMP4_HOST_UNREACH : ICMP6_ADDR_UNREACH;

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "fwd.h"
+#include "icmp_err.h"
 #include "listen.h"
 #include "sock.h"
 #include "tcp_opt.h"
@@ -257,10 +258,29 @@ static void tcp_connected(struct flow *f)
 	tcp_timer_syn_sent(f);
 }
 
+/* What the guest's own stack would have met: no route is told by ICMP, and then
+ * by RST to those that take ICMP for a hint (RFC 9293 3.9.2.2); silence stays
+ * silence.
+ */
 static void tcp_connect_failed(struct flow *f, int error)
 {
+	const struct tcp_conn *conn = &f->tcp;
+	const struct flow_side *g = &f->side[GUEST];
+	struct icmp_err e = { .error = error };
+	struct wire_tcp syn = {
+		.sport = be16_put(g->peer_port), .dport = be16_put(g->our_port),
+		.seq = be32_put(conn->irs),
+		.off = sizeof(syn) / 4 << 4, .flags = TCP_SYN,
+	};
+
 	tcp_counters.refused++;
 	flow_debug(f, "connect: %s", strerror(error));
+	if (error == ETIMEDOUT) {
+		tcp_done(f);
+		return;
+	}
+	if (error == EHOSTUNREACH || error == ENETUNREACH)
+		icmp_err_send(g, PROTO_TCP, &syn, sizeof(syn), &e);
 	tcp_abort(f);
 }
 

@@ -30,6 +30,7 @@
  */
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -493,8 +494,10 @@ static int serve(const char *port)
 	tcp = bound_socket(SOCK_STREAM, &sa, len, control);
 	udp = bound_socket(SOCK_DGRAM, &sa, len, NULL);
 	big_buffers(udp);
-	if (!fork())
+	if (!fork()) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		serve_dgrams(udp);
+	}
 	serve_streams(tcp);
 	return 1;
 }

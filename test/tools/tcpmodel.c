@@ -135,6 +135,7 @@ static struct {
 	struct conn *conns;
 	uint64_t done, failures, bytes[2], resets, silent, unseen, pokes;
 	uint64_t of_kind[KINDS];
+	uint64_t slowest, slowest_ns;	/* number, and what it took */
 } m = { .seed = 1, .count = 1000, .parallel = 64, .port = 20000,
 	.deadline_s = 20, .max_bytes = 4 << 20 };
 
@@ -598,8 +599,12 @@ static void end_write(struct conn *c, unsigned which, uint64_t now)
 		}
 	}
 	if (e->written == s->total && s->shuts && !e->shut && !e->error) {
-		if (shutdown(e->fd, SHUT_WR))
-			end_error(e, errno, " by shutdown");
+		if (shutdown(e->fd, SHUT_WR)) {
+			int error = errno;
+
+			end_ask_error(e);	/* says why not connected */
+			end_error(e, error, " by shutdown");
+		}
 		e->shut = true;
 		c->moved = now;
 	}
@@ -814,6 +819,10 @@ static void conn_end(struct conn *c)
 	}
 	if (c->listener >= 0)
 		close(c->listener);
+	if (now_ns() - c->began > m.slowest_ns) {
+		m.slowest_ns = now_ns() - c->began;
+		m.slowest = c->id;
+	}
 	if (m.verbose)
 		print_conn(c);
 	conn_record(c);
@@ -1058,9 +1067,11 @@ static void summary(uint64_t began)
 	printf("# %" PRIu64 " connections in %.1f s: %" PRIu64
 	       " bytes from inside, %" PRIu64 " to it; %" PRIu64
 	       " resets, %" PRIu64 " silent, %" PRIu64 " unseen, %" PRIu64
-	       " pokes; %" PRIu64 " wrong\n#", m.done,
+	       " pokes; slowest %" PRIu64 ": %.1f s; %" PRIu64 " wrong\n#",
+	       m.done,
 	       (double)(now_ns() - began) / 1e9, m.bytes[0], m.bytes[1],
-	       m.resets, m.silent, m.unseen, m.pokes, m.failures);
+	       m.resets, m.silent, m.unseen, m.pokes, m.slowest,
+	       (double)m.slowest_ns / 1e9, m.failures);
 	for (unsigned k = 0; k < KINDS; k++)
 		printf(" %s %" PRIu64, kinds[k].name, m.of_kind[k]);
 	printf("\n");
