@@ -23,6 +23,7 @@
 #include "udp.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -48,13 +49,26 @@ enum {
 	UDP_TTL		= 64,		/* what our sockets send by default */
 	UDP_SAMPLE	= 64,		/* flows looked at to find an old one */
 	UDP_CMSG	= 128,
+	UDP_IOV		= 1024,		/* in one batch to a socket */
+	UDP_PART_IOV	= 16,		/* one datagram's */
+	UDP_TRAIN_DGRAMS = 64,		/* what all kernels take at once */
+	UDP_TRAIN_BYTES	= 65000,
+	UDP_HDRS_MAX	= 48,		/* IPv6 and UDP */
 };
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT	103		/* Linux 4.18 */
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO		104		/* Linux 5.0 */
+#endif
 
 struct udp_sock {
 	int fd;				/* -1: free */
 	uint16_t gen;
 	uint16_t port;			/* bound to */
 	bool v6;			/* socket's own family */
+	bool no_segment;		/* trains of datagrams were refused */
 	const struct fwd_rule *rule;	/* listener; NULL: outbound */
 
 	/* Outbound only */
@@ -129,6 +143,7 @@ static int udp_sock_watch(struct udp_sock *s)
 	struct loop_ref ref = { .kind = LOOP_UDP, .gen = s->gen,
 				.index = (uint32_t)(s - udp.sock) };
 
+	udp_set(s->fd, SOL_UDP, UDP_GRO);
 	udp_set(s->fd, IPPROTO_IP, IP_RECVTOS);
 	udp_set(s->fd, IPPROTO_IP, IP_RECVTTL);
 	if (s->rule)
@@ -460,52 +475,163 @@ static void udp_refused(const struct flow *f, const struct msghdr *m, int error)
 	udp_send_err(f, &e);
 }
 
-/* sendmmsg() that gets past what an earlier datagram met: a pending error of the
+/* Messages on their way to a socket: each is one datagram, or a train of them of
+ * the same size (the last may be shorter) that the kernel cuts up: UDP_SEGMENT,
+ * Linux 4.18
+ */
+struct udp_out {
+	struct mmsghdr mm[UDP_BATCH];
+	union udp_control control[UDP_BATCH];
+	struct iovec iov[UDP_IOV];
+	uint16_t seg[UDP_BATCH];	/* bytes per datagram */
+	uint16_t dgrams[UDP_BATCH];	/* in the train */
+	bool full[UDP_BATCH];		/* ends with a shorter one */
+	unsigned cnt, iovs;
+	const struct pkt *pkt;		/* the last one's headers */
+	union sockaddr_any to;
+	socklen_t to_len;
+};
+
+/* A train that was refused (no checksum offload, small path MTU): one by one */
+static void udp_send_each(const struct flow *f, const struct msghdr *train,
+			  uint32_t seg)
+{
+	struct bytes all = { train->msg_iov, (uint32_t)train->msg_iovlen, 0,
+			     UINT32_MAX };
+	struct msghdr m = *train;
+	size_t len = 0;
+
+	for (size_t i = 0; i < train->msg_iovlen; i++)
+		len += train->msg_iov[i].iov_len;
+	all.len = (uint32_t)len;
+	/* The segment size is the last control message */
+	m.msg_controllen -= CMSG_SPACE(sizeof(uint16_t));
+	if (!m.msg_controllen)
+		m.msg_control = NULL;
+	for (uint32_t off = 0; off < all.len; off += seg) {
+		struct bytes part = bytes_slice(&all, off, seg);
+		struct iovec iov[UDP_PART_IOV];
+
+		m.msg_iov = iov;
+		m.msg_iovlen = bytes_to_iov(&part, iov, UDP_PART_IOV);
+		if (sendmsg(udp_sock_of(f)->fd, &m,
+			    MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			udp_refused(f, &m, errno);
+		else
+			udp_counters.in_dgrams++;
+	}
+}
+
+/* Send all, getting past what an earlier datagram met: a pending error of the
  * socket is returned instead of sending
  */
-static void udp_send(const struct flow *f, struct mmsghdr *mm, unsigned n)
+static void udp_out_flush(const struct flow *f, struct udp_out *out)
 {
-	const struct udp_sock *s = udp_sock_of(f);
+	struct udp_sock *s = udp_sock_of(f);
 	unsigned done = 0;
 	bool retried = false;
 
-	while (done < n) {
-		int rc = sendmmsg(s->fd, mm + done, n - done,
+	while (done < out->cnt) {
+		int rc = sendmmsg(s->fd, out->mm + done, out->cnt - done,
 				  MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (rc > 0) {
-			done += (unsigned)rc;
-			udp_counters.in_dgrams += (unsigned)rc;
+			for (int i = 0; i < rc; i++)
+				udp_counters.in_dgrams += out->dgrams[done++];
 			retried = false;
-		} else if (rc < 0 && errno == EINTR) {
-			continue;
-		} else if (rc < 0 && errno == EAGAIN) {
-			udp_counters.dropped += n - done;
-			return;
-		} else if (!retried) {
+		} else if (errno == EAGAIN) {
+			while (done < out->cnt)
+				udp_counters.dropped += out->dgrams[done++];
+		} else if (errno != EINTR && !retried) {
 			retried = true;
-		} else {
-			udp_refused(f, &mm[done].msg_hdr, errno);
+		} else if (errno != EINTR) {
+			if (out->dgrams[done] > 1) {
+				s->no_segment = true;
+				udp_send_each(f, &out->mm[done].msg_hdr,
+					      out->seg[done]);
+			} else {
+				udp_refused(f, &out->mm[done].msg_hdr, errno);
+			}
 			retried = false;
 			done++;
 		}
 	}
+	out->cnt = out->iovs = 0;
+}
+
+/* Close the train that is being made: the kernel must know the size */
+static void udp_out_end_train(struct udp_out *out)
+{
+	struct msghdr *m;
+	unsigned i;
+
+	if (!out->cnt)
+		return;
+	i = out->cnt - 1;
+	m = &out->mm[i].msg_hdr;
+	if (out->dgrams[i] > 1)
+		udp_cmsg(m, SOL_UDP, UDP_SEGMENT, &out->seg[i],
+			 sizeof(out->seg[i]));
+	if (!m->msg_controllen)
+		m->msg_control = NULL;
+}
+
+/* Can this datagram follow the last one in its train? */
+static bool udp_out_follows(const struct udp_out *out, const struct pkt *p,
+			    uint32_t len)
+{
+	unsigned i = out->cnt - 1;
+
+	return out->cnt && !out->full[i] && len && len <= out->seg[i] &&
+	       out->dgrams[i] < UDP_TRAIN_DGRAMS &&
+	       (out->dgrams[i] + 1U) * out->seg[i] <= UDP_TRAIN_BYTES &&
+	       out->pkt->ttl == p->ttl && out->pkt->tos == p->tos;
+}
+
+static void udp_out_add(const struct flow *f, struct udp_out *out,
+			const struct pkt *p, const struct bytes *part)
+{
+	const struct udp_sock *s = udp_sock_of(f);
+	struct msghdr *m;
+	unsigned n;
+
+	if (out->iovs + part->cnt > UDP_IOV ||
+	    (out->cnt == UDP_BATCH && !udp_out_follows(out, p, part->len))) {
+		udp_out_end_train(out);
+		udp_out_flush(f, out);
+	}
+	n = bytes_to_iov(part, &out->iov[out->iovs], UDP_IOV - out->iovs);
+	if (!s->no_segment && udp_out_follows(out, p, part->len)) {
+		out->full[out->cnt - 1] = part->len < out->seg[out->cnt - 1];
+		out->dgrams[out->cnt - 1]++;
+		out->mm[out->cnt - 1].msg_hdr.msg_iovlen += n;
+		out->iovs += n;
+		return;
+	}
+	udp_out_end_train(out);
+	m = &out->mm[out->cnt].msg_hdr;
+	*m = (struct msghdr){
+		.msg_name = &out->to, .msg_namelen = out->to_len,
+		.msg_iov = &out->iov[out->iovs], .msg_iovlen = n,
+		.msg_control = &out->control[out->cnt],
+	};
+	udp_control_out(f, s, p, m);
+	out->seg[out->cnt] = (uint16_t)part->len;
+	out->dgrams[out->cnt] = 1;
+	out->full[out->cnt] = false;
+	out->pkt = p;
+	out->iovs += n;
+	out->cnt++;
 }
 
 void udp_input(const struct pkt *pkts, unsigned n)
 {
+	static struct udp_out out;
 	struct flow_side guest = {
 		.our = pkts->dst, .our_port = pkts->dport,
 		.peer = pkts->src, .peer_port = pkts->sport,
 	};
 	struct flow *f = flow_lookup(GUEST, PROTO_UDP, &guest);
-	struct iovec iov[UDP_BATCH];
-	struct mmsghdr mm[UDP_BATCH];
-	union udp_control control[UDP_BATCH];
-	const struct udp_sock *s;
-	union sockaddr_any sa;
-	unsigned cnt = 0;
-	socklen_t sa_len;
 
 	if (!f)
 		f = udp_flow_from_guest(&guest);
@@ -515,10 +641,9 @@ void udp_input(const struct pkt *pkts, unsigned n)
 	}
 	f->udp.active = loop_now();
 	f->udp.replied = f->udp.replied || f->ini == HOST;
-	s = udp_sock_of(f);
-	sa_len = udp_sockaddr(s, &sa, &f->side[HOST].peer,
-			      f->side[HOST].peer_port);
-
+	out.to_len = udp_sockaddr(udp_sock_of(f), &out.to,
+				  &f->side[HOST].peer,
+				  f->side[HOST].peer_port);
 	for (unsigned i = 0; i < n; i++) {
 		const struct pkt *p = &pkts[i];
 		uint32_t seg = p->gso_size ? p->gso_size : p->payload.len;
@@ -526,26 +651,13 @@ void udp_input(const struct pkt *pkts, unsigned n)
 
 		do {
 			struct bytes part = bytes_slice(&p->payload, off, seg);
-			struct msghdr *m = &mm[cnt].msg_hdr;
 
-			*m = (struct msghdr){
-				.msg_name = &sa, .msg_namelen = sa_len,
-				.msg_iov = &iov[cnt],
-				.msg_control = &control[cnt],
-			};
-			m->msg_iovlen = bytes_to_iov(&part, &iov[cnt], 1);
-			udp_control_out(f, s, p, m);
-			if (!m->msg_controllen)
-				m->msg_control = NULL;
-			if (++cnt == UDP_BATCH) {
-				udp_send(f, mm, cnt);
-				cnt = 0;
-			}
+			udp_out_add(f, &out, p, &part);
 			off += seg;
 		} while (off < p->payload.len);
 	}
-	if (cnt)
-		udp_send(f, mm, cnt);
+	udp_out_end_train(&out);
+	udp_out_flush(f, &out);
 }
 
 /* ---- Host → guest ---- */
@@ -553,6 +665,7 @@ void udp_input(const struct pkt *pkts, unsigned n)
 struct udp_info {
 	struct addr dst;		/* ours, that was talked to; or none */
 	int ttl, tos;
+	int seg;			/* a train: bytes per datagram; or 0 */
 };
 
 static void udp_control_in(struct msghdr *msg, struct udp_info *ret)
@@ -565,7 +678,9 @@ static void udp_control_in(struct msghdr *msg, struct udp_info *ret)
 		struct in_pktinfo pi4;
 		uint8_t tos;
 
-		if (c->cmsg_level == IPPROTO_IP) {
+		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+			memcpy(&ret->seg, data, sizeof(ret->seg));
+		} else if (c->cmsg_level == IPPROTO_IP) {
 			switch (c->cmsg_type) {
 			case IP_TTL:
 				memcpy(&ret->ttl, data, sizeof(ret->ttl));
@@ -630,6 +745,33 @@ static struct flow *udp_flow_from_host(struct udp_sock *s,
 	return f;
 }
 
+/* To the guest: one datagram, or a train of `seg` bytes each, cut up here unless
+ * the link does it
+ */
+static void udp_frames(const struct flow *f, const struct frame_ip *ip,
+		       const struct bytes *payload, uint32_t seg)
+{
+	const struct flow_side *g = &f->side[GUEST];
+	uint32_t off = 0;
+
+	if (!seg || seg >= payload->len)
+		seg = payload->len;
+	if (seg < payload->len && tap_caps()->uso &&
+	    (!frame_mtu() || seg + UDP_HDRS_MAX <= frame_mtu())) {
+		udp_counters.out_dgrams += (payload->len + seg - 1) / seg;
+		frame_send_udp(ip, g->our_port, g->peer_port, payload,
+			       (uint16_t)seg);
+		return;
+	}
+	do {
+		struct bytes part = bytes_slice(payload, off, seg);
+
+		udp_counters.out_dgrams++;
+		frame_send_udp(ip, g->our_port, g->peer_port, &part, 0);
+		off += seg;
+	} while (off < payload->len);
+}
+
 static void udp_to_guest(struct udp_sock *s, struct msghdr *msg,
 			 const void *data, size_t len)
 {
@@ -655,9 +797,7 @@ static void udp_to_guest(struct udp_sock *s, struct msghdr *msg,
 	ip.dst = f->side[GUEST].peer;
 	ip.ttl = (uint8_t)in.ttl;
 	ip.tos = (uint8_t)in.tos;
-	udp_counters.out_dgrams++;
-	frame_send_udp(&ip, f->side[GUEST].our_port, f->side[GUEST].peer_port,
-		       &payload, 0);
+	udp_frames(f, &ip, &payload, (uint32_t)in.seg);
 }
 
 /* One batch off a socket; false when it is empty */

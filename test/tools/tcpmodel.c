@@ -647,7 +647,7 @@ static void end_read(struct conn *c, unsigned which, uint64_t now)
 				      which ? "server" : "client",
 				      e->received + at);
 			e->received += (uint64_t)n;
-			m.bytes[c->plan.from_inside != !which] += (uint64_t)n;
+			m.bytes[c->plan.from_inside == !which] += (uint64_t)n;
 			c->moved = now;
 			e->read_at = rest(e, &e->read_pauses, s->read_pauses,
 					  s->long_pause, now);
@@ -712,6 +712,7 @@ static void end_finish(struct conn *c, unsigned which, uint64_t now)
 {
 	const struct plan *p = &c->plan;
 	bool actor = which == p->actor && p->kind != ORDERLY;
+	struct linger l = { .l_onoff = 1, .l_linger = 0 };
 	struct end *e = &c->end[which];
 
 	if (e->closed || actor)
@@ -722,7 +723,9 @@ static void end_finish(struct conn *c, unsigned which, uint64_t now)
 	    (needs_reset(p->kind) || !e->eof ||
 	     e->written < p->side[which].total))
 		return;
-	/* What had arrived before a reset is gone with it: so does TCP */
+	/* What is between the ends would keep a lost connection for long */
+	if (e->silent)
+		setsockopt(e->fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 	end_close(c, which);
 }
 

@@ -100,6 +100,7 @@ static void large(void)
 {
 	const size_t size = 1 << 20;
 	uint8_t *p = malloc(size);
+	unsigned lost = 0;
 	uint64_t sum = 0;
 
 	memset(p, 0xff, size);
@@ -114,6 +115,14 @@ static void large(void)
 		else if (len + 7 > size)
 			ok(true, "a random MiB");
 	free(p);
+	for (int i = 0; i < 100000; i++) {
+		uint64_t v = random_64() >> random_below(64);
+
+		/* 2^16 is 1 modulo 65535 */
+		lost += csum_fold(v) % 65535 != v % 65535 ||
+			!csum_fold(v) != !v;
+	}
+	is_int(lost, 0, "100000 sums of any size: no carry is lost");
 	is_int(csum_fold(UINT64_MAX), 0xffff, "fold of the largest sum");
 	is_int(csum_fold(0x0001ffff0000ffffULL), csum_fold(0x00010000),
 	       "fold of one with carries in each step");

@@ -229,6 +229,8 @@ static void macs(void)
 		ip.src = addr_is_v4(&ip.dst) ? A("10.0.2.2") : A("fe80::1");
 		frame_send_udp(&ip, 1, 2, &b, 0);
 		is_str(MAC_STR(sent[0].p), t[i].mac, "MAC of %s", t[i].dst);
+		ok(parse_sent(0) == PKT_OK && pkt.proto == PROTO_UDP,
+		   "  and it is UDP");
 		ip.dst_mac = other;
 		frame_send_udp(&ip, 1, 2, &b, 0);
 		is_str(MAC_STR(sent[1].p), "02:00:00:00:00:09", "  or another");
@@ -520,6 +522,9 @@ static void many_pieces(void)
 	took = frame_send_udp(&ip, 1, 2, &b, 0);
 	for (unsigned i = 0; i < sent_count; i++)
 		sum += sent[i].len - ETH - 20;
+	b = payload_of(3000, TAP_TX_FRAMES);
+	ok(frame_send_udp(&ip, 1, 2, &b, 0), "3000 bytes in %d pieces",
+	   TAP_TX_FRAMES);
 	ok(!took || sum == 3008, "3000 bytes in 150 pieces: all, or false");
 	forget();
 	frame_set_mtu(0);

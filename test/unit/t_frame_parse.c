@@ -129,7 +129,7 @@ static enum pkt_verdict parse_cut(const uint8_t *p, size_t len, size_t first,
 		at += n;
 	}
 	frame.data = (struct bytes){ iov, iov_cnt, 0, (uint32_t)len };
-	memset(&pkt, 0, sizeof(pkt));
+	memset(&pkt, 0xa5, sizeof(pkt));
 	return frame_parse(&frame, &pkt);
 }
 
@@ -394,6 +394,11 @@ static void fragments(void)
 		f[IP6_NEXT] = PROTO_FRAGMENT;
 		is_int(with(f, sizeof(udp6), IP6_LEN, (uint8_t)n), PKT_BAD,
 		       "%u bytes of a fragment header", n);
+		if (n < 7)
+			continue;
+		is_int(with(f, sizeof(udp6), IP6_LEN, 8), PKT_FRAGMENT,
+		       "8 bytes, without data");
+		is_int(pkt.payload.len, 0, "  no payload");
 	}
 }
 
@@ -488,6 +493,7 @@ static void l4_lengths(void)
 	for (unsigned n = 20; n < 28; n++)
 		is_int(WITH(icmp4, IP4_LEN, n), PKT_BAD, "ICMP of %u bytes",
 		       n - 20);
+	is_int(WITH(icmp4, IP4_LEN, 28), PKT_OK, "  of 8");
 	for (unsigned n = 0; n < 8; n++)
 		is_int(WITH(icmp6, IP6_LEN, n), PKT_BAD, "ICMPv6 of %u bytes",
 		       n);
@@ -495,9 +501,16 @@ static void l4_lengths(void)
 
 static void protocols(void)
 {
+	uint8_t f[FRAME_MAX];
+
 	is_int(WITH(udp4, IP4_PROTO, 132), PKT_UNKNOWN_PROTO, "SCTP");
 	ok(pkt.proto == 132 && pkt.payload.len == 13 && pkt.l3.len == 33 &&
 	   addr_is_v4(&pkt.src), "  with addresses, packet and payload");
+	memcpy(f, udp4, sizeof(udp4));
+	f[IP4_PROTO] = 132;
+	is_int(with(f, sizeof(udp4), IP4_LEN, 20), PKT_UNKNOWN_PROTO,
+	       "  of no bytes");
+	is_int(pkt.payload.len, 0, "  likewise");
 	is_int(WITH(udp4, IP4_PROTO, PROTO_ICMP6), PKT_UNKNOWN_PROTO,
 	       "ICMPv6 over IPv4");
 	is_int(WITH(tcp6, IP6_NEXT, PROTO_ICMP), PKT_UNKNOWN_PROTO,

@@ -106,6 +106,12 @@ static void plain(void)
 	is_int(bytes_to_iov(&all, out, 1), 1, "no more than asked for");
 	ok(out[0].iov_base == one && out[0].iov_len == 3, "  the first ones");
 	is_int(bytes_to_iov(&all, out, 0), 0, "or none");
+	all.len = 100;
+	is_int(bytes_copy(&all, 6, to, 8), 2, "a view that promises more than "
+	       "there is: what there is");
+	is_int(bytes_to_iov(&all, out, 3), 3, "  as iovecs, too");
+	is_int(out[0].iov_len + out[1].iov_len + out[2].iov_len, 8,
+	       "  no longer");
 	all.len = 0;
 	is_int(bytes_to_iov(&all, out, 3), 0, "of an empty view: none");
 	all = (struct bytes){ 0 };

@@ -121,6 +121,21 @@ static void writes(void)
 
 static void full(void)
 {
+	uint8_t two[2] = { 0 };
+	struct wr exact = wr_init(two, sizeof(two));
+
+	wr_u16(&exact, 0x1234);
+	ok(!exact.bad && exact.len == 2 && two[0] == 0x12 && two[1] == 0x34,
+	   "filled to the last byte");
+	wr_u16_at(&exact, 0, 0xabcd);
+	ok(!exact.bad && two[0] == 0xab && two[1] == 0xcd,
+	   "  and all of it overwritten");
+	wr_bytes(&exact, NULL, 0);
+	wr_zero(&exact, 0);
+	ok(!exact.bad, "  nothing more is fine");
+	wr_u8(&exact, 1);
+	ok(exact.bad && exact.len == 2, "  one more isn't");
+
 	for (unsigned size = 0; size < 4; size++) {
 		uint8_t *buf = malloc(size + !size);
 		struct wr wr = wr_init(buf, size);

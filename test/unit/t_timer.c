@@ -127,6 +127,9 @@ static void simple(void)
 	   timer_timeout_ms(clock_now) <= 12, "the timeout is to it");
 	timer_run(clock_now);
 	is_int(seen.fired, 0, "nothing is due");
+	clock_now.us += 20000;
+	is_int(timer_timeout_ms(clock_now), 0, "overdue: don't wait");
+	clock_now.us -= 20000;
 	clock_now.us += 9999;
 	timer_run(clock_now);
 	is_int(seen.fired, 0, "nor a microsecond before");
@@ -144,6 +147,16 @@ static void simple(void)
 	advance_to(clock_now.us + SECOND);
 	is_int(seen.fired, 1, "  it doesn't fire");
 	is_int(timer_timeout_ms(clock_now), -1, "  and is forgotten");
+	cancel(&a);
+
+	reset(0);
+	seen.fired = 1;
+	set(&a, 125 * TICK_US);
+	is_int(timer_timeout_ms(clock_now), 128, "the timeout is exact");
+	clock_now.us = 1;
+	is_int(timer_timeout_ms(clock_now), 128, "  rounded up");
+	clock_now.us = 1000;
+	is_int(timer_timeout_ms(clock_now), 127, "  by less than 1 ms");
 	cancel(&a);
 
 	set(&a, clock_now.us);
