@@ -123,6 +123,7 @@ static enum pkt_verdict parse_l4(const struct tap_frame *frame,
 	enum pkt_verdict verdict;
 	bool no_csum = false;
 
+	pkt->payload = bytes_slice(&pkt->l3, l4_off, pkt->l3.len - l4_off);
 	switch (pkt->proto) {
 	case PROTO_TCP:
 		verdict = parse_tcp(pkt, rd, l4_off);
@@ -137,7 +138,6 @@ static enum pkt_verdict parse_l4(const struct tap_frame *frame,
 		verdict = parse_icmp(pkt, rd, l4_off);
 		break;
 	default:
-		pkt->payload = bytes_slice(&pkt->l3, l4_off, pkt->l3.len);
 		return PKT_UNKNOWN_PROTO;
 	}
 	if (verdict == PKT_OK && !frame->meta.csum_ok && !no_csum &&

@@ -181,7 +181,7 @@ void icmp_err_protocol(const struct pkt *pkt)
 				     MIN(quote, v4 ? 128U : QUOTE_MAX6));
 	/* RFC 4443 3.4: pointer to the field that isn't understood */
 	if (!v4)
-		word[3] = offsetof(struct wire_ip6, next_hdr);
+		word[3] = (uint8_t)pkt->frag.next_hdr_at;
 	iov[0] = iov_const(word, sizeof(word));
 	iov[1] = iov_const(quoted, quote);
 	rest = (struct bytes){ iov, 2, 0, (uint32_t)sizeof(word) + quote };

@@ -56,7 +56,6 @@
 #include <unistd.h>
 
 #include "conf_types.h"
-#include "isolate.h"
 #include "log.h"
 #include "loop.h"
 #include "netlink.h"

@@ -17,7 +17,6 @@
  */
 #include "tcp.h"
 
-#include "tcp_window.h"
 
 enum {
 	RTO_INIT_MS	= 1000,		/* RFC 6298 2.1 */

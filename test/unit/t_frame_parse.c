@@ -513,8 +513,10 @@ static void protocols(void)
 	is_int(pkt.payload.len, 0, "  likewise");
 	is_int(WITH(udp4, IP4_PROTO, PROTO_ICMP6), PKT_UNKNOWN_PROTO,
 	       "ICMPv6 over IPv4");
+	is_int(pkt.payload.len, 13, "  with its payload");
 	is_int(WITH(tcp6, IP6_NEXT, PROTO_ICMP), PKT_UNKNOWN_PROTO,
 	       "ICMP over IPv6");
+	is_int(pkt.payload.len, 20, "  with its payload");
 	is_int(WITH(udp4, IP4_PROTO, PROTO_HOPOPTS), PKT_UNKNOWN_PROTO,
 	       "IPv4 has no extension headers");
 	is_int(WITH(udp4, 12, 0x88), PKT_IGNORED, "another EtherType");
