@@ -3,9 +3,9 @@
  *
  * The sum of 16-bit words is the same in either byte order up to the order of
  * the result (RFC 1071 2.B), so memory is summed as it lies and the result is
- * in wire order. 32-bit words are added to 64-bit accumulators, which the
- * compiler vectorises; on x86-64 a second copy for AVX2 is made by the
- * compiler, and the loader picks one.
+ * in wire order. Vectors of 64-bit lanes take 32-bit words in two halves, low
+ * and high, without any widening; on x86-64 a second copy for AVX2 is made by
+ * the compiler, and the loader picks one.
  */
 #include "csum.h"
 
@@ -15,35 +15,40 @@
 
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(SANITIZE) && \
 	defined(__GNUC__) && !defined(__clang__)
-#define CSUM_CLONES __attribute__((target_clones("avx2", "default"), \
-				   optimize("O3")))
+#define CSUM_CLONES __attribute__((target_clones("avx2", "default")))
 #else
 #define CSUM_CLONES
 #endif
 
-enum { CSUM_LANES = 16 };
+typedef uint64_t csum_vec __attribute__((vector_size(32)));
+typedef csum_vec csum_vec_at __attribute__((aligned(1), may_alias));
 
-/* Sum of n 32-bit words of any alignment */
+enum { CSUM_VEC = sizeof(csum_vec) };
+
+/* Sum of the n 32-bit words at p, which may have any alignment */
 CSUM_CLONES
 static uint64_t csum_words(const uint8_t *p, size_t n)
 {
-	uint64_t acc[CSUM_LANES] = { 0 };
+	csum_vec lo0 = { 0 }, hi0 = { 0 }, lo1 = { 0 }, hi1 = { 0 };
 	uint64_t sum = 0;
-	size_t i = 0;
 
-	for (; i + CSUM_LANES <= n; i += CSUM_LANES) {
-		uint32_t w[CSUM_LANES];
+	for (; n >= 2 * CSUM_VEC / 4; n -= 2 * CSUM_VEC / 4) {
+		csum_vec x = ((const csum_vec_at *)(const void *)p)[0];
+		csum_vec y = ((const csum_vec_at *)(const void *)p)[1];
 
-		memcpy(w, p + i * 4, sizeof(w));
-		for (unsigned j = 0; j < CSUM_LANES; j++)
-			acc[j] += w[j];
+		lo0 += x & UINT32_MAX;
+		hi0 += x >> 32;
+		lo1 += y & UINT32_MAX;
+		hi1 += y >> 32;
+		p += 2 * CSUM_VEC;
 	}
-	for (unsigned j = 0; j < CSUM_LANES; j++)
-		sum += acc[j];
-	for (; i < n; i++) {
+	lo0 += hi0 + lo1 + hi1;
+	for (unsigned i = 0; i < CSUM_VEC / sizeof(uint64_t); i++)
+		sum += lo0[i];
+	for (; n; n--, p += 4) {
 		uint32_t w;
 
-		memcpy(&w, p + i * 4, sizeof(w));
+		memcpy(&w, p, sizeof(w));
 		sum += w;
 	}
 	return sum;

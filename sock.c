@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "util.h"
 #include "wire.h"
 
 #ifndef SO_PEEK_OFF
@@ -30,6 +31,7 @@ enum { SOCK_BACKLOG = 4096 };		/* the kernel clamps to somaxconn */
 static struct {
 	const struct conf *conf;
 	bool peek_off;
+	bool notsent_lowat;		/* the host limits unsent data */
 } sock;
 
 static bool sock_probe_peek_off(int family)
@@ -50,6 +52,9 @@ void sock_init(const struct conf *c)
 	sock.conf = c;
 	sock.peek_off = sock_probe_peek_off(AF_INET) &&
 			sock_probe_peek_off(AF_INET6);
+	sock.notsent_lowat =
+		read_file_number("/proc/sys/net/ipv4/tcp_notsent_lowat",
+				 UINT32_MAX) != UINT32_MAX;
 	debug("SO_PEEK_OFF for TCP: %s", sock.peek_off ? "yes" : "no");
 }
 
@@ -75,6 +80,11 @@ static int sock_set_stream(int fd)
 {
 	int rc = sock_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 
+	/* A limit on what isn't sent yet (net.ipv4.tcp_notsent_lowat) would
+	 * break what the window promises by the buffer's size
+	 */
+	if (!rc && sock.notsent_lowat)
+		rc = sock_set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1);
 	return rc ? rc : sock_set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 }
 
@@ -231,6 +241,7 @@ bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info)
 		.has_acked = HAS(tcpi_bytes_acked),
 		.acked = HAS(tcpi_bytes_acked) ? ti.tcpi_bytes_acked : 0,
 		.rtt_us = ti.tcpi_rtt,
+		.unacked = ti.tcpi_unacked,
 		/* ~0 there: nothing was measured yet */
 		.min_rtt_us = HAS(tcpi_min_rtt) &&
 			      ti.tcpi_min_rtt != UINT32_MAX ?

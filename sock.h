@@ -53,6 +53,7 @@ struct sock_tcp_info {
 	bool has_acked;
 	uint64_t acked;
 	uint32_t rtt_us, min_rtt_us;
+	uint32_t unacked;		/* segments on their way */
 	uint32_t snd_wnd;
 };
 bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info);

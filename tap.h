@@ -22,7 +22,7 @@
 enum {
 	TAP_HDR_MAX	= 160,		/* Ethernet, IP and L4 headers */
 	TAP_TX_FRAMES	= 64,		/* frames of one reservation */
-	TAP_RX_BATCH	= 128,		/* frames handed up at once */
+	TAP_RX_BATCH	= 512,		/* frames handed up at once */
 };
 
 enum tap_gso { TAP_GSO_NONE, TAP_GSO_TCP, TAP_GSO_UDP };

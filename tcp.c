@@ -243,6 +243,7 @@ static void tcp_first_window(struct tcp_conn *conn)
 
 void tcp_established(struct flow *f)
 {
+	f->tcp.chatty = true;		/* until we know better */
 	f->tcp.retries = 0;
 	tcp_set_state(f, TCP_ESTABLISHED);
 	tcp_timer_idle(f);

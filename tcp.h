@@ -66,6 +66,8 @@ uint16_t tcp_link_mss(const struct flow *f);
 bool tcp_send_flags(struct flow *f, tcp_seq seq, uint8_t flags);
 /* SYN, or SYN-ACK in SYN_RCVD */
 bool tcp_send_syn(struct flow *f);
+/* ACK at once, with what is known: for each segment that is out of order */
+void tcp_send_old_ack(struct flow *f);
 /* ACK at once, window and acknowledgement fresh */
 void tcp_send_ack(struct flow *f);
 /* The same, but only if it says something new; otherwise sees to it that it is
@@ -76,7 +78,9 @@ void tcp_send_ack_if_news(struct flow *f);
 void tcp_send_stray_rst(const struct pkt *pkt);
 /* Send what the socket has and the window allows, then FIN if it has ended */
 void tcp_out(struct flow *f);
-/* Remove from the socket's queue what the guest has acknowledged */
+/* Remove from the socket's queue what the guest has acknowledged. Not to be put
+ * off: the peer's window depends on it, and close() would reset.
+ */
 void tcp_discard_acked(struct flow *f);
 /* Send again: the first holes (SACK), or the first segment */
 void tcp_retransmit(struct flow *f, uint32_t budget);
@@ -93,7 +97,8 @@ void tcp_timer_acked(struct flow *f);
 void tcp_timer_window_closed(struct flow *f);
 void tcp_timer_idle(struct flow *f);
 void tcp_timer_time_wait(struct flow *f);
-void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us);
+void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us, bool news);
+void tcp_timer_ack_held(struct flow *f);
 void tcp_timer_cancel(struct flow *f);
 /* RTT sample, RFC 6298 2 */
 void tcp_timer_rtt(struct flow *f, uint32_t rtt_us);

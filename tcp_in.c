@@ -24,6 +24,7 @@
 
 enum {
 	IN_IOV		= TAP_RX_BATCH,
+	HOLD_MAX	= 1400,		/* bytes of which an ACK may wait */
 	DUP_ACKS	= 3,		/* RFC 5681 3.2 */
 	PAWS_IDLE_S	= 24 * 24 * 3600,	/* RFC 7323 5.5 */
 };
@@ -37,6 +38,7 @@ struct tcp_run {
 	bool fin;			/* FIN follows them */
 	bool acked;			/* snd_una or snd_wnd have moved */
 	bool closed;			/* flow is gone */
+	bool took;			/* the socket took payload */
 };
 
 /* Write what the run has; whatever doesn't fit is the guest's again */
@@ -61,6 +63,7 @@ static void tcp_run_flush(struct flow *f, struct tcp_run *run)
 		n = MAX(n, 0);
 		conn->rcv_nxt += (uint32_t)n;
 		conn->want_ack = true;
+		run->took = true;
 	}
 	if ((uint32_t)n < run->len) {
 		tcp_counters.short_writes++;
@@ -222,12 +225,14 @@ static void tcp_in_window(struct flow *f, const struct pkt *pkt,
 {
 	struct tcp_conn *conn = &f->tcp;
 	uint32_t wnd = pkt->tcp.wnd << conn->snd_wscale;
+	bool reopened;
 
 	if (!seq_lt(conn->snd_wl1, pkt->tcp.seq) &&
 	    !(conn->snd_wl1 == pkt->tcp.seq &&
 	      seq_leq(conn->snd_wl2, pkt->tcp.ack)))
 		return;
-	if (!conn->snd_wnd && wnd)
+	reopened = !conn->snd_wnd && wnd;
+	if (reopened)
 		conn->retries = 0;	/* persist is over */
 	if (wnd != conn->snd_wnd)
 		run->acked = true;
@@ -235,6 +240,11 @@ static void tcp_in_window(struct flow *f, const struct pkt *pkt,
 	conn->snd_wnd_max = MAX(conn->snd_wnd_max, wnd);
 	conn->snd_wl1 = pkt->tcp.seq;
 	conn->snd_wl2 = pkt->tcp.ack;
+	/* What a guest that had no memory has dropped, it needs again */
+	if (reopened && conn->snd_una != conn->snd_nxt) {
+		tcp_enter_recovery(f, true);
+		tcp_timer_acked(f);
+	}
 }
 
 /* Acknowledges something new */
@@ -513,10 +523,13 @@ static bool tcp_in_syn_rcvd(struct flow *f, const struct pkt *pkt)
 /* connect() hasn't resolved yet: only a reset, or another SYN, means anything */
 static void tcp_in_syn_deferred(struct flow *f, const struct pkt *pkt)
 {
-	if (pkt->tcp.flags & TCP_RST)
+	if (pkt->tcp.flags & TCP_RST) {
 		tcp_abort_sock(f);
-	else if (pkt->tcp.flags & TCP_SYN && pkt->tcp.seq != f->tcp.irs)
-		tcp_abort(f);		/* the guest has begun anew */
+	} else if (pkt->tcp.flags & TCP_SYN && pkt->tcp.seq != f->tcp.irs) {
+		/* The guest has begun anew */
+		tcp_abort_sock(f);
+		tcp_open(pkt);
+	}
 }
 
 /* TIME_WAIT: a new SYN may take the place (RFC 6191, RFC 9293 3.6.1) */
@@ -577,9 +590,21 @@ static void tcp_in_time_wait_begins(struct flow *f)
 {
 	if (f->tcp.fd < 0)
 		return;
+	tcp_discard_acked(f);
 	close(f->tcp.fd);
 	f->tcp.fd = -1;
 	tcp_timer_time_wait(f);
+}
+
+/* Something short that is likely to be answered at once: the answer may carry
+ * the ACK
+ */
+static bool tcp_may_hold_ack(const struct tcp_conn *conn,
+			     const struct tcp_run *run)
+{
+	return conn->want_ack && run->took && conn->chatty &&
+	       !conn->mirror_ack && !conn->fin_rcvd && !conn->wnd_tight &&
+	       conn->rcv_nxt - conn->rcv_wup < MIN(conn->mss, HOLD_MAX);
 }
 
 /* End of a run: write, then see what its ACKs allow */
@@ -616,8 +641,13 @@ static void tcp_run_end(struct flow *f, struct tcp_run *run)
 	}
 	if (conn->state == TCP_TIME_WAIT)
 		tcp_in_time_wait_begins(f);
-	if (conn->want_ack)
+	if (tcp_may_hold_ack(conn, run)) {
+		conn->want_ack = false;
+		conn->ack_held = true;
+		tcp_timer_ack_held(f);
+	} else if (conn->want_ack) {
 		tcp_queue(f);
+	}
 }
 
 void tcp_input(const struct pkt *pkts, unsigned n)
@@ -646,7 +676,7 @@ void tcp_input(const struct pkt *pkts, unsigned n)
 		run.cnt = 0;
 		run.len = 0;
 		run.nxt = f->tcp.rcv_nxt;
-		run.fin = run.acked = run.closed = false;
+		run.fin = run.acked = run.closed = run.took = false;
 		while (i < n && !run.closed)
 			tcp_in_segment(f, &pkts[i++], &run);
 		tcp_run_end(f, &run);

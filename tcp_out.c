@@ -172,6 +172,7 @@ static bool tcp_refresh(struct flow *f)
 	tcp_seq old_ack = conn->rcv_wup, old_edge = conn->rcv_edge;
 	uint32_t room = UINT16_MAX;
 	struct sock_sndbuf sb;
+	bool in_flight = true;
 
 	if (conn->fd < 0) {
 		conn->rcv_wup = conn->rcv_nxt;
@@ -182,13 +183,22 @@ static bool tcp_refresh(struct flow *f)
 		    ti.min_rtt_us <= TCP_SHORT_PATH_US)
 			conn->mirror_ack = false;
 		ti.acked -= conn->acked_syn;
+		/* Nothing on its way: the peer's window is closed. The guest
+		 * would take silence for loss; what our side holds is in good
+		 * hands.
+		 */
+		in_flight = ti.unacked;
 	}
 	conn->rcv_wup = tcp_window_ack(conn->irs, conn->rcv_nxt, conn->rcv_wup,
-				       conn->mirror_ack, ti.acked);
+				       conn->mirror_ack && in_flight, ti.acked);
 	if (conn->rcv_wup != conn->rcv_nxt)
-		tcp_timer_ack_pending(f, ti.rtt_us);
+		tcp_timer_ack_pending(f, ti.rtt_us, conn->rcv_wup != old_ack);
 
-	if (conn->fin_rcvd)
+	/* Most of a good window is still there: no need to ask for more */
+	if (conn->fin_rcvd ||
+	    (conn->rcv_wnd >= conn->rcv_wnd_max / 2 &&
+	     conn->rcv_edge - conn->rcv_nxt >
+	     conn->rcv_wnd - conn->rcv_wnd / 4))
 		return conn->rcv_wup != old_ack;
 	if (sock_sndbuf(conn->fd, &sb)) {
 		room = tcp_window_room(sb.size, sb.queued, sb.payload,
@@ -202,27 +212,37 @@ static bool tcp_refresh(struct flow *f)
 	}
 	conn->rcv_edge = tcp_window_edge(conn->rcv_nxt, old_edge, room,
 					 conn->mss);
+	conn->rcv_wnd = conn->rcv_edge - conn->rcv_nxt;
+	conn->rcv_wnd_max = MAX(conn->rcv_wnd_max, conn->rcv_wnd);
+	/* Less than half of what it had once makes a guest wait (RFC 9293
+	 * 3.8.6.2.1) for more; if the buffer isn't tight, there's no event when
+	 * it has drained
+	 */
+	if (conn->rcv_wnd < conn->rcv_wnd_max / 2 && !conn->wnd_tight)
+		tcp_timer_ack_pending(f, 0, conn->rcv_edge != old_edge);
 	return conn->rcv_wup != old_ack || conn->rcv_edge != old_edge;
 }
 
-void tcp_send_ack(struct flow *f)
+void tcp_send_old_ack(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
 
-	tcp_refresh(f);
+	conn->ack_held = false;
 	conn->want_ack = !tcp_send_flags(f, conn->snd_nxt, TCP_ACK);
 	if (conn->want_ack)
 		tcp_queue(f);
 }
 
+void tcp_send_ack(struct flow *f)
+{
+	tcp_refresh(f);
+	tcp_send_old_ack(f);
+}
+
 void tcp_send_ack_if_news(struct flow *f)
 {
-	struct tcp_conn *conn = &f->tcp;
-
-	conn->want_ack = tcp_refresh(f) &&
-			 !tcp_send_flags(f, conn->snd_nxt, TCP_ACK);
-	if (conn->want_ack)
-		tcp_queue(f);
+	if (tcp_refresh(f))
+		tcp_send_ack(f);
 }
 
 void tcp_send_probe(struct flow *f)
@@ -262,19 +282,21 @@ void tcp_discard_acked(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
 	tcp_seq data_end = conn->snd_una;
-	uint32_t n;
 
 	/* A FIN of ours that was acknowledged isn't in the socket's queue */
 	if (conn->fin_sent && conn->snd_una == conn->snd_nxt)
 		data_end--;
-	n = data_end - conn->sock_una;
-	if (!n || conn->fd < 0)
-		return;
-	/* The kernel takes n off the peek offset as well */
-	if (recv(conn->fd, NULL, n, MSG_TRUNC | MSG_DONTWAIT) == (ssize_t)n)
-		conn->sock_una = data_end;
-	else
-		flow_debug(f, "couldn't discard %u bytes", n);
+	/* More than once only where urgent data stops it. The kernel takes what
+	 * goes off the peek offset as well.
+	 */
+	while (conn->sock_una != data_end && conn->fd >= 0) {
+		ssize_t n = recv(conn->fd, NULL, data_end - conn->sock_una,
+				 MSG_TRUNC | MSG_DONTWAIT);
+
+		if (n <= 0)
+			break;		/* its event tells */
+		conn->sock_una += (tcp_seq)n;
+	}
 }
 
 /* See that the next peek starts at seq. Returns the number of iovecs, for bytes
@@ -465,7 +487,8 @@ static void tcp_out_sent(struct flow *f, uint32_t n)
 		conn->rtt_start_us = (uint32_t)loop_now().us;
 	}
 	conn->snd_nxt += n;
-	conn->want_ack = false;
+	conn->chatty |= conn->ack_held;
+	conn->want_ack = conn->ack_held = false;
 	tcp_timer_data_sent(f);
 }
 
@@ -477,7 +500,7 @@ void tcp_out(struct flow *f)
 	if (!tcp_may_send(conn))
 		return;
 	/* The segments carry it along */
-	if (conn->want_ack && !conn->sock_drained)
+	if ((conn->want_ack || conn->ack_held) && !conn->sock_drained)
 		tcp_refresh(f);
 	while (budget && !conn->sock_drained) {
 		int32_t usable = (int32_t)(conn->snd_una + conn->snd_wnd -
@@ -587,7 +610,10 @@ void tcp_retransmit(struct flow *f, uint32_t budget)
 		}
 		if (conn->fin_sent && end == conn->snd_nxt)
 			end--;
+		if (seq_geq(seq, conn->snd_una + conn->snd_wnd))
+			return;
 		want = MIN(end - seq, budget);
+		want = MIN(want, conn->snd_una + conn->snd_wnd - seq);
 		if (!conn->rto_recovery && !tcp_is_below_sack(conn, seq))
 			want = MIN(want, conn->mss);
 		n = tcp_send_data(f, seq, want);

@@ -13,7 +13,8 @@
  *			both sides are reset
  *	TIME_WAIT	the guest's FIN may come once more
  * conn->ack_timer: the peer hasn't acknowledged yet what the guest sent; look
- *	again after half a round trip.
+ *	again after half a round trip. Or an ACK is held back, for a moment, since
+ *	an answer that will carry it is likely (RFC 9293 3.8.6.3).
  */
 #include "tcp.h"
 
@@ -32,6 +33,8 @@ enum {
 	TIME_WAIT_MS	= 1000,
 	ACK_MIN_US	= 1000,
 	ACK_MAX_US	= 100000,
+	ACK_IDLE_US	= 500000,
+	ACK_BACKOFF_MAX	= 40,
 };
 
 /* RTO, doubled `backoff` times. After a retransmission that stays as it is until
@@ -127,14 +130,28 @@ void tcp_timer_time_wait(struct flow *f)
 	tcp_timer_arm(f, DUR_MS(TIME_WAIT_MS));
 }
 
-void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us)
+void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us, bool progress)
 {
 	struct tcp_conn *conn = &f->tcp;
-	uint32_t us = MAX(MIN(rtt_us / 2, ACK_MAX_US), ACK_MIN_US);
+	uint64_t us = MAX(MIN(rtt_us / 2, ACK_MAX_US), ACK_MIN_US);
 
-	if (!conn->ack_timer.armed)
-		timer_set(&conn->ack_timer, TIMER_TCP_ACK,
-			  mono_add(loop_now(), DUR_US(us)));
+	if (conn->ack_timer.armed)
+		return;
+	/* The peer may take its time: don't ask as often for ever */
+	if (progress)
+		conn->ack_backoff = 0;
+	else if (conn->ack_backoff < ACK_BACKOFF_MAX)
+		conn->ack_backoff++;
+	us <<= conn->ack_backoff / 4;
+	timer_set(&conn->ack_timer, TIMER_TCP_ACK,
+		  mono_add(loop_now(), DUR_US(MIN(us, ACK_IDLE_US))));
+}
+
+void tcp_timer_ack_held(struct flow *f)
+{
+	if (!f->tcp.ack_timer.armed)
+		timer_set(&f->tcp.ack_timer, TIMER_TCP_ACK,
+			  mono_add(loop_now(), DUR_US(ACK_MIN_US)));
 }
 
 void tcp_timer_cancel(struct flow *f)
@@ -252,7 +269,14 @@ static void tcp_timer_fired(struct timer *t)
 
 static void tcp_timer_ack_fired(struct timer *t)
 {
-	tcp_send_ack_if_news(container_of(t, struct flow, tcp.ack_timer));
+	struct flow *f = container_of(t, struct flow, tcp.ack_timer);
+
+	if (f->tcp.ack_held) {
+		f->tcp.chatty = false;
+		tcp_send_ack(f);
+	} else {
+		tcp_send_ack_if_news(f);
+	}
 }
 
 void tcp_timer_init(void)

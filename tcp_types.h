@@ -62,11 +62,17 @@ struct tcp_conn {
 	bool wnd_tight : 1;		/* EPOLLOUT tells when it opens */
 	/* Work for the end of the turn */
 	bool want_ack : 1;
+	bool want_rst : 1;		/* gone, but the guest must be told */
+	bool short_write : 1;		/* the guest has something to repeat */
+	bool ack_held : 1;		/* …until data goes along, or ack_timer */
+	bool chatty : 1;		/* what the guest sends is answered: worth
+					 * to hold back an ACK */
 	bool want_out : 1;
 	bool queued : 1;		/* on the list of those with such work */
 	bool forwarded : 1;		/* host connected to the guest */
 
 	uint8_t dup_acks;
+	uint8_t ack_backoff;		/* mirrored ACKs that had no news */
 	uint16_t mss;			/* largest payload towards the guest */
 	uint16_t snd_quantum;		/* bytes per buffer of the host's
 					 * kernel, see tcp_window_room() */
@@ -90,6 +96,8 @@ struct tcp_conn {
 	tcp_seq rcv_nxt;
 	tcp_seq rcv_wup;		/* acknowledged last */
 	tcp_seq rcv_edge;		/* right edge that was promised */
+	uint32_t rcv_wnd;		/* promised when the socket was asked */
+	uint32_t rcv_wnd_max;		/* the most that was */
 	uint32_t ts_recent;		/* RFC 7323 4.3 */
 	uint32_t ts_recent_s;		/* when it was taken, seconds */
 	uint32_t active_s;		/* last segment from the guest, seconds */

@@ -25,7 +25,6 @@ count=${MODEL_COUNT:-1000}
 seed=${MODEL_SEED:-1}
 parallel=${MODEL_PARALLEL:-64}
 ports=20000-$((20000 + 2 * parallel - 1))
-ulimit -n "$(ulimit -Hn)" 2>/dev/null
 
 # model INSIDE NAME FIRST COUNT ARGS...: run plans between INSIDE and the world
 model()
@@ -144,7 +143,7 @@ through_passt()
 	*)	lossy= ;;
 	esac
 	model /run/netns/guest "$via_name" "$via_first" "$via_count" $lossy \
-		${lossy:+--max-bytes 1048576}
+		${lossy:+--max-bytes 262144}
 	judge "$via_name" $?
 	left_behind "$via_name" "$passt" "$fds_before"
 	guest_down
@@ -158,7 +157,7 @@ ok 'plain: each connection as planned' \
 cat "$T/plain.out"
 cp "$T/plain.rec" "$T/large.rec"
 ok 'plain, smaller: each connection as planned' \
-	model /proc/self/ns/net plain 0 "$((5 * part))" --max-bytes 1048576
+	model /proc/self/ns/net plain 0 "$((5 * part))" --max-bytes 262144
 cat "$T/plain.out"
 cp "$T/plain.rec" "$T/small.rec"
 

@@ -12,7 +12,8 @@
 #	WAN_TIMES	measurements of each (2, full: 3)
 #	WAN_MIN		least ratio that passes, in percent (70, full: 90: a short
 #			run on a machine that has other work to do varies)
-#	WAN_RATE	of the link, Mbit/s (1000)
+#	WAN_RATE	of the link, Mbit/s (200: little for the processor, so that
+#			the path decides)
 #	WAN_GUEST=1	also with delay and loss on the guest's own link: passt
 #			behind linkemu; only printed
 
@@ -27,7 +28,7 @@ need_tun
 tools=${PASST_TOOLS_DIR:-$TOP/build/tools}
 [ -x "$tools/linkemu" ] || bail "no $tools/linkemu: run make tools first"
 
-rate=${WAN_RATE:-1000}
+rate=${WAN_RATE:-200}
 if [ "${MATRIX:-}" = full ]; then
 	times=${WAN_TIMES:-3} least=${WAN_MIN:-90}
 	cells=
@@ -48,7 +49,9 @@ cells=${WAN_CELLS:-$cells}
 link_up()
 {
 	ip link del eth0 2>/dev/null
-	spawn host "$tools/linkemu" --stats --rate "$rate" --queue 4096 \
+	# room for what is under way in a round trip, but not for much delay
+	spawn host "$tools/linkemu" --stats --rate "$rate" \
+		--queue "$(awk "BEGIN { print int($rate * $1 / 4 + 256) }")" \
 		--delay "$1" --loss "$2" tap=eth0@/run/netns/host \
 		tap=eth0@/run/netns/world >"$T/emu.out" 2>"$T/emu.err"
 	emu=$pid
@@ -113,7 +116,7 @@ one()
 	[ "$1" -lt 50 ] || seconds=4
 	[ "$1" -lt 200 ] || seconds=8
 	one_d='' one_p=''
-	for one_i in $(seq "$times"); do
+	for _ in $(seq "$times"); do
 		one_d="$one_d $(measure host $WORLD4 "$4" "$3")"
 		one_p="$one_p $(measure "ns:$ns" $WORLD4 "$4" "$3")"
 	done
