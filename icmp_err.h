@@ -9,6 +9,7 @@
 struct icmp_err {
 	struct addr dst;		/* where the datagram went */
 	uint16_t dst_port;
+	struct addr our;		/* its source, if IP_PKTINFO is on */
 	bool is_icmp;			/* else found by the host itself */
 	struct addr offender;		/* who sent the ICMP message, or none */
 	int error;			/* errno */

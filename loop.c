@@ -22,12 +22,14 @@
 enum {
 	LOOP_EVENTS	= 256,
 	LOOP_HOOKS	= 8,
+	LOOP_LINGER_MS	= 50,		/* how often to look */
 };
 
 static struct {
 	int fd;
 	bool again;
 	bool exiting;
+	bool lingering;
 	int status;
 	mono_t now;
 	uint64_t turns;
@@ -119,6 +121,9 @@ static void loop_turn(void)
 	int timeout = loop.again ? 0 : timer_timeout_ms(loop.now);
 	int n;
 
+	if (loop.lingering && (timeout < 0 || timeout > LOOP_LINGER_MS))
+		timeout = LOOP_LINGER_MS;
+
 	loop.again = false;
 	n = epoll_wait(loop.fd, loop.events, LOOP_EVENTS, timeout);
 	loop_update_now();
@@ -143,6 +148,16 @@ int loop_run(void)
 	while (!loop.exiting)
 		loop_turn();
 	return loop.status;
+}
+
+void loop_linger(bool (*done)(void), dur_t limit)
+{
+	mono_t end = mono_add(loop.now, limit);
+
+	loop.exiting = false;
+	loop.lingering = true;
+	while (!loop.exiting && !done() && mono_before(loop.now, end))
+		loop_turn();
 }
 
 void loop_exit(int status)

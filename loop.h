@@ -61,6 +61,10 @@ void loop_again(void);
 /* Run until loop_exit(); returns its status */
 int loop_run(void);
 void loop_exit(int status);
+/* Go on after loop_run() returned, until done() is true, at most that long, or
+ * loop_exit() is called again
+ */
+void loop_linger(bool (*done)(void), dur_t limit);
 /* Turns run so far: how often we woke up */
 uint64_t loop_turns(void);
 /* Descriptor of the epoll instance */

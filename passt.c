@@ -42,20 +42,31 @@
 #include "udp.h"
 
 /* Pages of its own, so that it can be made read-only */
+enum { ROOF_PAGE = 65536 };	/* as large as any page is */
 static union {
 	struct conf conf;
-	uint8_t pages[(sizeof(struct conf) + 4095) / 4096 * 4096];
-} roof __attribute__((aligned(4096)));
+	uint8_t pages[(sizeof(struct conf) + ROOF_PAGE - 1) / ROOF_PAGE *
+		      ROOF_PAGE];
+} roof __attribute__((aligned(ROOF_PAGE)));
 
 static struct {
 	int fd;
 	sigset_t set;
 } signals = { .fd = -1 };
 
+enum { LINGER_S = 10 };		/* for connections of a command that has ended */
+
 /* What a start that fails must not leave behind */
 static void roof_undo(void)
 {
 	tap_stream_undo();
+	if (*roof.conf.pid_file)
+		unlink(roof.conf.pid_file);
+}
+
+static bool roof_is_quiet(void)
+{
+	return !flow_count(FLOW_TCP);
 }
 
 static void signal_event(struct loop_ref ref, uint32_t events)
@@ -186,7 +197,7 @@ int main(int argc, char **argv)
 {
 	const char *slash = strrchr(argv[0], '/');
 	struct conf *c = &roof.conf;
-	int pid_fd, tun_fd = -1;
+	int pid_fd, tun_fd = -1, status;
 
 	log_init(strstr(slash ? slash : argv[0], "pasta") ? "pasta" : "passt");
 	isolate_start(conf_early_fd(argc, argv));
@@ -229,5 +240,10 @@ int main(int argc, char **argv)
 	isolate_final(c);
 	if (c->mode == MODE_PASTA)
 		netns_start_command(c);
-	return loop_run();
+	status = loop_run();
+	/* A command's last words are still in its kernel's buffers */
+	if (c->mode == MODE_PASTA && !c->ns_pid && !*c->netns)
+		loop_linger(roof_is_quiet, DUR_S(LINGER_S));
+	tcp_close_all();
+	return status;
 }

@@ -49,8 +49,19 @@ static void stats_counters(void)
 	     flow_count(FLOW_PING), loop_turns());
 }
 
+/* Asked for: said, quiet or not */
+static enum log_level stats_aloud(void)
+{
+	enum log_level was = log_max;
+
+	log_max = MAX(was, LOG_LVL_INFO);
+	return was;
+}
+
 void stats_dump(void)
 {
+	enum log_level was = stats_aloud();
+
 	stats_counters();
 	for (uint32_t i = 0; i < flow_high(); i++) {
 		const struct flow *f = flow_at(i);
@@ -59,14 +70,18 @@ void stats_dump(void)
 		    f->type == FLOW_PING)
 			info("flow %u: %s", i, FLOW_STR(f));
 	}
+	log_max = was;
 }
 
 static void stats_timer(struct timer *t)
 {
 	uint64_t frames = tap_counters.rx_frames + tap_counters.tx_frames;
 
+	enum log_level was = stats_aloud();
+
 	if (frames != stats.seen)
 		stats_counters();
+	log_max = was;
 	stats.seen = frames;
 	timer_set(t, TIMER_STATS, mono_add(loop_now(), DUR_S(stats.seconds)));
 }

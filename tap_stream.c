@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -38,6 +39,8 @@ enum {
 	STREAM_TX_CONTROL	= 64 * 1024,	/* kept for what has no
 						 * reservation */
 	STREAM_SOCKBUF		= 4 * 1024 * 1024,
+	STREAM_ACCEPTS		= 16,		/* a turn */
+	STREAM_LOG_RATE		= 5,		/* lines a second */
 	STREAM_PROBE_MAX	= 64,		/* /tmp/passt_N.socket */
 };
 
@@ -49,7 +52,9 @@ static struct {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	bool bound;			/* path is ours */
 
-	size_t rx_len;
+	size_t rx_len, rx_off;		/* parsed up to rx_off */
+	bool rx_more;			/* whole frames lie there still */
+	bool fresh;			/* a batch was handed up this turn */
 	size_t tx_sent, tx_len;
 } stream = { .listen_fd = -1, .fd = -1 };
 
@@ -72,17 +77,20 @@ static pid_t stream_peer_pid(int fd)
 
 static void stream_disconnect(void)
 {
+	static struct log_limit limit;
+
 	if (stream.fd < 0)
 		return;
 	tap_set_link(NULL, NULL);
 	loop_del(stream.fd);
 	close_fd(&stream.fd);
-	stream.rx_len = stream.tx_len = stream.tx_sent = 0;
+	stream.rx_len = stream.rx_off = stream.tx_len = stream.tx_sent = 0;
+	stream.rx_more = false;
 	stream.blocked = false;
 	if (stream.one_off) {
 		info("Client connection closed, exiting");
 		loop_exit(EXIT_SUCCESS);
-	} else {
+	} else if (log_allow(&limit, loop_now(), STREAM_LOG_RATE, NULL)) {
 		info("Client connection closed");
 	}
 }
@@ -224,45 +232,81 @@ static const struct tap_ops stream_ops = {
 	.flush = stream_flush,
 };
 
-/* Hand up whole frames of the receive area. Bytes used, or -1 if the stream is
- * out of step.
+/* Hand up whole frames of the receive area, at most a batch; what is left is for
+ * the end of the turn. False if the stream is out of step.
  */
-static ssize_t stream_frames(void)
+static bool stream_frames(void)
 {
-	size_t used = 0;
+	size_t at = stream.rx_off;
 	unsigned n = 0;
 
-	while (stream.rx_len - used >= STREAM_LEN_SIZE) {
-		uint8_t *p = stream_buf.rx + used;
+	stream.rx_more = false;
+	while (stream.rx_len - at >= STREAM_LEN_SIZE) {
+		uint8_t *p = stream_buf.rx + at;
 		uint32_t len;
 		be32_t word;
 
 		memcpy(&word, p, sizeof(word));
 		len = be32_get(word);
 		if (len < ETH_HLEN_ || len > STREAM_FRAME_MAX)
-			return -1;
-		if (stream.rx_len - used - STREAM_LEN_SIZE < len)
+			return false;
+		if (stream.rx_len - at - STREAM_LEN_SIZE < len)
+			break;
+		stream.rx_more = n == TAP_RX_BATCH;
+		if (stream.rx_more)
 			break;
 
-		stream_buf.rx_iov[n] = (struct iovec){ p + STREAM_LEN_SIZE, len };
+		stream_buf.rx_iov[n] = (struct iovec){ p + STREAM_LEN_SIZE,
+						       len };
 		stream_buf.rx_frame[n] = (struct tap_frame){
 			.data = { &stream_buf.rx_iov[n], 1, 0, len },
 		};
-		used += STREAM_LEN_SIZE + len;
-		if (++n == TAP_RX_BATCH) {
-			tap_rx(stream_buf.rx_frame, n);
-			n = 0;
-		}
+		at += STREAM_LEN_SIZE + len;
+		n++;
 	}
+	stream.rx_off = at;
 	if (n)
 		tap_rx(stream_buf.rx_frame, n);
-	return (ssize_t)used;
+	return true;
+}
+
+static void stream_parse(void)
+{
+	if (!stream_frames()) {
+		tap_counters.rx_bad++;
+		warn("Bad frame size from guest, resetting connection");
+		stream_disconnect();
+		return;
+	}
+	if (stream.rx_more) {
+		loop_again();
+		return;
+	}
+	stream.rx_len -= stream.rx_off;
+	memmove(stream_buf.rx, stream_buf.rx + stream.rx_off, stream.rx_len);
+	stream.rx_off = 0;
+}
+
+/* End-of-turn hook: so many frames that a turn would get too long go on in the
+ * next one, between others' events
+ */
+static void stream_rest(void)
+{
+	if (!stream.rx_more)
+		return;
+	loop_again();
+	if (stream.fresh)
+		stream.fresh = false;
+	else
+		stream_parse();
 }
 
 static void stream_readable(void)
 {
-	ssize_t n, used;
+	ssize_t n;
 
+	if (stream.rx_more)
+		return;
 	do {
 		n = recv(stream.fd, stream_buf.rx + stream.rx_len,
 			 STREAM_RX_SIZE - stream.rx_len, MSG_DONTWAIT);
@@ -274,15 +318,8 @@ static void stream_readable(void)
 		return;
 	}
 	stream.rx_len += (size_t)n;
-	used = stream_frames();
-	if (used < 0) {
-		tap_counters.rx_bad++;
-		warn("Bad frame size from guest, resetting connection");
-		stream_disconnect();
-		return;
-	}
-	stream.rx_len -= (size_t)used;
-	memmove(stream_buf.rx, stream_buf.rx + used, stream.rx_len);
+	stream.fresh = true;
+	stream_parse();
 }
 
 static void stream_event(struct loop_ref ref, uint32_t events)
@@ -318,24 +355,35 @@ static void stream_connected(int fd)
 	tap_set_link(&stream_ops, &caps);
 }
 
+static void stream_accepted(int fd)
+{
+	static struct log_limit limit;
+	bool tell = log_allow(&limit, loop_now(), STREAM_LOG_RATE, NULL);
+
+	if (tell)
+		info("%s connection from PID %d",
+		     stream.fd >= 0 ? "discarding" : "accepted",
+		     (int)stream_peer_pid(fd));
+	if (stream.fd >= 0)
+		close(fd);
+	else
+		stream_connected(fd);
+}
+
 static void stream_accept(struct loop_ref ref, uint32_t events)
 {
 	int fd;
 
 	(void)ref;
 	(void)events;
-	fd = accept4(stream.listen_fd, NULL, NULL,
-		     SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (stream.fd >= 0) {
-		info("discarding connection from PID %d",
-		     (int)stream_peer_pid(fd));
-		close(fd);
-		return;
+	for (int i = 0; i < STREAM_ACCEPTS; i++) {
+		fd = accept4(stream.listen_fd, NULL, NULL,
+			     SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0)
+			return;
+		stream_accepted(fd);
 	}
-	info("accepted connection from PID %d", (int)stream_peer_pid(fd));
-	stream_connected(fd);
+	loop_mod(stream.listen_fd, EPOLLIN | EPOLLET, ref);
 }
 
 /* Does somebody listen there already? */
@@ -347,9 +395,19 @@ static bool stream_path_is_live(const struct sockaddr_un *sun)
 	if (fd < 0)
 		return false;
 	live = !connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) ||
-	       errno == EAGAIN || errno == EINPROGRESS || errno == EACCES;
+	       errno == EAGAIN || errno == EINPROGRESS;
 	close(fd);
 	return live;
+}
+
+static bool stream_is_socket(const char *path)
+{
+	struct stat st;
+
+	if (!lstat(path, &st) && S_ISSOCK(st.st_mode))
+		return true;
+	errno = ENOTSOCK;
+	return false;
 }
 
 /* 0, -EADDRINUSE, or other -errno */
@@ -365,8 +423,9 @@ static int stream_bind(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	/* A socket left over may go, but nobody's file */
 	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) &&
-	    (errno != EADDRINUSE || unlink(path) ||
+	    (errno != EADDRINUSE || !stream_is_socket(path) || unlink(path) ||
 	     bind(fd, (struct sockaddr *)&sun, sizeof(sun)))) {
 		int rc = -errno;
 
@@ -413,13 +472,15 @@ void tap_stream_start(bool one_off)
 	int rc;
 
 	stream.one_off = one_off;
+	loop_add_hook(stream_rest);
 	loop_set_handler(LOOP_TAP, stream_event);
 	loop_set_handler(LOOP_TAP_LISTEN, stream_accept);
 	if (stream.fd >= 0) {
 		stream_connected(stream.fd);
 		return;
 	}
-	rc = loop_add(stream.listen_fd, EPOLLIN, ref);
+	/* Edge-triggered: no spinning where accept4() lacks a descriptor */
+	rc = loop_add(stream.listen_fd, EPOLLIN | EPOLLET, ref);
 	if (rc)
 		die("Couldn't watch socket %s: %s", stream.path, strerror(-rc));
 }

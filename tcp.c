@@ -47,7 +47,7 @@ struct tcp_counters tcp_counters;
 
 static struct {
 	const struct conf *conf;
-	uint32_t queue_head;		/* flow index + 1; 0: empty */
+	uint32_t queue_head, queue_tail;	/* flow index + 1; 0: empty */
 	struct log_limit challenge, refused;
 	uint32_t iss_salt;
 	int spare_fd;			/* given up to refuse a connection */
@@ -107,15 +107,23 @@ void tcp_queue(struct flow *f)
 	if (f->tcp.queued)
 		return;
 	f->tcp.queued = true;
-	f->tcp.next_queued = tcp.queue_head;
-	tcp.queue_head = flow_index(f) + 1;
+	f->tcp.next_queued = 0;
+	if (tcp.queue_tail)
+		flow_at(tcp.queue_tail - 1)->tcp.next_queued =
+			flow_index(f) + 1;
+	else
+		tcp.queue_head = flow_index(f) + 1;
+	tcp.queue_tail = flow_index(f) + 1;
 }
 
 void tcp_run_queue(void)
 {
 	uint32_t at = tcp.queue_head;
 
-	tcp.queue_head = 0;
+	/* Whoever is freed is on the list no longer when its entry is used
+	 * again: flow_reap() comes later in the turn
+	 */
+	tcp.queue_head = tcp.queue_tail = 0;
 	while (at) {
 		struct flow *f = flow_at(at - 1);
 		struct tcp_conn *conn = &f->tcp;
@@ -124,6 +132,10 @@ void tcp_run_queue(void)
 		conn->queued = false;
 		if (f->type != FLOW_TCP)
 			continue;	/* ended since */
+		if (conn->want_rst) {
+			tcp_abort(f);
+			continue;
+		}
 		if (conn->want_out) {
 			conn->want_out = false;
 			tcp_out(f);
@@ -151,11 +163,11 @@ void tcp_abort_sock(struct flow *f)
 	tcp_done(f);
 }
 
-void tcp_abort(struct flow *f)
+/* RST to the guest, as fits the state. False: the link is full. */
+static bool tcp_send_rst(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
 
-	tcp_counters.resets++;
 	switch ((enum tcp_state)conn->state) {
 	case TCP_CLOSED:
 	case TCP_TIME_WAIT:
@@ -163,11 +175,9 @@ void tcp_abort(struct flow *f)
 		break;
 	case TCP_SYN_DEFERRED:
 		/* As a closed port would: RFC 9293 3.10.7.1 */
-		tcp_send_flags(f, 0, TCP_RST | TCP_ACK);
-		break;
+		return tcp_send_flags(f, 0, TCP_RST | TCP_ACK);
 	case TCP_SYN_SENT:
-		tcp_send_flags(f, conn->snd_nxt, TCP_RST);
-		break;
+		return tcp_send_flags(f, conn->snd_nxt, TCP_RST);
 	case TCP_SYN_RCVD:
 	case TCP_ESTABLISHED:
 	case TCP_FIN_WAIT_1:
@@ -175,10 +185,24 @@ void tcp_abort(struct flow *f)
 	case TCP_CLOSE_WAIT:
 	case TCP_CLOSING:
 	case TCP_LAST_ACK:
-		tcp_send_flags(f, conn->snd_nxt, TCP_RST | TCP_ACK);
-		break;
+		return tcp_send_flags(f, conn->snd_nxt, TCP_RST | TCP_ACK);
 	}
-	tcp_abort_sock(f);
+	return true;
+}
+
+void tcp_abort(struct flow *f)
+{
+	if (!f->tcp.want_rst)
+		tcp_counters.resets++;
+	f->tcp.want_rst = tap_is_up() && !tcp_send_rst(f);
+	if (!f->tcp.want_rst) {
+		tcp_abort_sock(f);
+		return;
+	}
+	/* The link is full: a guest that isn't told would wait for ever */
+	sock_reset(&f->tcp.fd);
+	tcp_timer_cancel(f);
+	tcp_queue(f);
 }
 
 void tcp_shut_sock(struct flow *f)
@@ -366,6 +390,18 @@ void tcp_open(const struct pkt *pkt)
 		tcp_connected(f);
 }
 
+/* Is there no connection of these addresses? One in TIME_WAIT gives way. */
+static bool tcp_is_free(const struct flow_side *guest)
+{
+	struct flow *f = flow_lookup(GUEST, PROTO_TCP, guest);
+
+	if (f && f->tcp.state == TCP_TIME_WAIT) {
+		tcp_done(f);
+		f = NULL;
+	}
+	return !f;
+}
+
 /* A connection of the host's to a forwarded port */
 static void tcp_accepted(const struct listener *l, int fd,
 			 const union sockaddr_any *sa)
@@ -377,7 +413,7 @@ static void tcp_accepted(const struct listener *l, int fd,
 	host.our = sock_local(fd, &host.our_port);
 	f = tap_is_up() &&
 	    fwd_map_in(tcp.conf, &tap_guest, l->rule, &host, &guest) &&
-	    !flow_lookup(GUEST, PROTO_TCP, &guest) ? flow_alloc() : NULL;
+	    tcp_is_free(&guest) ? flow_alloc() : NULL;
 	if (!f) {
 		debug("TCP connection from %s can't be forwarded",
 		      ENDPOINT_STR(&host.peer, host.peer_port));
@@ -434,14 +470,15 @@ static void tcp_accept(struct loop_ref ref, uint32_t events)
 
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
 			tcp_refuse(l);
-			return;
+			break;
 		}
-		if (fd < 0)
+		if (fd < 0 && errno == EAGAIN)
 			return;
-		tcp_accepted(l, fd, &sa);
+		if (fd >= 0)
+			tcp_accepted(l, fd, &sa);
 	}
-	/* Edge-triggered, so that nothing spins when none can be accepted, and
-	 * more are left: have the kernel tell again
+	/* Edge-triggered, and there may be more: have the kernel tell again, which
+	 * it does only if there is
 	 */
 	loop_mod(l->fd, EPOLLIN | EPOLLET, ref);
 }
@@ -467,7 +504,7 @@ static void tcp_sock_event(struct loop_ref ref, uint32_t events)
 	struct flow *f = flow_from_ref(ref, FLOW_TCP);
 	struct tcp_conn *conn;
 
-	if (!f)
+	if (!f || f->tcp.want_rst)
 		return;
 	conn = &f->tcp;
 	if (events & EPOLLRDHUP)
@@ -492,11 +529,26 @@ static void tcp_sock_event(struct loop_ref ref, uint32_t events)
 	}
 	if (events & EPOLLOUT && conn->wnd_tight) {
 		conn->wnd_tight = false;
-		tcp_send_ack_if_news(f);
+		/* Whatever was cut off, the guest may repeat now */
+		if (conn->short_write)
+			tcp_send_ack(f);
+		else
+			tcp_send_ack_if_news(f);
+		conn->short_write = false;
 	}
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {
 		conn->sock_drained = false;
 		tcp_out(f);
+	}
+}
+
+void tcp_close_all(void)
+{
+	for (uint32_t i = 0; i < flow_high(); i++) {
+		struct flow *f = flow_at(i);
+
+		if (f->type == FLOW_TCP && !f->tcp.fin_rcvd)
+			sock_reset(&f->tcp.fd);
 	}
 }
 

@@ -14,6 +14,8 @@ void tcp_init(const struct conf *c);
 void tcp_listen(void);
 /* A run of n >= 1 segments with the same addresses and ports */
 void tcp_input(const struct pkt *pkts, unsigned n);
+/* At our end: what the guest hadn't finished sending must not look finished */
+void tcp_close_all(void);
 /* End-of-turn hook: ACKs, output that was put off, once per connection */
 void tcp_run_queue(void);
 

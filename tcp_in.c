@@ -67,6 +67,7 @@ static void tcp_run_flush(struct flow *f, struct tcp_run *run)
 	}
 	if ((uint32_t)n < run->len) {
 		tcp_counters.short_writes++;
+		conn->short_write = true;
 		run->fin = false;
 	}
 	run->len = run->cnt = 0;
@@ -138,7 +139,7 @@ static void tcp_in_text(struct flow *f, const struct pkt *pkt,
 		tcp_counters.out_of_order++;
 		tcp_run_flush(f, run);
 		if (!run->closed)
-			tcp_send_ack(f);
+			tcp_send_old_ack(f);
 		return;
 	}
 	/* Of data beyond what was promised, only the part within counts */
@@ -673,6 +674,8 @@ void tcp_input(const struct pkt *pkts, unsigned n)
 			i++;
 			continue;
 		}
+		if (f->tcp.want_rst)
+			return;
 		run.cnt = 0;
 		run.len = 0;
 		run.nxt = f->tcp.rcv_nxt;

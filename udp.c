@@ -42,8 +42,9 @@ enum {
 	UDP_SOCKS	= 131072,
 	UDP_BUCKETS	= 16384,
 	UDP_BATCH	= 64,
+	UDP_ERRORS	= 64,		/* off a queue per turn */
 	UDP_RECV_TURNS	= 4,		/* batches per socket and turn */
-	UDP_DGRAM_MAX	= 65536,
+	UDP_DGRAM_MAX	= 65536 + 64,	/* not all in the same cache sets */
 	UDP_IDLE_S	= 30,		/* seen one way only */
 	UDP_STREAM_S	= 180,		/* seen both ways */
 	UDP_TTL		= 64,		/* what our sockets send by default */
@@ -811,7 +812,7 @@ static bool udp_recv(struct udp_sock *s)
 	int n;
 
 	for (unsigned i = 0; i < UDP_BATCH; i++) {
-		iov[i] = (struct iovec){ udp.buf[i], UDP_DGRAM_MAX };
+		iov[i] = (struct iovec){ udp.buf[i], UINT16_MAX + 1 };
 		mm[i].msg_hdr = (struct msghdr){
 			.msg_name = &from[i], .msg_namelen = sizeof(from[i]),
 			.msg_iov = &iov[i], .msg_iovlen = 1,
@@ -833,23 +834,15 @@ static void udp_errors(struct udp_sock *s)
 {
 	static struct icmp_err e;
 
-	while (icmp_err_next(s->fd, &e) > 0) {
-		struct flow_side host = { .our = s->our, .our_port = s->port,
+	for (int i = 0; i < UDP_ERRORS && icmp_err_next(s->fd, &e) > 0; i++) {
+		struct flow_side host = { .our = s->rule ? e.our : s->our,
+					  .our_port = s->port,
 					  .peer = e.dst,
 					  .peer_port = e.dst_port };
-		struct flow *f = NULL;
+		struct flow *f = flow_lookup(HOST, PROTO_UDP, &host);
 
 		udp_counters.errors++;
-		/* A listener's flows have various addresses of ours */
-		for (uint32_t at = s->first_flow; at && !f;
-		     at = flow_at(at - 1)->udp.next) {
-			struct flow *g = flow_at(at - 1);
-
-			if (addr_eq(&g->side[HOST].peer, &host.peer) &&
-			    g->side[HOST].peer_port == host.peer_port)
-				f = g;
-		}
-		if (f && e.error)
+		if (f && udp_sock_of(f) == s && e.error)
 			udp_send_err(f, &e);
 	}
 }
@@ -860,8 +853,10 @@ static void udp_event(struct loop_ref ref, uint32_t events)
 
 	if (s->fd < 0 || s->gen != ref.gen)
 		return;
-	if (events & EPOLLERR)
+	if (events & EPOLLERR) {
 		udp_errors(s);
+		loop_mod(s->fd, EPOLLIN | EPOLLET, ref);
+	}
 	for (int i = 0; i < UDP_RECV_TURNS; i++)
 		if (s->fd < 0 || s->gen != ref.gen || !udp_recv(s))
 			return;
