@@ -196,7 +196,7 @@ static bool tcp_refresh(struct flow *f)
 
 	/* Most of a good window is still there: no need to ask for more */
 	if (conn->fin_rcvd ||
-	    (conn->rcv_wnd >= conn->rcv_wnd_max / 2 &&
+	    (conn->rcv_wnd && conn->rcv_wnd >= conn->rcv_wnd_max / 2 &&
 	     conn->rcv_edge - conn->rcv_nxt >
 	     conn->rcv_wnd - conn->rcv_wnd / 4))
 		return conn->rcv_wup != old_ack;
