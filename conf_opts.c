@@ -815,9 +815,9 @@ static const struct opt options[] = {
   "The same for UDP" },
 { "tcp-ns", 'T', "SPEC", M_PASTA, opt_ports, 0,
   "Forward TCP ports of the namespace's loopback to\n"
-  "the host's: only none yet" },
+  "the host's" },
 { "udp-ns", 'U', "SPEC", M_PASTA, opt_ports, 0,
-  "The same for UDP: only none yet" },
+  "The same for UDP" },
 };
 /* clang-format on */
 
@@ -857,8 +857,8 @@ static const struct {
 	{ "splice-only",	NULL },
 	{ "tcp-ports",		asks_auto },
 	{ "udp-ports",		asks_auto },
-	{ "tcp-ns",		asks_more_than_none },
-	{ "udp-ns",		asks_more_than_none },
+	{ "tcp-ns",		asks_auto },
+	{ "udp-ns",		asks_auto },
 };
 
 static void conf_check_supported(const struct call *k)
@@ -1050,6 +1050,7 @@ void conf_opts_add_fwd(struct conf *c, const struct conf_given *g,
 	struct fwd_rule_ctx ctx = {
 		.proto = proto_number[proto],
 		.addr_allowed = dir == DIR_IN,
+		.ifname = dir == DIR_OUT ? "lo" : NULL,
 		.auto_allowed = c->mode == MODE_PASTA,
 		.eph_first = g->eph_first,
 		.eph_last = g->eph_last,

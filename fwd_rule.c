@@ -350,6 +350,8 @@ int fwd_rule_parse(const char *spec, const struct fwd_rule_ctx *ctx,
 	unsigned had = rules->count;
 	int rc;
 
+	if (ctx->ifname)
+		strncpy(s.base.ifname, ctx->ifname, IFNAMSIZ - 1);
 	rc = read_spec(&s);
 	if (!rc)
 		rc = add_spec(&s, rules);

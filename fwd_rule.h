@@ -57,6 +57,7 @@ enum { FWD_ERR_LEN = 512 };
 struct fwd_rule_ctx {
 	uint8_t proto;
 	bool addr_allowed;		/* address or interface; no: -T, -U */
+	const char *ifname;		/* to listen on; NULL: any */
 	bool auto_allowed;		/* pasta only */
 	uint16_t eph_first, eph_last;	/* ephemeral ports, left out of "all" */
 };

@@ -15,7 +15,7 @@ enum loop_kind {
 	LOOP_NONE,
 	LOOP_TAP,			/* the link's descriptor */
 	LOOP_TAP_LISTEN,		/* passt: UNIX socket that guests open */
-	LOOP_LISTEN_TCP,		/* index: listener */
+	LOOP_LISTEN_TCP,		/* index: listener, gen */
 	LOOP_TCP,			/* index: flow, gen: its generation */
 	LOOP_UDP,			/* index: UDP socket, gen */
 	LOOP_PING,			/* index: flow, gen */

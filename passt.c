@@ -33,6 +33,8 @@
 #include "netns.h"
 #include "pcap.h"
 #include "sock.h"
+#include "sock_ns.h"
+#include "splice.h"
 #include "stats.h"
 #include "tap.h"
 #include "tap_stream.h"
@@ -174,10 +176,12 @@ static void modules_init(const struct conf *c)
 	dhcpv6_init(c);
 	icmp_init(c);
 	udp_init(c);
+	splice_init();
 	tcp_init(c);
-	tcp_listen();
 	stats_start(c->stats_s);
 	loop_add_hook(tcp_run_queue);
+	loop_add_hook(splice_run_queue);
+	loop_add_hook(sock_ns_refill);
 	loop_add_hook(tap_flush);
 	loop_add_hook(flow_reap);
 }
@@ -199,7 +203,7 @@ int main(int argc, char **argv)
 	if (*c->pcap_file)
 		pcap_open(c->pcap_file);
 	sock_init(c);
-	listen_open(c);
+	listen_open(c, HOST);
 	loop_init();
 
 	isolate_user(c);
@@ -207,6 +211,7 @@ int main(int argc, char **argv)
 		netns_setup(c);
 		tun_fd = tun_open(c);
 		netns_configure(c);
+		listen_open(c, GUEST);
 	} else if (c->fd >= 0) {
 		tap_stream_use_fd(c->fd);
 	} else {

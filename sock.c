@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "sock_ns.h"
 #include "wire.h"
 
 #ifndef SO_PEEK_OFF
@@ -30,6 +31,7 @@ enum { SOCK_BACKLOG = 4096 };		/* the kernel clamps to somaxconn */
 static struct {
 	const struct conf *conf;
 	bool peek_off;
+	bool bindtodevice;
 } sock;
 
 static bool sock_probe_peek_off(int family)
@@ -45,17 +47,36 @@ static bool sock_probe_peek_off(int family)
 	return ok;
 }
 
+static bool sock_probe_bindtodevice(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok;
+
+	if (fd < 0)
+		return true;
+	ok = !setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2) ||
+	     errno != EPERM;
+	close(fd);
+	return ok;
+}
+
 void sock_init(const struct conf *c)
 {
 	sock.conf = c;
 	sock.peek_off = sock_probe_peek_off(AF_INET) &&
 			sock_probe_peek_off(AF_INET6);
+	sock.bindtodevice = sock_probe_bindtodevice();
 	debug("SO_PEEK_OFF for TCP: %s", sock.peek_off ? "yes" : "no");
 }
 
 bool sock_has_peek_off(void)
 {
 	return sock.peek_off;
+}
+
+bool sock_has_bindtodevice(void)
+{
+	return sock.bindtodevice;
 }
 
 unsigned sock_scope(void)
@@ -115,6 +136,38 @@ int sock_outbound(int type, int proto, const struct addr *peer,
 	return fd;
 }
 
+/* A non-blocking socket, here or in the guest's namespace */
+static int sock_new(int type, bool in_ns, enum family f)
+{
+	int fd;
+
+	if (in_ns)
+		return sock_ns_get(type, f);
+	fd = socket(f == V4 ? AF_INET : AF_INET6,
+		    type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+int sock_splice(int type, bool in_ns, enum family f, uint16_t our_port)
+{
+	struct addr any = f == V4 ? addr_v4(0) : (struct addr){ { 0 } };
+	int fd = sock_new(type, in_ns, f), rc = 0;
+
+	if (fd < 0)
+		return fd;
+	if (type == SOCK_STREAM)
+		rc = sock_set_stream(fd);
+	if (!rc && f == V6)
+		rc = sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (!rc && our_port)
+		rc = sock_bind(fd, &any, our_port);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
 int sock_connect(int fd, const struct addr *peer, uint16_t port)
 {
 	union sockaddr_any sa;
@@ -123,19 +176,25 @@ int sock_connect(int fd, const struct addr *peer, uint16_t port)
 	return connect(fd, &sa.sa, len) ? -errno : 0;
 }
 
-static int sock_listen_on(const struct fwd_rule *r, uint16_t port,
-			  const struct addr *a, bool v6only)
+/* Where a rule's socket is opened */
+struct listen_at {
+	uint16_t port;
+	bool in_ns;
+	bool v6only;
+};
+
+static int sock_listen_on(const struct fwd_rule *r, const struct addr *a,
+			  const struct listen_at *at)
 {
 	bool tcp = r->proto == PROTO_TCP, v4 = addr_is_v4(a);
 	int fd, rc = 0;
 
-	fd = socket(v4 ? AF_INET : AF_INET6,
-		    (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK |
-		    SOCK_CLOEXEC, 0);
+	fd = sock_new(tcp ? SOCK_STREAM : SOCK_DGRAM, at->in_ns,
+		      addr_family(a));
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (!v4)
-		rc = sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, v6only);
+		rc = sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, at->v6only);
 	if (!rc && tcp)
 		rc = sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!rc && tcp)
@@ -148,7 +207,7 @@ static int sock_listen_on(const struct fwd_rule *r, uint16_t port,
 		       (socklen_t)strlen(r->ifname)))
 		rc = -errno;
 	if (!rc)
-		rc = sock_bind(fd, a, port);
+		rc = sock_bind(fd, a, at->port);
 	if (!rc && tcp && listen(fd, SOCK_BACKLOG))
 		rc = -errno;
 	if (rc) {
@@ -158,18 +217,20 @@ static int sock_listen_on(const struct fwd_rule *r, uint16_t port,
 	return fd;
 }
 
-int sock_listen(const struct fwd_rule *r, uint16_t port)
+int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns)
 {
 	const struct addr any4 = addr_v4(0), any6 = { { 0 } };
+	struct listen_at at = { .port = port, .in_ns = in_ns, .v6only = true };
 	int fd;
 
 	if (!(r->flags & FWD_DUAL))
-		return sock_listen_on(r, port, &r->listen, true);
+		return sock_listen_on(r, &r->listen, &at);
 	if (!sock.conf->fam[V6].enabled)
-		return sock_listen_on(r, port, &any4, false);
-	fd = sock_listen_on(r, port, &any6, !sock.conf->fam[V4].enabled);
+		return sock_listen_on(r, &any4, &at);
+	at.v6only = !sock.conf->fam[V4].enabled;
+	fd = sock_listen_on(r, &any6, &at);
 	if (fd == -EAFNOSUPPORT)
-		fd = sock_listen_on(r, port, &any4, false);
+		fd = sock_listen_on(r, &any4, &at);
 	return fd;
 }
 

@@ -729,31 +729,36 @@ static void udp_event(struct loop_ref ref, uint32_t events)
 	loop_mod(s->fd, EPOLLIN | EPOLLET, ref);
 }
 
+/* Adopt a listener's socket */
+static int udp_listen(uint32_t index)
+{
+	const struct listener *l = listen_at(index);
+	struct udp_sock *s = udp_sock_alloc();
+	union sockaddr_any sa;
+	socklen_t len = sizeof(sa);
+	int rc;
+
+	if (!s)
+		return -ENFILE;
+	s->fd = l->fd;
+	s->rule = l->rule;
+	s->port = l->port;
+	s->v6 = !getsockname(l->fd, &sa.sa, &len) &&
+		sa.sa.sa_family == AF_INET6;
+	rc = udp_sock_watch(s);
+	if (rc) {
+		s->fd = -1;
+		udp_sock_recycle(s);
+	}
+	return rc;
+}
+
 void udp_init(const struct conf *c)
 {
+	const struct listen_user user = { .opened = udp_listen };
+
 	udp.conf = c;
 	loop_set_handler(LOOP_UDP, udp_event);
 	timer_set_handler(TIMER_UDP, udp_timer);
-	for (uint32_t i = 0; i < listen_count(); i++) {
-		const struct listener *l = listen_at(i);
-		struct udp_sock *s;
-		union sockaddr_any sa;
-		socklen_t len = sizeof(sa);
-		int rc;
-
-		if (l->rule->proto != PROTO_UDP)
-			continue;
-		s = udp_sock_alloc();
-		if (!s)
-			die("Too many UDP ports");
-		s->fd = l->fd;
-		s->rule = l->rule;
-		s->port = l->port;
-		s->v6 = !getsockname(l->fd, &sa.sa, &len) &&
-			sa.sa.sa_family == AF_INET6;
-		rc = udp_sock_watch(s);
-		if (rc)
-			die("Couldn't watch UDP port %u: %s", l->port,
-			    strerror(-rc));
-	}
+	listen_attach(PROTO_UDP, &user);
 }
