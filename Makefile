@@ -51,6 +51,7 @@ SRCS	+= parse.c
 SRCS	+= passt.c
 SRCS	+= pasta.c
 SRCS	+= pcap.c
+SRCS	+= portscan.c
 SRCS	+= rdwr.c
 SRCS	+= sock.c
 SRCS	+= sock_ns.c
@@ -67,6 +68,7 @@ SRCS	+= tcp_timer.c
 SRCS	+= tcp_window.c
 SRCS	+= timer.c
 SRCS	+= udp.c
+SRCS	+= udp_splice.c
 SRCS	+= util.c
 
 WARN	= -Wall -Wextra -Wshadow -Wcast-qual -Wwrite-strings \

@@ -11,7 +11,7 @@
 
 /* What this version can do; see also not_yet[] in conf_opts.c */
 enum {
-	CONF_HAVE_AUTO = 0,	/* -t, -u, -T, -U auto: asked for, or default */
+	CONF_HAVE_AUTO = 1,	/* -t, -u, -T, -U auto: asked for, or default */
 };
 
 enum conf_dir { DIR_IN, DIR_OUT, DIRS };	/* fwd_in, fwd_out */

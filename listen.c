@@ -29,6 +29,7 @@ static struct {
 	uint32_t high, free_head;	/* indices + 1, 0: none */
 	struct listen_user user[LISTEN_PROTOS];
 	uint32_t by_port[FLOW_SIDES][LISTEN_PROTOS][LISTEN_PORTS];
+	uint16_t outbound[LISTEN_PORTS];	/* UDP sockets of ours */
 	struct listener entry[LISTEN_MAX];
 } listeners;
 
@@ -162,15 +163,16 @@ void listen_attach(uint8_t proto, const struct listen_user *user)
 {
 	listeners.user[proto_index(proto)] = *user;
 	for (uint32_t i = 0; i < listeners.high; i++) {
-		const struct listener *l = &listeners.entry[i];
+		struct listener *l = &listeners.entry[i];
 		int rc;
 
 		if (l->fd < 0 || l->rule->proto != proto)
 			continue;
 		rc = user->opened(i);
-		if (rc)
+		if (rc < 0)
 			die("Couldn't watch %s port %u: %s",
 			    listen_proto(l->rule), l->port, strerror(-rc));
+		l->user = (uint32_t)rc;
 	}
 }
 
@@ -197,10 +199,11 @@ int listen_add(const struct fwd_rule *r, enum flow_side_name side,
 	if (rc < 0)
 		return rc;
 	rc = user->opened((uint32_t)index);
-	if (rc) {
+	if (rc < 0) {
 		listen_close(&listeners.entry[index]);
 		return rc;
 	}
+	listeners.entry[index].user = (uint32_t)rc;
 	return index;
 }
 
@@ -231,6 +234,8 @@ bool listen_is_ours(enum flow_side_name side, uint8_t proto,
 {
 	uint32_t at = *listen_chain(side, proto, port);
 
+	if (side == HOST && proto == PROTO_UDP && listeners.outbound[port])
+		return true;
 	while (at) {
 		const struct listener *l = &listeners.entry[at - 1];
 
@@ -239,6 +244,12 @@ bool listen_is_ours(enum flow_side_name side, uint8_t proto,
 		at = l->next;
 	}
 	return false;
+}
+
+void listen_note_outbound(uint16_t port, bool bound)
+{
+	listeners.outbound[port] = (uint16_t)(listeners.outbound[port] +
+					      (bound ? 1 : -1));
 }
 
 const struct listener *listen_at(uint32_t index)

@@ -14,6 +14,7 @@ struct listener {
 	uint16_t port;
 	uint16_t gen;			/* counts uses of this entry */
 	uint8_t side;			/* HOST: -t, -u; GUEST: -T, -U */
+	uint32_t user;			/* whatever its user goes by */
 	uint32_t next;			/* others of this port; free list */
 };
 
@@ -24,8 +25,8 @@ struct listener {
 void listen_open(const struct conf *c, enum flow_side_name side);
 
 /* Who is told of the listeners of a protocol, by index: of all that are there
- * already, and of those that come and go later. opened: 0, or -errno, which
- * closes it again.
+ * already, and of those that come and go later. opened: what to keep in the
+ * listener's `user`, or -errno, which closes it again.
  */
 struct listen_user {
 	int (*opened)(uint32_t index);
@@ -40,9 +41,14 @@ void listen_remove(uint32_t index);
 /* Index of a rule's listener at that port, or -1 */
 int listen_find(const struct fwd_rule *r, enum flow_side_name side,
 		uint16_t port);
-/* Is a socket with this address and port, listening on that side, ours? */
+/* Is a socket bound to this address and port on that side ours? */
 bool listen_is_ours(enum flow_side_name side, uint8_t proto,
 		    const struct addr *a, uint16_t port);
+
+/* An outbound UDP socket on the host is bound to that port, or no longer: what it
+ * receives is not for a service
+ */
+void listen_note_outbound(uint16_t port, bool bound);
 
 /* A listener by its index, which is stable; NULL if its generation has gone */
 const struct listener *listen_at(uint32_t index);

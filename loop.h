@@ -20,6 +20,7 @@ enum loop_kind {
 	LOOP_UDP,			/* index: UDP socket, gen */
 	LOOP_PING,			/* index: flow, gen */
 	LOOP_SPLICE,			/* index: flow, gen, side */
+	LOOP_UDP_SPLICE,		/* index: flow, gen */
 	LOOP_NETNS,			/* the namespace may be gone */
 	LOOP_SIGNAL,
 	LOOP_NETLINK,

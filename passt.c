@@ -32,6 +32,7 @@
 #include "ndp.h"
 #include "netns.h"
 #include "pcap.h"
+#include "portscan.h"
 #include "sock.h"
 #include "sock_ns.h"
 #include "splice.h"
@@ -212,6 +213,7 @@ int main(int argc, char **argv)
 		tun_fd = tun_open(c);
 		netns_configure(c);
 		listen_open(c, GUEST);
+		portscan_open(c);
 	} else if (c->fd >= 0) {
 		tap_stream_use_fd(c->fd);
 	} else {
@@ -224,6 +226,7 @@ int main(int argc, char **argv)
 	if (c->mode == MODE_PASTA) {
 		netns_watch(c);
 		tap_tun_start(tun_fd);
+		portscan_start();
 	} else {
 		tap_stream_start(c->one_off);
 	}

@@ -243,6 +243,30 @@ struct addr sock_local(int fd, uint16_t *ret_port)
 	return addr_from_sockaddr(&sa, ret_port);
 }
 
+unsigned sock_send_batch(int fd, struct mmsghdr *mm, unsigned n,
+			 int *ret_error)
+{
+	bool retried = false;
+	unsigned done = 0;
+
+	*ret_error = 0;
+	while (done < n) {
+		int rc = sendmmsg(fd, mm + done, n - done,
+				  MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (rc > 0) {
+			done += (unsigned)rc;
+			retried = false;
+		} else if (errno == EAGAIN || (errno != EINTR && retried)) {
+			*ret_error = errno;
+			break;
+		} else {
+			retried = errno != EINTR;
+		}
+	}
+	return done;
+}
+
 int sock_error(int fd)
 {
 	socklen_t len = sizeof(int);

@@ -43,6 +43,13 @@ int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns);
 /* Local or remote address of a socket */
 struct addr sock_local(int fd, uint16_t *ret_port);
 
+/* sendmmsg() that gets past the error of an earlier datagram, which is returned
+ * instead of sending. How many it sent; errno value of what stopped it, or 0.
+ */
+struct mmsghdr;
+unsigned sock_send_batch(int fd, struct mmsghdr *mm, unsigned n,
+			 int *ret_error);
+
 /* Pending error of a socket, cleared: errno value, 0 if there is none */
 int sock_error(int fd);
 
