@@ -575,7 +575,6 @@ static void default_rules(struct conf *c, const struct conf_given *g)
 	static const char *const name[DIRS][FWD_PROTOS] = {
 		[DIR_IN] = { "-t", "-u" }, [DIR_OUT] = { "-T", "-U" },
 	};
-	bool missed = false;
 
 	if (c->mode != MODE_PASTA)
 		return;
@@ -584,19 +583,13 @@ static void default_rules(struct conf *c, const struct conf_given *g)
 			if (g->fwd[dir][p] || proto_off(c, p) ||
 			    (dir == DIR_OUT && c->no_splice))
 				continue;
-			if (CONF_HAVE_AUTO)
-				conf_opts_add_fwd(c, g, dir, p, name[dir][p],
-						  "auto");
-			else
-				missed = true;
+			conf_opts_add_fwd(c, g, dir, p, name[dir][p], "auto");
 		}
 	}
 	if (c->no_splice && c->fwd_out.count) {
 		warn("-T and -U have no effect with --no-splice");
 		c->fwd_out.count = 0;
 	}
-	if (missed)
-		info("This version doesn't forward ports by itself: -t and -u name them");
 }
 
 static void resolve_switches(struct conf *c)

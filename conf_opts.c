@@ -828,22 +828,6 @@ static bool asks_more_than_none(const struct call *k)
 	return !is_none(k);
 }
 
-/* Is "auto" one of the chunks? */
-static bool asks_auto(const struct call *k)
-{
-	const char *p = strchr(k->arg, '/');
-	size_t len;
-
-	if (k->c->mode != MODE_PASTA || CONF_HAVE_AUTO)
-		return false;
-	for (p = p ? p + 1 : k->arg; *p; p += len + (p[len] == ',')) {
-		len = strcspn(p, ",");
-		if (len == strlen("auto") && !strncmp(p, "auto", len))
-			return true;
-	}
-	return false;
-}
-
 static const struct {
 	const char *name;
 	bool (*refused)(const struct call *k);	/* NULL: with any value */
@@ -855,10 +839,6 @@ static const struct {
 	{ "migrate-exit",	NULL },
 	{ "migrate-no-linger",	NULL },
 	{ "splice-only",	NULL },
-	{ "tcp-ports",		asks_auto },
-	{ "udp-ports",		asks_auto },
-	{ "tcp-ns",		asks_auto },
-	{ "udp-ns",		asks_auto },
 };
 
 static void conf_check_supported(const struct call *k)

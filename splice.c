@@ -166,10 +166,9 @@ static int dir_drain(struct splice_conn *conn, unsigned from)
 	return 0;
 }
 
-/* As far as it goes. 1: more than its share is there, 0, or -errno */
-static int dir_pump(struct splice_conn *conn, unsigned from)
+/* Data as far as it goes. 1: more than its share is there, 0, or -errno */
+static int dir_move(struct splice_conn *conn, unsigned from)
 {
-	struct splice_dir *d = &conn->dir[from];
 	int filled = 1, drained = 1;
 
 	for (int i = 0; i < SPLICE_STEPS && (filled || drained); i++) {
@@ -180,14 +179,24 @@ static int dir_pump(struct splice_conn *conn, unsigned from)
 		if (drained < 0)
 			return drained;
 	}
-	if (!d->queued)
-		pipe_put(d);
-	if (d->eof && !d->queued && !d->shut) {
+	return filled || drained;
+}
+
+/* Data, then the end of the stream; likewise */
+static int dir_pump(struct splice_conn *conn, unsigned from)
+{
+	struct splice_dir *d = &conn->dir[from];
+	int rc = dir_move(conn, from);
+
+	if (d->queued)
+		return rc;
+	pipe_put(d);
+	if (rc >= 0 && d->eof && !d->shut) {
 		d->shut = true;
 		if (shutdown(conn->fd[!from], SHUT_WR))
 			return -errno;
 	}
-	return filled || drained;
+	return rc;
 }
 
 /* ---- Connections ---- */
@@ -223,7 +232,7 @@ static void splice_abort(struct flow *f, int error)
 	flow_debug(f, "reset: %s", strerror(error));
 	for (unsigned side = 0; side < FLOW_SIDES; side++) {
 		if (conn->connected)
-			dir_pump(conn, side);
+			dir_move(conn, side);
 	}
 	for (unsigned side = 0; side < FLOW_SIDES; side++)
 		sock_reset(&conn->fd[side]);
