@@ -810,12 +810,15 @@ static const struct opt options[] = {
   "  %eth0/80      one interface of the host only\n"
   "  0.0.0.0/80:192.0.2.9/80\n"
   "                an address behind the guest\n"
-  "default: none" },
+  "  auto          ports that somebody listens at in the\n"
+  "                namespace (pasta only)\n"
+  "default: pasta: auto, passt: none" },
 { "udp-ports", 'u', "SPEC", M_ALL, opt_ports, 0,
   "The same for UDP" },
 { "tcp-ns", 'T', "SPEC", M_PASTA, opt_ports, 0,
   "Forward TCP ports of the namespace's loopback to\n"
-  "the host's" },
+  "the host's\n"
+  "default: auto, with --no-splice none" },
 { "udp-ns", 'U', "SPEC", M_PASTA, opt_ports, 0,
   "The same for UDP" },
 };

@@ -71,6 +71,14 @@ struct fwd_rule_ctx {
 int fwd_rule_parse(const char *spec, const struct fwd_rule_ctx *ctx,
 		   struct fwd_rules *rules, char *ret_err);
 
+/* For kernels that can't bind to an interface: rules for any address of one, as
+ * rules for the loopback address of each enabled family. False if there is no
+ * room for all of them in *ret.
+ */
+bool fwd_rules_on_loopback(const struct fwd_rules *rules,
+			   const bool enabled[FAMILIES],
+			   struct fwd_rules *ret);
+
 /* "TCP [*]:80  =>  80 ", with %IF, target address, (best effort), (auto-scan) */
 enum { FWD_RULE_STRLEN = 256 };
 const char *fwd_rule_print(const struct fwd_rule *r, char *buf);

@@ -165,6 +165,23 @@ static int tun_open(const struct conf *c)
 	return fd;
 }
 
+/* -T, -U, before Linux 5.7: by address, as an interface can't be named */
+static void listen_at_loopback(struct conf *c)
+{
+	static struct fwd_rules by_addr;
+	const bool enabled[FAMILIES] = { c->fam[V4].enabled,
+					 c->fam[V6].enabled };
+
+	if (!c->fwd_out.count || sock_has_bindtodevice())
+		return;
+	warn("This kernel can't bind to interfaces: -T and -U listen at "
+	     "127.0.0.1 and ::1 only");
+	if (!fwd_rules_on_loopback(&c->fwd_out, enabled, &by_addr))
+		die("Too many rules for -T and -U (maximum %u)",
+		    FWD_RULES_MAX / 2);
+	c->fwd_out = by_addr;
+}
+
 static void modules_init(const struct conf *c)
 {
 	flow_init();
@@ -204,6 +221,7 @@ int main(int argc, char **argv)
 	if (*c->pcap_file)
 		pcap_open(c->pcap_file);
 	sock_init(c);
+	listen_at_loopback(c);
 	listen_open(c, HOST);
 	loop_init();
 

@@ -151,7 +151,7 @@ static void dump_socket(enum flow_side_name side, unsigned proto,
 
 /* One message of a dump: 1: there's more, 0: that was the last, -errno */
 static int dump_message(enum flow_side_name side, unsigned proto,
-			const struct nlmsghdr *nh)
+			struct nlmsghdr *nh)
 {
 	if (nh->nlmsg_type == NLMSG_DONE)
 		return 0;
@@ -168,7 +168,7 @@ static int dump_message(enum flow_side_name side, unsigned proto,
 static int dump_receive(enum flow_side_name side, unsigned proto)
 {
 	for (;;) {
-		const struct nlmsghdr *nh = (const void *)scan.rx;
+		struct nlmsghdr *nh = (void *)scan.rx;
 		ssize_t n = recv(scan.view[side].diag_fd, scan.rx,
 				 sizeof(scan.rx), MSG_DONTWAIT);
 		unsigned left = (unsigned)n;
