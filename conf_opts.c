@@ -810,8 +810,8 @@ static const struct opt options[] = {
   "  %eth0/80      one interface of the host only\n"
   "  0.0.0.0/80:192.0.2.9/80\n"
   "                an address behind the guest\n"
-  "  auto          ports that somebody listens at in the\n"
-  "                namespace (pasta only)\n"
+  "  auto          what somebody inside listens at\n"
+  "                (pasta only)\n"
   "default: pasta: auto, passt: none" },
 { "udp-ports", 'u', "SPEC", M_ALL, opt_ports, 0,
   "The same for UDP" },
