@@ -39,7 +39,7 @@
 
 enum {
 	SPLICE_PIPES	= 64,		/* empty ones that are kept */
-	SPLICE_PIPE_SIZE = 512 * 1024,
+	SPLICE_PIPE_SIZE = 256 * 1024,
 	SPLICE_CHUNK	= 1024 * 1024,	/* asked for; the pipe takes less */
 	SPLICE_COPY	= 4096,		/* fits in any empty pipe, atomically */
 	SPLICE_STEPS	= 16,		/* per direction and turn */
