@@ -575,23 +575,21 @@ static void default_rules(struct conf *c, const struct conf_given *g)
 	static const char *const name[DIRS][FWD_PROTOS] = {
 		[DIR_IN] = { "-t", "-u" }, [DIR_OUT] = { "-T", "-U" },
 	};
-	bool missed = false;
 
 	if (c->mode != MODE_PASTA)
 		return;
 	for (enum conf_dir dir = DIR_IN; dir < DIRS; dir++) {
 		for (enum conf_proto p = FWD_TCP; p < FWD_PROTOS; p++) {
-			if (g->fwd[dir][p] || proto_off(c, p))
+			if (g->fwd[dir][p] || proto_off(c, p) ||
+			    (dir == DIR_OUT && c->no_splice))
 				continue;
-			if (CONF_HAVE_AUTO)
-				conf_opts_add_fwd(c, g, dir, p, name[dir][p],
-						  "auto");
-			else
-				missed = true;
+			conf_opts_add_fwd(c, g, dir, p, name[dir][p], "auto");
 		}
 	}
-	if (missed)
-		info("This version doesn't forward ports by itself: -t and -u name them");
+	if (c->no_splice && c->fwd_out.count) {
+		warn("-T and -U have no effect with --no-splice");
+		c->fwd_out.count = 0;
+	}
 }
 
 static void resolve_switches(struct conf *c)

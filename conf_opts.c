@@ -810,14 +810,17 @@ static const struct opt options[] = {
   "  %eth0/80      one interface of the host only\n"
   "  0.0.0.0/80:192.0.2.9/80\n"
   "                an address behind the guest\n"
-  "default: none" },
+  "  auto          what somebody inside listens at\n"
+  "                (pasta only)\n"
+  "default: pasta: auto, passt: none" },
 { "udp-ports", 'u', "SPEC", M_ALL, opt_ports, 0,
   "The same for UDP" },
 { "tcp-ns", 'T', "SPEC", M_PASTA, opt_ports, 0,
   "Forward TCP ports of the namespace's loopback to\n"
-  "the host's: only none yet" },
+  "the host's\n"
+  "default: auto, with --no-splice none" },
 { "udp-ns", 'U', "SPEC", M_PASTA, opt_ports, 0,
-  "The same for UDP: only none yet" },
+  "The same for UDP" },
 };
 /* clang-format on */
 
@@ -826,22 +829,6 @@ static const struct opt options[] = {
 static bool asks_more_than_none(const struct call *k)
 {
 	return !is_none(k);
-}
-
-/* Is "auto" one of the chunks? */
-static bool asks_auto(const struct call *k)
-{
-	const char *p = strchr(k->arg, '/');
-	size_t len;
-
-	if (k->c->mode != MODE_PASTA || CONF_HAVE_AUTO)
-		return false;
-	for (p = p ? p + 1 : k->arg; *p; p += len + (p[len] == ',')) {
-		len = strcspn(p, ",");
-		if (len == strlen("auto") && !strncmp(p, "auto", len))
-			return true;
-	}
-	return false;
 }
 
 static const struct {
@@ -855,10 +842,6 @@ static const struct {
 	{ "migrate-exit",	NULL },
 	{ "migrate-no-linger",	NULL },
 	{ "splice-only",	NULL },
-	{ "tcp-ports",		asks_auto },
-	{ "udp-ports",		asks_auto },
-	{ "tcp-ns",		asks_more_than_none },
-	{ "udp-ns",		asks_more_than_none },
 };
 
 static void conf_check_supported(const struct call *k)
@@ -1050,6 +1033,7 @@ void conf_opts_add_fwd(struct conf *c, const struct conf_given *g,
 	struct fwd_rule_ctx ctx = {
 		.proto = proto_number[proto],
 		.addr_allowed = dir == DIR_IN,
+		.ifname = dir == DIR_OUT ? "lo" : NULL,
 		.auto_allowed = c->mode == MODE_PASTA,
 		.eph_first = g->eph_first,
 		.eph_last = g->eph_last,

@@ -9,11 +9,6 @@
 
 #include "conf_types.h"
 
-/* What this version can do; see also not_yet[] in conf_opts.c */
-enum {
-	CONF_HAVE_AUTO = 0,	/* -t, -u, -T, -U auto: asked for, or default */
-};
-
 enum conf_dir { DIR_IN, DIR_OUT, DIRS };	/* fwd_in, fwd_out */
 enum conf_proto { FWD_TCP, FWD_UDP, FWD_PROTOS };
 

@@ -5,6 +5,7 @@
 
 #include "addr.h"
 #include "icmp_types.h"
+#include "splice_types.h"
 #include "tcp_types.h"
 #include "udp_types.h"
 
@@ -14,6 +15,7 @@ enum flow_type {
 	FLOW_TCP,
 	FLOW_UDP,
 	FLOW_PING,
+	FLOW_SPLICE,
 	FLOW_DEAD,			/* freed at the end of this turn */
 	FLOW_TYPES,
 };
@@ -43,6 +45,7 @@ struct flow {
 		struct tcp_conn tcp;
 		struct udp_flow udp;
 		struct ping_flow ping;
+		struct splice_conn splice;
 	};
 };
 

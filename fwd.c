@@ -13,6 +13,11 @@
  *	other loopback, 0.0.0.0, or
  *	an address the guest uses	→ ours
  *	anything else			unchanged: the client's own address
+ *
+ * Loopback to loopback, namespace mode, past the link (spliced):
+ *	host's loopback, -t or -u without target	→ the guest's address,
+ *		or the same loopback address with --host-lo-to-ns-lo
+ *	namespace's loopback, -T or -U			→ the same on the host
  */
 #include "fwd.h"
 
@@ -120,4 +125,64 @@ bool fwd_map_in(const struct conf *c, const struct guest_addrs *seen,
 		return false;
 	*ret_guest = guest;
 	return true;
+}
+
+static uint16_t fwd_port(const struct fwd_rule *r, uint16_t port)
+{
+	return (uint16_t)(r->to + (port - r->first));
+}
+
+/* From the host's loopback into the namespace */
+static bool fwd_splice_in(const struct conf *c, const struct guest_addrs *seen,
+			  const struct fwd_rule *r,
+			  const struct flow_side *from,
+			  struct flow_side *ret_to)
+{
+	enum family f = addr_family(&from->peer);
+	const struct conf_family *cf = &c->fam[f];
+	struct flow_side to = { .peer_port = fwd_port(r, from->our_port) };
+
+	if (c->mode != MODE_PASTA || c->no_splice || !cf->enabled ||
+	    !addr_is_none(&r->target) || !addr_is_loopback(&from->peer) ||
+	    !addr_is_unicast(&from->our))
+		return false;
+	if (!c->host_lo_to_ns_lo)
+		to.peer = fwd_guest_addr(cf, seen, &from->peer);
+	else if (addr_is_loopback(&from->our))
+		to.peer = from->our;
+	else
+		to.peer = addr_loopback(f);
+	if (addr_is_none(&to.peer))
+		return false;
+	*ret_to = to;
+	return true;
+}
+
+/* From the namespace's loopback to the host's */
+static bool fwd_splice_out(const struct fwd_rule *r,
+			   const struct flow_side *from,
+			   struct flow_side *ret_to)
+{
+	if (!addr_is_loopback(&from->peer) || !addr_is_loopback(&from->our))
+		return false;
+	*ret_to = (struct flow_side){
+		.peer = from->our,
+		.peer_port = fwd_port(r, from->our_port),
+	};
+	return true;
+}
+
+enum fwd_path fwd_map_listener(const struct conf *c,
+			       const struct guest_addrs *seen,
+			       const struct fwd_rule *r,
+			       enum flow_side_name ini,
+			       const struct flow_side *from,
+			       struct flow_side *ret_to)
+{
+	if (ini == GUEST)
+		return fwd_splice_out(r, from, ret_to) ? FWD_SPLICE :
+							 FWD_REFUSE;
+	if (fwd_splice_in(c, seen, r, from, ret_to))
+		return FWD_SPLICE;
+	return fwd_map_in(c, seen, r, from, ret_to) ? FWD_TAP : FWD_REFUSE;
 }

@@ -24,6 +24,23 @@ bool fwd_map_in(const struct conf *c, const struct guest_addrs *seen,
 		const struct fwd_rule *r, const struct flow_side *host,
 		struct flow_side *ret_guest);
 
+/* What becomes of a flow that begins at a listener of rule r, on the host
+ * (ini HOST: -t, -u) or inside the namespace (GUEST: -T, -U). `from`: peer is
+ * the client, our is where it connected. FWD_TAP and FWD_SPLICE set *ret_to, the
+ * other side: for FWD_SPLICE, peer is where to connect, in the other network.
+ */
+enum fwd_path {
+	FWD_REFUSE,
+	FWD_TAP,			/* as frames */
+	FWD_SPLICE,			/* socket to socket */
+};
+enum fwd_path fwd_map_listener(const struct conf *c,
+			       const struct guest_addrs *seen,
+			       const struct fwd_rule *r,
+			       enum flow_side_name ini,
+			       const struct flow_side *from,
+			       struct flow_side *ret_to);
+
 /* The source that the guest sees for a client at `client`: itself, or one of
  * ours if the client's address means something else to the guest; none if there
  * is nothing to show.

@@ -350,12 +350,37 @@ int fwd_rule_parse(const char *spec, const struct fwd_rule_ctx *ctx,
 	unsigned had = rules->count;
 	int rc;
 
+	if (ctx->ifname)
+		strncpy(s.base.ifname, ctx->ifname, IFNAMSIZ - 1);
 	rc = read_spec(&s);
 	if (!rc)
 		rc = add_spec(&s, rules);
 	if (rc)
 		rules->count = had;
 	return rc;
+}
+
+bool fwd_rules_on_loopback(const struct fwd_rules *rules,
+			   const bool enabled[FAMILIES],
+			   struct fwd_rules *ret)
+{
+	ret->count = 0;
+	for (unsigned i = 0; i < rules->count; i++) {
+		for (enum family f = V4; f < FAMILIES; f++) {
+			struct fwd_rule *r = &ret->rule[ret->count];
+
+			if (!enabled[f])
+				continue;
+			if (ret->count == FWD_RULES_MAX)
+				return false;
+			*r = rules->rule[i];
+			r->listen = addr_loopback(f);
+			r->flags &= (uint8_t)~FWD_DUAL;
+			memset(r->ifname, 0, sizeof(r->ifname));
+			ret->count++;
+		}
+	}
+	return true;
 }
 
 /* "80" or "80-90" */

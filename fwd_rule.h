@@ -57,6 +57,7 @@ enum { FWD_ERR_LEN = 512 };
 struct fwd_rule_ctx {
 	uint8_t proto;
 	bool addr_allowed;		/* address or interface; no: -T, -U */
+	const char *ifname;		/* to listen on; NULL: any */
 	bool auto_allowed;		/* pasta only */
 	uint16_t eph_first, eph_last;	/* ephemeral ports, left out of "all" */
 };
@@ -69,6 +70,14 @@ struct fwd_rule_ctx {
  */
 int fwd_rule_parse(const char *spec, const struct fwd_rule_ctx *ctx,
 		   struct fwd_rules *rules, char *ret_err);
+
+/* For kernels that can't bind to an interface: rules for any address of one, as
+ * rules for the loopback address of each enabled family. False if there is no
+ * room for all of them in *ret.
+ */
+bool fwd_rules_on_loopback(const struct fwd_rules *rules,
+			   const bool enabled[FAMILIES],
+			   struct fwd_rules *ret);
 
 /* "TCP [*]:80  =>  80 ", with %IF, target address, (best effort), (auto-scan) */
 enum { FWD_RULE_STRLEN = 256 };

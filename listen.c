@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: listening sockets follow the forwarding rules
  *
- * Data: a static table, one entry for each rule and port. TCP listeners are
- * watched by tcp.c, UDP ones are adopted by udp.c.
+ * Data: a static table, one entry for each rule and port, and for each side,
+ * protocol and port the chain of its listeners. Whose they are once they are
+ * open (tcp.c, udp.c) is told by listen_attach().
+ *
+ * Flow: plain rules are opened at the start. Those of automatic rules come and
+ * go by listen_add() and listen_remove(), which portscan.c calls.
  */
 #include "listen.h"
 
@@ -11,27 +15,49 @@
 
 #include "log.h"
 #include "sock.h"
+#include "util.h"
 #include "wire.h"
 
-/* All ports of each protocol on a few addresses */
-enum { LISTEN_MAX = FWD_SOCKETS_MAX };
+/* All ports of each protocol on a few addresses, for each direction */
+enum {
+	LISTEN_MAX	= 2 * FWD_SOCKETS_MAX,
+	LISTEN_PROTOS	= 2,
+	LISTEN_PORTS	= UINT16_MAX + 1,
+};
 
 static struct {
-	uint32_t count;
+	uint32_t high, free_head;	/* indices + 1, 0: none */
+	struct listen_user user[LISTEN_PROTOS];
+	uint32_t by_port[FLOW_SIDES][LISTEN_PROTOS][LISTEN_PORTS];
+	uint16_t outbound[LISTEN_PORTS];	/* UDP sockets of ours */
 	struct listener entry[LISTEN_MAX];
 } listeners;
+
+static unsigned proto_index(uint8_t proto)
+{
+	return proto == PROTO_UDP;
+}
+
+static uint32_t *listen_chain(enum flow_side_name side, uint8_t proto,
+			      uint16_t port)
+{
+	return &listeners.by_port[side][proto_index(proto)][port];
+}
 
 static const char *listen_proto(const struct fwd_rule *r)
 {
 	return r->proto == PROTO_TCP ? "TCP" : "UDP";
 }
 
-static void listen_refused(const struct fwd_rule *r, uint16_t port, int rc)
+__attribute__((noreturn))
+static void listen_refused(const struct fwd_rule *r, enum flow_side_name side,
+			   uint16_t port, int rc)
 {
 	const char *where = r->flags & FWD_DUAL ? "*" : ADDR_STR(&r->listen);
 
-	err("Listen failed for HOST %s port %s%s%s/%u: %s", listen_proto(r),
-	    where, *r->ifname ? "%" : "", r->ifname, port, strerror(-rc));
+	err("Listen failed for %s %s port %s%s%s/%u: %s",
+	    side == HOST ? "HOST" : "SPLICE", listen_proto(r), where,
+	    *r->ifname ? "%" : "", r->ifname, port, strerror(-rc));
 	switch (rc) {
 	case -EACCES:
 		err("Ports below net.ipv4.ip_unprivileged_port_start need "
@@ -51,53 +77,190 @@ static void listen_refused(const struct fwd_rule *r, uint16_t port, int rc)
 	die("Couldn't listen on requested ports");
 }
 
-static void listen_rule(const struct fwd_rule *r)
+static struct listener *listen_alloc(void)
+{
+	struct listener *l;
+
+	if (listeners.free_head) {
+		l = &listeners.entry[listeners.free_head - 1];
+		listeners.free_head = l->next;
+	} else if (listeners.high < LISTEN_MAX) {
+		l = &listeners.entry[listeners.high++];
+	} else {
+		return NULL;
+	}
+	return l;
+}
+
+static void listen_recycle(struct listener *l)
+{
+	l->fd = -1;
+	l->gen++;
+	l->next = listeners.free_head;
+	listeners.free_head = (uint32_t)(l - listeners.entry) + 1;
+}
+
+/* Index of a new listener, which nobody has been told of; or -errno */
+static int listen_new(const struct fwd_rule *r, enum flow_side_name side,
+		      uint16_t port)
+{
+	uint32_t *chain = listen_chain(side, r->proto, port);
+	struct listener *l;
+	int fd;
+
+	l = listen_alloc();
+	if (!l)
+		return -ENFILE;
+	fd = sock_listen(r, port, side == GUEST);
+	if (fd < 0) {
+		listen_recycle(l);
+		return fd;
+	}
+	l->fd = fd;
+	l->rule = r;
+	l->port = port;
+	l->side = (uint8_t)side;
+	l->next = *chain;
+	*chain = (uint32_t)(l - listeners.entry) + 1;
+	return (int)(l - listeners.entry);
+}
+
+static void listen_rule(const struct fwd_rule *r, enum flow_side_name side)
 {
 	unsigned failed = 0, opened = 0;
 	int last_rc = 0;
 
 	for (unsigned port = r->first; port <= r->last; port++) {
-		int fd;
+		int rc = listen_new(r, side, (uint16_t)port);
 
-		if (listeners.count == LISTEN_MAX) {
-			last_rc = -ENFILE;
-			failed += r->last - port + 1U;
-			break;
-		}
-		fd = sock_listen(r, (uint16_t)port);
-		if (fd < 0 && !(r->flags & FWD_WEAK))
-			listen_refused(r, (uint16_t)port, fd);
-		if (fd < 0) {
+		if (rc < 0 && !(r->flags & FWD_WEAK))
+			listen_refused(r, side, (uint16_t)port, rc);
+		if (rc >= 0) {
+			opened++;
+		} else {
 			failed++;
-			last_rc = fd;
-			continue;
+			last_rc = rc;
 		}
-		opened++;
-		listeners.entry[listeners.count++] = (struct listener){
-			.fd = fd, .rule = r, .port = (uint16_t)port,
-		};
 	}
 	if (failed && !opened)
-		listen_refused(r, r->first, last_rc);
+		listen_refused(r, side, r->first, last_rc);
 	if (failed)
 		warn("Couldn't listen on %u of %u %s ports from %u to %u: %s",
 		     failed, failed + opened, listen_proto(r), r->first,
 		     r->last, strerror(-last_rc));
 }
 
-void listen_open(const struct conf *c)
+void listen_open(const struct conf *c, enum flow_side_name side)
 {
-	for (unsigned i = 0; i < c->fwd_in.count; i++)
-		listen_rule(&c->fwd_in.rule[i]);
+	const struct fwd_rules *rules = side == HOST ? &c->fwd_in : &c->fwd_out;
+
+	for (unsigned i = 0; i < rules->count; i++)
+		if (!(rules->rule[i].flags & FWD_AUTO))
+			listen_rule(&rules->rule[i], side);
 }
 
-uint32_t listen_count(void)
+void listen_attach(uint8_t proto, const struct listen_user *user)
 {
-	return listeners.count;
+	listeners.user[proto_index(proto)] = *user;
+	for (uint32_t i = 0; i < listeners.high; i++) {
+		struct listener *l = &listeners.entry[i];
+		int rc;
+
+		if (l->fd < 0 || l->rule->proto != proto)
+			continue;
+		rc = user->opened(i);
+		if (rc < 0)
+			die("Couldn't watch %s port %u: %s",
+			    listen_proto(l->rule), l->port, strerror(-rc));
+		l->user = (uint32_t)rc;
+	}
+}
+
+static void listen_close(struct listener *l)
+{
+	uint32_t *link = listen_chain(l->side, l->rule->proto, l->port);
+	uint32_t self = (uint32_t)(l - listeners.entry) + 1;
+
+	while (*link != self) {
+		assert(*link);
+		link = &listeners.entry[*link - 1].next;
+	}
+	*link = l->next;
+	close_fd(&l->fd);
+	listen_recycle(l);
+}
+
+int listen_add(const struct fwd_rule *r, enum flow_side_name side,
+	       uint16_t port)
+{
+	const struct listen_user *user = &listeners.user[proto_index(r->proto)];
+	int rc = listen_new(r, side, port), index = rc;
+
+	if (rc < 0)
+		return rc;
+	rc = user->opened((uint32_t)index);
+	if (rc < 0) {
+		listen_close(&listeners.entry[index]);
+		return rc;
+	}
+	listeners.entry[index].user = (uint32_t)rc;
+	return index;
+}
+
+void listen_remove(uint32_t index)
+{
+	struct listener *l = &listeners.entry[index];
+	const struct listen_user *user;
+
+	assert(index < listeners.high && l->fd >= 0);
+	user = &listeners.user[proto_index(l->rule->proto)];
+	if (user->closed)
+		user->closed(index);
+	listen_close(l);
+}
+
+int listen_find(const struct fwd_rule *r, enum flow_side_name side,
+		uint16_t port)
+{
+	uint32_t at = *listen_chain(side, r->proto, port);
+
+	while (at && listeners.entry[at - 1].rule != r)
+		at = listeners.entry[at - 1].next;
+	return (int)at - 1;
+}
+
+bool listen_is_ours(enum flow_side_name side, uint8_t proto,
+		    const struct addr *a, uint16_t port)
+{
+	uint32_t at = *listen_chain(side, proto, port);
+
+	if (side == HOST && proto == PROTO_UDP && listeners.outbound[port])
+		return true;
+	while (at) {
+		const struct listener *l = &listeners.entry[at - 1];
+
+		if (l->rule->flags & FWD_DUAL || addr_eq(&l->rule->listen, a))
+			return true;
+		at = l->next;
+	}
+	return false;
+}
+
+void listen_note_outbound(uint16_t port, bool bound)
+{
+	listeners.outbound[port] = (uint16_t)(listeners.outbound[port] +
+					      (bound ? 1 : -1));
 }
 
 const struct listener *listen_at(uint32_t index)
 {
-	assert(index < listeners.count);
+	assert(index < listeners.high);
 	return &listeners.entry[index];
+}
+
+const struct listener *listen_get(uint32_t index, uint16_t gen)
+{
+	const struct listener *l = &listeners.entry[index];
+
+	return index < listeners.high && l->fd >= 0 && l->gen == gen ? l : NULL;
 }

@@ -15,11 +15,12 @@ enum loop_kind {
 	LOOP_NONE,
 	LOOP_TAP,			/* the link's descriptor */
 	LOOP_TAP_LISTEN,		/* passt: UNIX socket that guests open */
-	LOOP_LISTEN_TCP,		/* index: listener */
+	LOOP_LISTEN_TCP,		/* index: listener, gen */
 	LOOP_TCP,			/* index: flow, gen: its generation */
 	LOOP_UDP,			/* index: UDP socket, gen */
 	LOOP_PING,			/* index: flow, gen */
 	LOOP_SPLICE,			/* index: flow, gen, side */
+	LOOP_UDP_SPLICE,		/* index: flow, gen */
 	LOOP_NETNS,			/* the namespace may be gone */
 	LOOP_SIGNAL,
 	LOOP_NETLINK,

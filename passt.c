@@ -32,7 +32,10 @@
 #include "ndp.h"
 #include "netns.h"
 #include "pcap.h"
+#include "portscan.h"
 #include "sock.h"
+#include "sock_ns.h"
+#include "splice.h"
 #include "stats.h"
 #include "tap.h"
 #include "tap_stream.h"
@@ -66,7 +69,7 @@ static void roof_undo(void)
 
 static bool roof_is_quiet(void)
 {
-	return !flow_count(FLOW_TCP);
+	return !flow_count(FLOW_TCP) && !flow_count(FLOW_SPLICE);
 }
 
 static void signal_event(struct loop_ref ref, uint32_t events)
@@ -173,6 +176,23 @@ static int tun_open(const struct conf *c)
 	return fd;
 }
 
+/* -T, -U, before Linux 5.7: by address, as an interface can't be named */
+static void listen_at_loopback(struct conf *c)
+{
+	static struct fwd_rules by_addr;
+	const bool enabled[FAMILIES] = { c->fam[V4].enabled,
+					 c->fam[V6].enabled };
+
+	if (!c->fwd_out.count || sock_has_bindtodevice())
+		return;
+	warn("This kernel can't bind to interfaces: -T and -U listen at "
+	     "127.0.0.1 and ::1 only");
+	if (!fwd_rules_on_loopback(&c->fwd_out, enabled, &by_addr))
+		die("Too many rules for -T and -U (maximum %u)",
+		    FWD_RULES_MAX / 2);
+	c->fwd_out = by_addr;
+}
+
 static void modules_init(const struct conf *c)
 {
 	flow_init();
@@ -185,10 +205,12 @@ static void modules_init(const struct conf *c)
 	dhcpv6_init(c);
 	icmp_init(c);
 	udp_init(c);
+	splice_init();
 	tcp_init(c);
-	tcp_listen();
 	stats_start(c->stats_s);
 	loop_add_hook(tcp_run_queue);
+	loop_add_hook(splice_run_queue);
+	loop_add_hook(sock_ns_refill);
 	loop_add_hook(tap_flush);
 	loop_add_hook(flow_reap);
 }
@@ -210,7 +232,8 @@ int main(int argc, char **argv)
 	if (*c->pcap_file)
 		pcap_open(c->pcap_file);
 	sock_init(c);
-	listen_open(c);
+	listen_at_loopback(c);
+	listen_open(c, HOST);
 	loop_init();
 
 	isolate_user(c);
@@ -218,6 +241,8 @@ int main(int argc, char **argv)
 		netns_setup(c);
 		tun_fd = tun_open(c);
 		netns_configure(c);
+		listen_open(c, GUEST);
+		portscan_open(c);
 	} else if (c->fd >= 0) {
 		tap_stream_use_fd(c->fd);
 	} else {
@@ -230,6 +255,7 @@ int main(int argc, char **argv)
 	if (c->mode == MODE_PASTA) {
 		netns_watch(c);
 		tap_tun_start(tun_fd);
+		portscan_start();
 	} else {
 		tap_stream_start(c->one_off);
 	}

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "sock_ns.h"
 #include "util.h"
 #include "wire.h"
 
@@ -32,6 +33,7 @@ static struct {
 	const struct conf *conf;
 	bool peek_off;
 	bool notsent_lowat;		/* the host limits unsent data */
+	bool bindtodevice;
 } sock;
 
 static bool sock_probe_peek_off(int family)
@@ -47,6 +49,19 @@ static bool sock_probe_peek_off(int family)
 	return ok;
 }
 
+static bool sock_probe_bindtodevice(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok;
+
+	if (fd < 0)
+		return true;
+	ok = !setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2) ||
+	     errno != EPERM;
+	close(fd);
+	return ok;
+}
+
 void sock_init(const struct conf *c)
 {
 	sock.conf = c;
@@ -55,12 +70,18 @@ void sock_init(const struct conf *c)
 	sock.notsent_lowat =
 		read_file_number("/proc/sys/net/ipv4/tcp_notsent_lowat",
 				 UINT32_MAX) != UINT32_MAX;
+	sock.bindtodevice = sock_probe_bindtodevice();
 	debug("SO_PEEK_OFF for TCP: %s", sock.peek_off ? "yes" : "no");
 }
 
 bool sock_has_peek_off(void)
 {
 	return sock.peek_off;
+}
+
+bool sock_has_bindtodevice(void)
+{
+	return sock.bindtodevice;
 }
 
 unsigned sock_scope(void)
@@ -125,6 +146,38 @@ int sock_outbound(int type, int proto, const struct addr *peer,
 	return fd;
 }
 
+/* A non-blocking socket, here or in the guest's namespace */
+static int sock_new(int type, bool in_ns, enum family f)
+{
+	int fd;
+
+	if (in_ns)
+		return sock_ns_get(type, f);
+	fd = socket(f == V4 ? AF_INET : AF_INET6,
+		    type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+int sock_splice(int type, bool in_ns, enum family f, uint16_t our_port)
+{
+	struct addr any = f == V4 ? addr_v4(0) : (struct addr){ { 0 } };
+	int fd = sock_new(type, in_ns, f), rc = 0;
+
+	if (fd < 0)
+		return fd;
+	if (type == SOCK_STREAM)
+		rc = sock_set_stream(fd);
+	if (!rc && f == V6)
+		rc = sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (!rc && our_port)
+		rc = sock_bind(fd, &any, our_port);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
 int sock_connect(int fd, const struct addr *peer, uint16_t port)
 {
 	union sockaddr_any sa;
@@ -133,19 +186,25 @@ int sock_connect(int fd, const struct addr *peer, uint16_t port)
 	return connect(fd, &sa.sa, len) ? -errno : 0;
 }
 
-static int sock_listen_on(const struct fwd_rule *r, uint16_t port,
-			  const struct addr *a, bool v6only)
+/* Where a rule's socket is opened */
+struct listen_at {
+	uint16_t port;
+	bool in_ns;
+	bool v6only;
+};
+
+static int sock_listen_on(const struct fwd_rule *r, const struct addr *a,
+			  const struct listen_at *at)
 {
 	bool tcp = r->proto == PROTO_TCP, v4 = addr_is_v4(a);
 	int fd, rc = 0;
 
-	fd = socket(v4 ? AF_INET : AF_INET6,
-		    (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK |
-		    SOCK_CLOEXEC, 0);
+	fd = sock_new(tcp ? SOCK_STREAM : SOCK_DGRAM, at->in_ns,
+		      addr_family(a));
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (!v4)
-		rc = sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, v6only);
+		rc = sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, at->v6only);
 	if (!rc && tcp)
 		rc = sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!rc && tcp)
@@ -158,7 +217,7 @@ static int sock_listen_on(const struct fwd_rule *r, uint16_t port,
 		       (socklen_t)strlen(r->ifname)))
 		rc = -errno;
 	if (!rc)
-		rc = sock_bind(fd, a, port);
+		rc = sock_bind(fd, a, at->port);
 	if (!rc && tcp && listen(fd, SOCK_BACKLOG))
 		rc = -errno;
 	if (rc) {
@@ -168,18 +227,20 @@ static int sock_listen_on(const struct fwd_rule *r, uint16_t port,
 	return fd;
 }
 
-int sock_listen(const struct fwd_rule *r, uint16_t port)
+int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns)
 {
 	const struct addr any4 = addr_v4(0), any6 = { { 0 } };
+	struct listen_at at = { .port = port, .in_ns = in_ns, .v6only = true };
 	int fd;
 
 	if (!(r->flags & FWD_DUAL))
-		return sock_listen_on(r, port, &r->listen, true);
+		return sock_listen_on(r, &r->listen, &at);
 	if (!sock.conf->fam[V6].enabled)
-		return sock_listen_on(r, port, &any4, false);
-	fd = sock_listen_on(r, port, &any6, !sock.conf->fam[V4].enabled);
+		return sock_listen_on(r, &any4, &at);
+	at.v6only = !sock.conf->fam[V4].enabled;
+	fd = sock_listen_on(r, &any6, &at);
 	if (fd == -EAFNOSUPPORT)
-		fd = sock_listen_on(r, port, &any4, false);
+		fd = sock_listen_on(r, &any4, &at);
 	return fd;
 }
 
@@ -190,6 +251,30 @@ struct addr sock_local(int fd, uint16_t *ret_port)
 
 	getsockname(fd, &sa.sa, &len);
 	return addr_from_sockaddr(&sa, ret_port);
+}
+
+unsigned sock_send_batch(int fd, struct mmsghdr *mm, unsigned n,
+			 int *ret_error)
+{
+	bool retried = false;
+	unsigned done = 0;
+
+	*ret_error = 0;
+	while (done < n) {
+		int rc = sendmmsg(fd, mm + done, n - done,
+				  MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (rc > 0) {
+			done += (unsigned)rc;
+			retried = false;
+		} else if (errno == EAGAIN || (errno != EINTR && retried)) {
+			*ret_error = errno;
+			break;
+		} else {
+			retried = errno != EINTR;
+		}
+	}
+	return done;
 }
 
 int sock_error(int fd)

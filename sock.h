@@ -12,6 +12,9 @@ void sock_init(const struct conf *c);
 /* SO_PEEK_OFF for TCP sockets (Linux 6.9 for IPv4, later for IPv6) */
 bool sock_has_peek_off(void);
 
+/* SO_BINDTODEVICE without privileges (Linux 5.7) */
+bool sock_has_bindtodevice(void);
+
 /* A socket that will talk to `peer`, bound to `our` (none: the kernel's
  * choice) and `our_port` (0: likewise), and to the configured interface.
  * Descriptor or -errno.
@@ -19,19 +22,33 @@ bool sock_has_peek_off(void);
 int sock_outbound(int type, int proto, const struct addr *peer,
 		  const struct addr *our, uint16_t our_port);
 
+/* The same on one of the two loopback interfaces' ends of a flow: inside the
+ * guest's namespace, or on the host. Bound to any address, and to our_port
+ * (0: the kernel's choice).
+ */
+int sock_splice(int type, bool in_ns, enum family f, uint16_t our_port);
+
 /* connect(); 0, -EINPROGRESS or other -errno */
 int sock_connect(int fd, const struct addr *peer, uint16_t port);
 
 /* Scope for link-local addresses: the template interface */
 unsigned sock_scope(void);
 
-/* A socket for one port of a rule: bound, and listening for TCP. 0 ports were
- * refused by the grammar. Descriptor or -errno.
+/* A socket for one port of a rule: bound, and listening for TCP; on the host, or
+ * inside the guest's namespace. 0 ports were refused by the grammar. Descriptor
+ * or -errno.
  */
-int sock_listen(const struct fwd_rule *r, uint16_t port);
+int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns);
 
 /* Local or remote address of a socket */
 struct addr sock_local(int fd, uint16_t *ret_port);
+
+/* sendmmsg() that gets past the error of an earlier datagram, which is returned
+ * instead of sending. How many it sent; errno value of what stopped it, or 0.
+ */
+struct mmsghdr;
+unsigned sock_send_batch(int fd, struct mmsghdr *mm, unsigned n,
+			 int *ret_error);
 
 /* Pending error of a socket, cleared: errno value, 0 if there is none */
 int sock_error(int fd);

@@ -6,6 +6,7 @@
 
 #include "flow.h"
 #include "input.h"
+#include "splice.h"
 #include "tap.h"
 #include "tcp.h"
 #include "timer.h"
@@ -23,6 +24,7 @@ static void stats_counters(void)
 	const struct input_counters *in = &input_counters;
 	const struct tcp_counters *t = &tcp_counters;
 	const struct udp_counters *u = &udp_counters;
+	const struct splice_counters *s = &splice_counters;
 
 	info("link: %" PRIu64 " frames, %" PRIu64 " bytes from the guest; %"
 	     PRIu64 " frames, %" PRIu64 " bytes to it, %" PRIu64 " not taken",
@@ -45,6 +47,10 @@ static void stats_counters(void)
 	     " flows made room",
 	     flow_count(FLOW_UDP), u->in_dgrams, u->out_dgrams, u->dropped,
 	     u->errors, u->evicted);
+	info("spliced: %u flows; %" PRIu64 " connections, %" PRIu64
+	     " refused, %" PRIu64 " reset, %" PRIu64 " bytes",
+	     flow_count(FLOW_SPLICE), s->opened, s->refused, s->resets,
+	     s->bytes);
 	info("ping: %u flows; %" PRIu64 " turns of the loop",
 	     flow_count(FLOW_PING), loop_turns());
 }
@@ -67,7 +73,7 @@ void stats_dump(void)
 		const struct flow *f = flow_at(i);
 
 		if (f->type == FLOW_TCP || f->type == FLOW_UDP ||
-		    f->type == FLOW_PING)
+		    f->type == FLOW_PING || f->type == FLOW_SPLICE)
 			info("flow %u: %s", i, FLOW_STR(f));
 	}
 	log_max = was;

@@ -32,6 +32,7 @@
 #include "icmp_err.h"
 #include "listen.h"
 #include "sock.h"
+#include "splice.h"
 #include "tcp_opt.h"
 #include "tcp_window.h"
 #include "util.h"
@@ -402,28 +403,29 @@ static bool tcp_is_free(const struct flow_side *guest)
 	return !f;
 }
 
-/* A connection of the host's to a forwarded port */
-static void tcp_accepted(const struct listener *l, int fd,
-			 const union sockaddr_any *sa)
+static void tcp_refused(int fd, const struct flow_side *from)
 {
-	struct flow_side host, guest;
+	debug("TCP connection from %s can't be forwarded",
+	      ENDPOINT_STR(&from->peer, from->peer_port));
+	sock_reset(&fd);
+}
+
+/* A connection of the host's, to be shown to the guest */
+static void tcp_open_guest(int fd, const struct flow_side *host,
+			   const struct flow_side *guest)
+{
 	struct flow *f;
 
-	host.peer = addr_from_sockaddr(sa, &host.peer_port);
-	host.our = sock_local(fd, &host.our_port);
-	f = tap_is_up() &&
-	    fwd_map_in(tcp.conf, &tap_guest, l->rule, &host, &guest) &&
-	    tcp_is_free(&guest) ? flow_alloc() : NULL;
+	f = tap_is_up() && tcp_is_free(guest) ?
+	    flow_alloc() : NULL;
 	if (!f) {
-		debug("TCP connection from %s can't be forwarded",
-		      ENDPOINT_STR(&host.peer, host.peer_port));
-		sock_reset(&fd);
+		tcp_refused(fd, host);
 		return;
 	}
 	f->proto = PROTO_TCP;
 	f->ini = HOST;
-	f->side[GUEST] = guest;
-	f->side[HOST] = host;
+	f->side[GUEST] = *guest;
+	f->side[HOST] = *host;
 	tcp_new_conn(f, fd);
 	f->tcp.forwarded = true;
 	tcp_sock_established(f);
@@ -435,6 +437,28 @@ static void tcp_accepted(const struct listener *l, int fd,
 	}
 	tcp_send_syn(f);
 	tcp_timer_syn_sent(f);
+}
+
+/* A connection to a forwarded port */
+static void tcp_accepted(const struct listener *l, int fd,
+			 const union sockaddr_any *sa)
+{
+	struct flow_side from, to;
+
+	from.peer = addr_from_sockaddr(sa, &from.peer_port);
+	from.our = sock_local(fd, &from.our_port);
+	switch (fwd_map_listener(tcp.conf, &tap_guest, l->rule, l->side, &from,
+				 &to)) {
+	case FWD_REFUSE:
+		tcp_refused(fd, &from);
+		break;
+	case FWD_TAP:
+		tcp_open_guest(fd, &from, &to);
+		break;
+	case FWD_SPLICE:
+		splice_accepted(fd, l->side, &from, &to);
+		break;
+	}
 }
 
 /* Out of descriptors: refuse one connection at a time with the spare one, so
@@ -459,9 +483,11 @@ static void tcp_refuse(const struct listener *l)
 
 static void tcp_accept(struct loop_ref ref, uint32_t events)
 {
-	const struct listener *l = listen_at(ref.index);
+	const struct listener *l = listen_get(ref.index, ref.gen);
 
 	(void)events;
+	if (!l)
+		return;
 	for (int i = 0; i < TCP_ACCEPT_BUDGET; i++) {
 		union sockaddr_any sa;
 		socklen_t len = sizeof(sa);
@@ -483,20 +509,13 @@ static void tcp_accept(struct loop_ref ref, uint32_t events)
 	loop_mod(l->fd, EPOLLIN | EPOLLET, ref);
 }
 
-void tcp_listen(void)
+static int tcp_listen(uint32_t index)
 {
-	for (uint32_t i = 0; i < listen_count(); i++) {
-		const struct listener *l = listen_at(i);
-		struct loop_ref ref = { .kind = LOOP_LISTEN_TCP, .index = i };
-		int rc;
+	const struct listener *l = listen_at(index);
+	struct loop_ref ref = { .kind = LOOP_LISTEN_TCP, .gen = l->gen,
+				.index = index };
 
-		if (l->rule->proto != PROTO_TCP)
-			continue;
-		rc = loop_add(l->fd, EPOLLIN | EPOLLET, ref);
-		if (rc)
-			die("Couldn't watch port %u: %s", l->port,
-			    strerror(-rc));
-	}
+	return loop_add(l->fd, EPOLLIN | EPOLLET, ref);
 }
 
 static void tcp_sock_event(struct loop_ref ref, uint32_t events)
@@ -554,10 +573,13 @@ void tcp_close_all(void)
 
 void tcp_init(const struct conf *c)
 {
+	const struct listen_user user = { .opened = tcp_listen };
+
 	tcp.conf = c;
 	random_bytes(&tcp.iss_salt, sizeof(tcp.iss_salt));
 	tcp.spare_fd = dup(loop_fd());
 	tcp_timer_init();
 	loop_set_handler(LOOP_TCP, tcp_sock_event);
 	loop_set_handler(LOOP_LISTEN_TCP, tcp_accept);
+	listen_attach(PROTO_TCP, &user);
 }

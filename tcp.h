@@ -9,9 +9,8 @@
 
 /* ---- For the rest of the program ---- */
 
+/* Watches the TCP listeners of listen.c, too */
 void tcp_init(const struct conf *c);
-/* Watch the TCP listeners of listen.c */
-void tcp_listen(void);
 /* A run of n >= 1 segments with the same addresses and ports */
 void tcp_input(const struct pkt *pkts, unsigned n);
 /* At our end: what the guest hadn't finished sending must not look finished */

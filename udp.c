@@ -11,6 +11,8 @@
  * one by fwd_map_out() → sendmmsg(). Host → guest: recvmmsg() → flow by the
  * host's side, or a new one: by rule on a listener, back to the socket's
  * endpoint on an outbound one (what a host's process would get) → frames.
+ * Loopback → loopback: listener → flow, which has a socket of its own on the
+ * other side of the namespace, see udp_splice.c.
  *
  * TTL, DSCP and ECN go along in control messages, both ways; on listeners, the
  * address that was talked to is the source of what is answered. Errors of the
@@ -35,6 +37,7 @@
 #include "icmp_err.h"
 #include "listen.h"
 #include "sock.h"
+#include "udp_splice.h"
 #include "util.h"
 #include "wire.h"
 
@@ -71,6 +74,7 @@ struct udp_sock {
 	bool v6;			/* socket's own family */
 	bool no_segment;		/* trains of datagrams were refused */
 	const struct fwd_rule *rule;	/* listener; NULL: outbound */
+	uint8_t side;			/* where it is: inside (GUEST), HOST */
 
 	/* Outbound only */
 	struct addr guest;
@@ -113,7 +117,7 @@ static struct udp_sock *udp_sock_alloc(void)
 		return NULL;
 	}
 	gen = (uint16_t)(s->gen + 1);
-	*s = (struct udp_sock){ .fd = -1, .gen = gen };
+	*s = (struct udp_sock){ .fd = -1, .gen = gen, .side = HOST };
 	return s;
 }
 
@@ -144,7 +148,9 @@ static int udp_sock_watch(struct udp_sock *s)
 	struct loop_ref ref = { .kind = LOOP_UDP, .gen = s->gen,
 				.index = (uint32_t)(s - udp.sock) };
 
-	udp_set(s->fd, SOL_UDP, UDP_GRO);
+	/* What may be spliced comes one by one, to be passed on as it is */
+	if (!s->rule || udp.conf->mode != MODE_PASTA)
+		udp_set(s->fd, SOL_UDP, UDP_GRO);
 	udp_set(s->fd, IPPROTO_IP, IP_RECVTOS);
 	udp_set(s->fd, IPPROTO_IP, IP_RECVTTL);
 	if (s->rule)
@@ -229,6 +235,7 @@ static struct udp_sock *udp_sock_get(const struct flow_side *guest,
 		if (!bind(s->fd, &sa.sa, len))
 			sock_local(s->fd, &s->port);
 	}
+	listen_note_outbound(s->port, true);
 	head = udp_sock_bucket(&s->guest, s->guest_port);
 	s->next = *head;
 	*head = (uint32_t)(s - udp.sock) + 1;
@@ -245,6 +252,7 @@ static void udp_sock_close(struct udp_sock *s)
 		link = &udp.sock[*link - 1].next;
 	}
 	*link = s->next;
+	listen_note_outbound(s->port, false);
 	close_fd(&s->fd);
 	udp_sock_recycle(s);
 }
@@ -256,6 +264,8 @@ static void udp_flow_end(struct flow *f)
 	struct udp_sock *s = udp_sock_of(f);
 
 	timer_cancel(&f->udp.timer);
+	if (f->udp.spliced)
+		udp_splice_close(f);
 	if (f->udp.prev)
 		flow_at(f->udp.prev - 1)->udp.next = f->udp.next;
 	else
@@ -305,11 +315,24 @@ static bool udp_evict(void)
 	return true;
 }
 
+/* Make it one of s' flows: idle from now on */
+static void udp_flow_start(struct flow *f, struct udp_sock *s)
+{
+	f->udp.sock = (uint32_t)(s - udp.sock);
+	f->udp.active = loop_now();
+	f->udp.next = s->first_flow;
+	if (s->first_flow)
+		flow_at(s->first_flow - 1)->udp.prev = flow_index(f) + 1;
+	s->first_flow = flow_index(f) + 1;
+	timer_set(&f->udp.timer, TIMER_UDP,
+		  mono_add(loop_now(), udp_idle_limit(f)));
+	flow_debug(f, "new");
+}
+
 static struct flow *udp_flow_new(const struct flow_side *guest,
 				 const struct flow_side *host,
 				 enum flow_side_name ini, struct udp_sock *s)
 {
-	uint32_t index = (uint32_t)(s - udp.sock);
 	struct flow *f = flow_alloc();
 
 	if (!f)
@@ -318,18 +341,46 @@ static struct flow *udp_flow_new(const struct flow_side *guest,
 	f->ini = (uint8_t)ini;
 	f->side[GUEST] = *guest;
 	f->side[HOST] = *host;
-	f->udp.sock = index;
-	f->udp.active = loop_now();
-	f->udp.next = s->first_flow;
-	if (s->first_flow)
-		flow_at(s->first_flow - 1)->udp.prev = flow_index(f) + 1;
-	s->first_flow = flow_index(f) + 1;
 	flow_activate(f, FLOW_UDP);
 	flow_hash(f, GUEST);
 	flow_hash(f, HOST);
-	timer_set(&f->udp.timer, TIMER_UDP,
-		  mono_add(loop_now(), udp_idle_limit(f)));
-	flow_debug(f, "new");
+	udp_flow_start(f, s);
+	return f;
+}
+
+/* From loopback to loopback. Only the listener's side is looked up. */
+static struct flow *udp_flow_splice(struct udp_sock *s,
+				    const struct flow_side *from,
+				    const struct flow_side *to)
+{
+	static struct log_limit limit;
+	struct flow *f = flow_alloc();
+	int rc;
+
+	if (!f) {
+		udp_evict();		/* room for the next one */
+		return NULL;
+	}
+	f->proto = PROTO_UDP;
+	f->ini = s->side;
+	f->side[s->side] = *from;
+	f->side[!s->side] = *to;
+	f->udp.spliced = true;
+	rc = udp_splice_open(f);
+	if (rc) {
+		if (log_allow(&limit, loop_now(), 1, NULL))
+			warn("UDP %s -> %s refused: %s",
+			     ENDPOINT_STR(&from->peer, from->peer_port),
+			     ENDPOINT_STR(&from->our, from->our_port),
+			     strerror(-rc));
+		flow_free(f);
+		if (rc == -EMFILE || rc == -ENFILE)
+			udp_evict();
+		return NULL;
+	}
+	flow_activate(f, FLOW_UDP);
+	flow_hash(f, s->side);
+	udp_flow_start(f, s);
 	return f;
 }
 
@@ -412,6 +463,29 @@ static void udp_cmsg(struct msghdr *msg, int level, int type, const void *data,
 	msg->msg_controllen += CMSG_SPACE(len);
 }
 
+/* On listeners: the source of what goes back to the client */
+static void udp_control_source(const struct flow *f, const struct udp_sock *s,
+			       struct msghdr *msg)
+{
+	const struct addr *our = &f->side[s->side].our;
+
+	if (!s->rule || addr_is_none(our))
+		return;
+	if (s->v6) {
+		struct in6_pktinfo pi = { .ipi6_ifindex = 0 };
+
+		memcpy(&pi.ipi6_addr, our->b, 16);
+		if (addr_is_linklocal(our) && !addr_is_v4(our))
+			pi.ipi6_ifindex = sock_scope();
+		udp_cmsg(msg, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
+	} else {
+		struct in_pktinfo pi = { .ipi_ifindex = 0 };
+
+		memcpy(&pi.ipi_spec_dst, addr_v4_bytes(our), 4);
+		udp_cmsg(msg, IPPROTO_IP, IP_PKTINFO, &pi, sizeof(pi));
+	}
+}
+
 /* TTL and TOS of the guest's datagram where they differ from the default, and on
  * listeners the source
  */
@@ -427,21 +501,7 @@ static void udp_control_out(const struct flow *f, const struct udp_sock *s,
 	if (tos)
 		udp_cmsg(msg, v4 ? IPPROTO_IP : IPPROTO_IPV6,
 			 v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos));
-	if (!s->rule || addr_is_none(&f->side[HOST].our))
-		return;
-	if (s->v6) {
-		struct in6_pktinfo pi = { .ipi6_ifindex = 0 };
-
-		memcpy(&pi.ipi6_addr, f->side[HOST].our.b, 16);
-		if (addr_is_linklocal(&f->side[HOST].our) && !v4)
-			pi.ipi6_ifindex = sock_scope();
-		udp_cmsg(msg, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
-	} else {
-		struct in_pktinfo pi = { .ipi_ifindex = 0 };
-
-		memcpy(&pi.ipi_spec_dst, addr_v4_bytes(&f->side[HOST].our), 4);
-		udp_cmsg(msg, IPPROTO_IP, IP_PKTINFO, &pi, sizeof(pi));
-	}
+	udp_control_source(f, s, msg);
 }
 
 /* The guest's UDP header, for an error that quotes its datagram */
@@ -523,37 +583,29 @@ static void udp_send_each(const struct flow *f, const struct msghdr *train,
 	}
 }
 
-/* Send all, getting past what an earlier datagram met: a pending error of the
- * socket is returned instead of sending
- */
 static void udp_out_flush(const struct flow *f, struct udp_out *out)
 {
 	struct udp_sock *s = udp_sock_of(f);
 	unsigned done = 0;
-	bool retried = false;
 
 	while (done < out->cnt) {
-		int rc = sendmmsg(s->fd, out->mm + done, out->cnt - done,
-				  MSG_DONTWAIT | MSG_NOSIGNAL);
+		int error;
+		unsigned sent = sock_send_batch(s->fd, out->mm + done,
+						out->cnt - done, &error);
 
-		if (rc > 0) {
-			for (int i = 0; i < rc; i++)
-				udp_counters.in_dgrams += out->dgrams[done++];
-			retried = false;
-		} else if (errno == EAGAIN) {
+		while (sent--)
+			udp_counters.in_dgrams += out->dgrams[done++];
+		if (error == EAGAIN) {
 			while (done < out->cnt)
 				udp_counters.dropped += out->dgrams[done++];
-		} else if (errno != EINTR && !retried) {
-			retried = true;
-		} else if (errno != EINTR) {
+		} else if (error) {
 			if (out->dgrams[done] > 1) {
 				s->no_segment = true;
 				udp_send_each(f, &out->mm[done].msg_hdr,
 					      out->seg[done]);
 			} else {
-				udp_refused(f, &out->mm[done].msg_hdr, errno);
+				udp_refused(f, &out->mm[done].msg_hdr, error);
 			}
-			retried = false;
 			done++;
 		}
 	}
@@ -625,6 +677,36 @@ static void udp_out_add(const struct flow *f, struct udp_out *out,
 	out->cnt++;
 }
 
+void udp_reply(struct flow *f, struct mmsghdr *mm, unsigned n)
+{
+	const struct flow_side *to = &f->side[f->ini];
+	const struct udp_sock *s = udp_sock_of(f);
+	union udp_control control = { .buf = { 0 } };
+	struct msghdr m = { .msg_control = &control };
+	union sockaddr_any sa;
+	unsigned done = 0;
+
+	f->udp.active = loop_now();
+	f->udp.replied = true;
+	m.msg_name = &sa;
+	m.msg_namelen = udp_sockaddr(s, &sa, &to->peer, to->peer_port);
+	udp_control_source(f, s, &m);
+	for (unsigned i = 0; i < n; i++) {
+		m.msg_iov = mm[i].msg_hdr.msg_iov;
+		m.msg_iovlen = mm[i].msg_hdr.msg_iovlen;
+		mm[i].msg_hdr = m;
+	}
+	while (done < n) {
+		int error;
+
+		done += sock_send_batch(s->fd, mm + done, n - done, &error);
+		if (error == EAGAIN)
+			break;
+		done += !!error;
+	}
+	udp_counters.dropped += n - done;
+}
+
 void udp_input(const struct pkt *pkts, unsigned n)
 {
 	static struct udp_out out;
@@ -636,7 +718,7 @@ void udp_input(const struct pkt *pkts, unsigned n)
 
 	if (!f)
 		f = udp_flow_from_guest(&guest);
-	if (!f) {
+	if (!f || f->udp.spliced) {
 		udp_counters.dropped += n;
 		return;
 	}
@@ -716,7 +798,8 @@ static void udp_control_in(struct msghdr *msg, struct udp_info *ret)
 static struct flow *udp_flow_from_host(struct udp_sock *s,
 				       const struct flow_side *host)
 {
-	struct flow *f = flow_lookup(HOST, PROTO_UDP, host), *old;
+	struct flow *f = flow_lookup(s->side, PROTO_UDP, host), *old;
+	enum fwd_path path = FWD_TAP;
 	struct flow_side guest;
 
 	if (f && udp_sock_of(f) == s)
@@ -724,7 +807,11 @@ static struct flow *udp_flow_from_host(struct udp_sock *s,
 	if (f)
 		return NULL;
 	if (s->rule) {
-		if (!fwd_map_in(udp.conf, &tap_guest, s->rule, host, &guest))
+		path = fwd_map_listener(udp.conf, &tap_guest, s->rule, s->side,
+					host, &guest);
+		if (path == FWD_SPLICE)
+			return udp_flow_splice(s, host, &guest);
+		if (path == FWD_REFUSE)
 			return NULL;
 	} else {
 		guest.peer = s->guest;
@@ -793,6 +880,10 @@ static void udp_to_guest(struct udp_sock *s, struct msghdr *msg,
 		return;
 	}
 	f->udp.active = loop_now();
+	if (f->udp.spliced) {
+		udp_splice_send(f, data, len);
+		return;
+	}
 	f->udp.replied = f->udp.replied || f->ini == GUEST;
 	ip.src = f->side[GUEST].our;
 	ip.dst = f->side[GUEST].peer;
@@ -824,9 +915,10 @@ static bool udp_recv(struct udp_sock *s)
 	for (int i = 0; i < n; i++) {
 		/* Making room for a flow may have taken the socket itself */
 		if (s->fd < 0 || s->gen != gen)
-			return false;
+			break;
 		udp_to_guest(s, &mm[i].msg_hdr, udp.buf[i], mm[i].msg_len);
 	}
+	udp_splice_flush();
 	return n == UDP_BATCH || (n < 0 && errno != EAGAIN);
 }
 
@@ -842,7 +934,8 @@ static void udp_errors(struct udp_sock *s)
 		struct flow *f = flow_lookup(HOST, PROTO_UDP, &host);
 
 		udp_counters.errors++;
-		if (f && udp_sock_of(f) == s && e.error)
+		if (f && udp_sock_of(f) == s && !f->udp.spliced &&
+		    e.error)
 			udp_send_err(f, &e);
 	}
 }
@@ -864,31 +957,50 @@ static void udp_event(struct loop_ref ref, uint32_t events)
 	loop_mod(s->fd, EPOLLIN | EPOLLET, ref);
 }
 
+/* Adopt a listener's socket */
+static int udp_listen(uint32_t index)
+{
+	const struct listener *l = listen_at(index);
+	struct udp_sock *s = udp_sock_alloc();
+	union sockaddr_any sa;
+	socklen_t len = sizeof(sa);
+	int rc;
+
+	if (!s)
+		return -ENFILE;
+	s->fd = l->fd;
+	s->rule = l->rule;
+	s->side = l->side;
+	s->port = l->port;
+	s->v6 = !getsockname(l->fd, &sa.sa, &len) &&
+		sa.sa.sa_family == AF_INET6;
+	rc = udp_sock_watch(s);
+	if (rc) {
+		s->fd = -1;
+		udp_sock_recycle(s);
+		return rc;
+	}
+	return (int)(s - udp.sock);
+}
+
+static void udp_unlisten(uint32_t index)
+{
+	struct udp_sock *s = &udp.sock[listen_at(index)->user];
+
+	while (s->first_flow)
+		udp_flow_end(flow_at(s->first_flow - 1));
+	s->fd = -1;			/* the listener's, to be closed there */
+	udp_sock_recycle(s);
+}
+
 void udp_init(const struct conf *c)
 {
+	const struct listen_user user = { .opened = udp_listen,
+					  .closed = udp_unlisten };
+
 	udp.conf = c;
 	loop_set_handler(LOOP_UDP, udp_event);
 	timer_set_handler(TIMER_UDP, udp_timer);
-	for (uint32_t i = 0; i < listen_count(); i++) {
-		const struct listener *l = listen_at(i);
-		struct udp_sock *s;
-		union sockaddr_any sa;
-		socklen_t len = sizeof(sa);
-		int rc;
-
-		if (l->rule->proto != PROTO_UDP)
-			continue;
-		s = udp_sock_alloc();
-		if (!s)
-			die("Too many UDP ports");
-		s->fd = l->fd;
-		s->rule = l->rule;
-		s->port = l->port;
-		s->v6 = !getsockname(l->fd, &sa.sa, &len) &&
-			sa.sa.sa_family == AF_INET6;
-		rc = udp_sock_watch(s);
-		if (rc)
-			die("Couldn't watch UDP port %u: %s", l->port,
-			    strerror(-rc));
-	}
+	udp_splice_init();
+	listen_attach(PROTO_UDP, &user);
 }

@@ -350,8 +350,84 @@ static void inbound_rules(void)
 	       "[ff02::fb]:80 from [2001:db8:9::7]:50000", "  IPv6");
 }
 
+/* What becomes of a flow at a listener: "splice ", "tap " and where it goes */
+static const char *at(const struct fwd_rule *r, enum flow_side_name ini,
+		      const char *src, const char *dst)
+{
+	struct flow_side from = { .peer = A(src), .peer_port = 50000,
+				  .our = A(dst), .our_port = 8081 };
+	struct flow_side to;
+	static char s[128];
+
+	memset(&to, 0xa5, sizeof(to));
+	switch (fwd_map_listener(&conf, &seen, r, ini, &from, &to)) {
+	case FWD_REFUSE:
+		return to.our_port == 0xa5a5 ? "no" : "no, but *ret is changed";
+	case FWD_TAP:
+		return "tap";
+	case FWD_SPLICE:
+		sprintf(s, "splice %s", ENDPOINT_STR(&to.peer, to.peer_port));
+		return s;
+	}
+	return "?";
+}
+
+/* interfaces: 8.6 */
+static void spliced(void)
+{
+	struct fwd_rule r = plain;
+
+	defaults();
+	is_str(at(&r, HOST, "127.0.0.1", "127.0.0.1"), "tap",
+	       "loopback, for a virtual machine");
+	conf.mode = MODE_PASTA;
+	is_str(at(&r, HOST, "127.0.0.1", "127.0.0.1"), "splice 192.0.2.15:81",
+	       "loopback, for a namespace: to its address");
+	is_str(at(&r, HOST, "127.0.0.5", "127.9.9.9"), "splice 192.0.2.15:81",
+	       "  any loopback");
+	is_str(at(&r, HOST, "::1", "::1"), "splice [2001:db8:1::15]:81",
+	       "  IPv6");
+	is_str(at(&r, HOST, "198.51.100.7", "192.0.2.15"), "tap",
+	       "other clients: by the link");
+	is_str(at(&r, HOST, "127.0.0.1", "224.0.0.1"), "tap", "multicast, too");
+	seen.v4 = A("192.0.2.99");
+	is_str(at(&r, HOST, "127.0.0.1", "127.0.0.1"), "splice 192.0.2.99:81",
+	       "to the address that the guest uses");
+	conf.fam[V6].guest = seen.v6 = A("");
+	seen.v6_ll = A("fe80::99");
+	is_str(at(&r, HOST, "::1", "::1"), "tap",
+	       "  only a link-local one: by the link");
+
+	defaults();
+	conf.mode = MODE_PASTA;
+	conf.host_lo_to_ns_lo = true;
+	is_str(at(&r, HOST, "127.0.0.1", "127.0.0.7"), "splice 127.0.0.7:81",
+	       "--host-lo-to-ns-lo: the same loopback address");
+	is_str(at(&r, HOST, "::1", "::1"), "splice [::1]:81", "  IPv6");
+	is_str(at(&r, HOST, "127.0.0.1", "192.0.2.15"), "splice 127.0.0.1:81",
+	       "  from loopback to another one");
+	conf.host_lo_to_ns_lo = false;
+	r.target = A("192.0.2.77");
+	is_str(at(&r, HOST, "127.0.0.1", "127.0.0.1"), "tap",
+	       "a rule with a target: by the link");
+	r.target = A("");
+	conf.no_splice = true;
+	is_str(at(&r, HOST, "127.0.0.1", "127.0.0.1"), "tap", "--no-splice");
+
+	is_str(at(&r, GUEST, "127.0.0.1", "127.0.0.1"), "splice 127.0.0.1:81",
+	       "from the namespace: the host's loopback");
+	is_str(at(&r, GUEST, "127.0.0.1", "127.0.0.53"), "splice 127.0.0.53:81",
+	       "  the same address");
+	is_str(at(&r, GUEST, "::1", "::1"), "splice [::1]:81", "  IPv6");
+	is_str(at(&r, GUEST, "127.0.0.1", "192.0.2.15"), "no",
+	       "  not at other addresses");
+	is_str(at(&r, GUEST, "192.0.2.15", "127.0.0.1"), "no",
+	       "  nor from them");
+}
+
 int main(void)
 {
+	spliced();
 	outbound();
 	outbound_options();
 	dns();

@@ -384,8 +384,32 @@ static void test_long(void)
 	ok(strlen(error) < FWD_ERR_LEN, "is told in one line");
 }
 
+/* Kernels that can't bind to an interface: -T and -U by address */
+static void test_loopback(void)
+{
+	const struct fwd_rule_ctx ctx = { .proto = PROTO_TCP, .ifname = "lo" };
+	const bool both[FAMILIES] = { true, true }, v6[FAMILIES] = { [V6] = true };
+	static struct fwd_rules named;
+
+	is_str(result("80:81,90", &ctx),
+	       "TCP [*]%lo:80  =>  81 ; TCP [*]%lo:90  =>  90 ",
+	       "rules of an interface");
+	named = rules;
+	ok(fwd_rules_on_loopback(&named, both, &rules), "by address");
+	is_str(print_all(),
+	       "TCP [127.0.0.1]:80  =>  81 ; TCP [::1]:80  =>  81 ; "
+	       "TCP [127.0.0.1]:90  =>  90 ; TCP [::1]:90  =>  90 ",
+	       "  both families");
+	ok(fwd_rules_on_loopback(&named, v6, &rules), "  one");
+	is_str(print_all(), "TCP [::1]:80  =>  81 ; TCP [::1]:90  =>  90 ",
+	       "  of them");
+	named.count = FWD_RULES_MAX / 2 + 1;
+	ok(!fwd_rules_on_loopback(&named, both, &rules), "  too many");
+}
+
 int main(void)
 {
+	test_loopback();
 	test_ranges();
 	test_where();
 	test_exclusions();

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: what listens in one namespace is listened for in the other
+ *
+ * Flow: every 50 ms, /proc/net/sockstat and sockstat6 of each namespace that
+ * matters are read: their counts of sockets in use change when a socket begins
+ * to listen, or is bound, and reading costs a microsecond or two. After a
+ * change, the sockets that listen are dumped by sock_diag, which may cost
+ * milliseconds, as it walks the tables of the whole machine. What that shows is
+ * compared with what is open: listen_add(), listen_remove().
+ *
+ * What counts: sockets that can be reached by the way that is opened to them.
+ * Inside (for -t, -u), not those at loopback, unless --host-lo-to-ns-lo; on the
+ * host (for -T, -U), only those at loopback or any address. For UDP, ports of TCP
+ * listeners, too. Never our own, or ports would be mirrored back and forth.
+ *
+ * Cost: 20 wake-ups per second, only with an automatic rule. Connections change
+ * the counts as well as listeners do; so dumps are paid from an account that
+ * grows by a fiftieth of the time that passes, and holds what some dozens of
+ * dumps cost. After a quiet time each change is seen at once; while everything
+ * changes all the time, we take 2 % of one processor at most. One socket that
+ * ends while another begins leaves the count as it was: everything is dumped
+ * now and then.
+ */
+#include "portscan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "listen.h"
+#include "log.h"
+#include "loop.h"
+#include "netns.h"
+#include "timer.h"
+#include "wire.h"
+
+enum {
+	SCAN_INTERVAL_MS	= 50,
+	SCAN_SHARE		= 50,		/* 1 / this, of the time */
+	SCAN_CREDIT_MAX_US	= 200 * 1000,
+	SCAN_FULL_S		= 30,
+	SCAN_PORTS		= UINT16_MAX + 1,
+	SCAN_RX			= 32 * 1024,
+	LO_IFI			= 1,		/* `lo` in every namespace */
+	/* The kernel's states of sockets */
+	KERNEL_CLOSE		= 7,		/* UDP: not connected */
+	KERNEL_LISTEN		= 10,
+};
+
+enum { TCP, UDP, PROTOS };
+static const uint8_t proto_number[PROTOS] = { PROTO_TCP, PROTO_UDP };
+
+struct port_table {
+	bool wanted;			/* a rule depends on it */
+	bool stale;			/* to be dumped */
+	long in_use[FAMILIES];
+	uint8_t port[SCAN_PORTS / 8];	/* bits */
+};
+
+/* One namespace */
+struct view {
+	int stat_fd[FAMILIES];		/* -1: no such family, or can't */
+	int diag_fd;
+	struct port_table table[PROTOS];
+};
+
+static struct {
+	const struct conf *conf;
+	struct view view[FLOW_SIDES];	/* by the side that it looks at */
+	int64_t credit_us;
+	mono_t paid, full;		/* credit counted, all dumped: when */
+	bool missed;			/* a port couldn't be opened */
+	struct timer timer;
+	_Alignas(NLMSG_ALIGNTO) uint8_t rx[SCAN_RX];
+} scan;
+
+static const struct fwd_rules *rules_of(enum flow_side_name side)
+{
+	return side == HOST ? &scan.conf->fwd_in : &scan.conf->fwd_out;
+}
+
+/* ---- Looking ---- */
+
+/* Has a count changed since the last look? Unknown counts as yes. */
+static bool count_changed(const char *text, const char *name, long *count)
+{
+	const char *p = strstr(text, name);
+	long n = p ? strtol(p + strlen(name), NULL, 10) : -1;
+	bool changed = n != *count || n < 0;
+
+	*count = n;
+	return changed;
+}
+
+static void view_look(struct view *v)
+{
+	static const char *const name[PROTOS][FAMILIES] = {
+		[TCP] = { [V4] = "TCP: inuse ", [V6] = "TCP6: inuse " },
+		[UDP] = { [V4] = "UDP: inuse ", [V6] = "UDP6: inuse " },
+	};
+	char text[1024];
+
+	for (enum family f = V4; f < FAMILIES; f++) {
+		ssize_t n;
+
+		/* A family that isn't there; but one of them must be */
+		if (v->stat_fd[f] < 0 && v->stat_fd[!f] >= 0)
+			continue;
+		n = pread(v->stat_fd[f], text, sizeof(text) - 1, 0);
+		text[MAX(n, 0)] = '\0';
+		for (unsigned p = 0; p < PROTOS; p++) {
+			struct port_table *t = &v->table[p];
+
+			if (count_changed(text, name[p][f], &t->in_use[f]))
+				t->stale = t->wanted;
+		}
+	}
+}
+
+/* Is there a way from the other side to a socket bound like this? */
+static bool can_reach(enum flow_side_name side, const struct addr *a,
+		      unsigned ifi)
+{
+	bool lo = addr_is_loopback(a) || ifi == LO_IFI;
+
+	if (side == HOST)
+		return lo || (addr_is_any(a) && !ifi);
+	return (!lo || scan.conf->host_lo_to_ns_lo) && !addr_is_multicast(a);
+}
+
+static void dump_socket(enum flow_side_name side, unsigned proto,
+			const struct inet_diag_msg *m)
+{
+	struct port_table *t = &scan.view[side].table[proto];
+	struct addr a = m->idiag_family == AF_INET ?
+			addr_from_v4(m->id.idiag_src) :
+			addr_from_v6(m->id.idiag_src);
+	uint16_t port = ntohs(m->id.idiag_sport);
+
+	if (can_reach(side, &a, m->id.idiag_if) &&
+	    !listen_is_ours(side, proto_number[proto], &a, port))
+		t->port[port / 8] |= (uint8_t)(1 << port % 8);
+}
+
+/* One message of a dump: 1: there's more, 0: that was the last, -errno */
+static int dump_message(enum flow_side_name side, unsigned proto,
+			struct nlmsghdr *nh)
+{
+	if (nh->nlmsg_type == NLMSG_DONE)
+		return 0;
+	if (nh->nlmsg_type == NLMSG_ERROR) {
+		const struct nlmsgerr *e = NLMSG_DATA(nh);
+
+		return e->error ? e->error : -EPROTO;
+	}
+	if (nh->nlmsg_len >= NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
+		dump_socket(side, proto, NLMSG_DATA(nh));
+	return 1;
+}
+
+static int dump_receive(enum flow_side_name side, unsigned proto)
+{
+	for (;;) {
+		struct nlmsghdr *nh = (void *)scan.rx;
+		ssize_t n = recv(scan.view[side].diag_fd, scan.rx,
+				 sizeof(scan.rx), MSG_DONTWAIT);
+		unsigned left = (unsigned)n;
+		int rc;
+
+		if (n <= 0)
+			return n ? -errno : -EPROTO;
+		for (; NLMSG_OK(nh, left); nh = NLMSG_NEXT(nh, left)) {
+			rc = dump_message(side, proto, nh);
+			if (rc <= 0)
+				return rc;
+		}
+	}
+}
+
+static int dump_family(enum flow_side_name side, unsigned proto, int family)
+{
+	const struct {
+		struct nlmsghdr nh;
+		struct inet_diag_req_v2 req;
+	} ask = {
+		.nh = {
+			.nlmsg_len = sizeof(ask),
+			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+		},
+		.req = {
+			.sdiag_family = (uint8_t)family,
+			.sdiag_protocol = proto_number[proto],
+			.idiag_states = proto == TCP ? 1 << KERNEL_LISTEN :
+						       1 << KERNEL_CLOSE,
+		},
+	};
+
+	if (send(scan.view[side].diag_fd, &ask, sizeof(ask), 0) < 0)
+		return -errno;
+	return dump_receive(side, proto);
+}
+
+/* Read a table anew. True: it differs. */
+static bool table_dump(enum flow_side_name side, unsigned proto)
+{
+	static uint8_t before[SCAN_PORTS / 8];
+	struct port_table *t = &scan.view[side].table[proto];
+	int rc;
+
+	memcpy(before, t->port, sizeof(before));
+	memset(t->port, 0, sizeof(t->port));
+	t->stale = false;
+	rc = dump_family(side, proto, AF_INET);
+	if (!rc)
+		rc = dump_family(side, proto, AF_INET6);
+	if (rc == -ENOENT)		/* no IPv6 in this kernel */
+		rc = 0;
+	if (rc) {
+		/* A part is worth nothing: once more, next time */
+		debug("Couldn't list sockets: %s", strerror(-rc));
+		memcpy(t->port, before, sizeof(before));
+		t->stale = true;
+	}
+	return memcmp(t->port, before, sizeof(before)) != 0;
+}
+
+/* ---- Following ---- */
+
+static bool is_listening(const struct view *v, uint8_t proto, unsigned port)
+{
+	uint8_t byte = v->table[TCP].port[port / 8];
+
+	if (proto == PROTO_UDP)
+		byte |= v->table[UDP].port[port / 8];
+	return byte >> port % 8 & 1;
+}
+
+/* Close what isn't wanted any more; or open what is */
+static void follow_rule(const struct fwd_rule *r, enum flow_side_name side,
+			bool open)
+{
+	const struct view *v = &scan.view[!side];
+
+	for (unsigned port = r->first; port <= r->last; port++) {
+		bool wanted = is_listening(v, r->proto,
+					   r->to + (port - r->first));
+		int index = listen_find(r, side, (uint16_t)port);
+
+		if (!open && !wanted && index >= 0) {
+			debug("Port %u: nobody listens any more", port);
+			listen_remove((uint32_t)index);
+		}
+		if (open && wanted && index < 0) {
+			index = listen_add(r, side, (uint16_t)port);
+			scan.missed |= index < 0;
+			debug("Port %u: automatic: %s", port,
+			      strerror(MAX(-index, 0)));
+		}
+	}
+}
+
+/* All that goes first, as it may be in the way of what comes */
+static void follow(void)
+{
+	scan.missed = false;
+	for (int open = 0; open <= 1; open++) {
+		for (unsigned side = 0; side < FLOW_SIDES; side++) {
+			const struct fwd_rules *rules = rules_of(side);
+
+			for (unsigned i = 0; i < rules->count; i++)
+				if (rules->rule[i].flags & FWD_AUTO)
+					follow_rule(&rules->rule[i], side,
+						    open);
+		}
+	}
+}
+
+/* Dump what is stale as long as it is paid for */
+static void scan_stale(void)
+{
+	bool changed = false, dumped = false;
+
+	for (unsigned side = 0; side < FLOW_SIDES; side++) {
+		for (unsigned p = 0; p < PROTOS; p++) {
+			if (!scan.view[side].table[p].stale ||
+			    scan.credit_us <= 0)
+				continue;
+			changed |= table_dump(side, p);
+			dumped = true;
+		}
+	}
+	if (changed || (dumped && scan.missed))
+		follow();
+}
+
+static void scan_pay(mono_t now)
+{
+	scan.credit_us += mono_sub(now, scan.paid).us / SCAN_SHARE;
+	scan.credit_us = MIN(scan.credit_us, SCAN_CREDIT_MAX_US);
+	scan.paid = now;
+}
+
+static void scan_run(void)
+{
+	mono_t start = loop_now();
+	bool full = !mono_before(start, mono_add(scan.full, DUR_S(SCAN_FULL_S)));
+
+	scan_pay(start);
+	for (unsigned side = 0; side < FLOW_SIDES; side++) {
+		struct view *v = &scan.view[side];
+
+		if (v->diag_fd < 0)
+			continue;
+		view_look(v);
+		for (unsigned p = 0; p < PROTOS; p++)
+			v->table[p].stale |= full && v->table[p].wanted;
+	}
+	if (full)
+		scan.full = start;
+	scan_stale();
+	loop_update_now();
+	scan.credit_us -= mono_sub(loop_now(), start).us;
+}
+
+static void scan_timer(struct timer *t)
+{
+	scan_run();
+	timer_set(t, TIMER_FWD,
+		  mono_add(loop_now(), DUR_MS(SCAN_INTERVAL_MS)));
+}
+
+/* ---- Start ---- */
+
+/* In the namespace that it is to look at */
+static int view_open(void *arg)
+{
+	struct view *v = arg;
+
+	v->stat_fd[V4] = open("/proc/net/sockstat", O_RDONLY | O_CLOEXEC);
+	v->stat_fd[V6] = open("/proc/net/sockstat6", O_RDONLY | O_CLOEXEC);
+	v->diag_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
+			    NETLINK_SOCK_DIAG);
+	return v->diag_fd < 0 ? -errno : 0;
+}
+
+/* Which tables the rules of a side look at: those of the other one */
+static bool view_wanted(enum flow_side_name side)
+{
+	const struct fwd_rules *rules = rules_of(!side);
+	struct view *v = &scan.view[side];
+	bool wanted = false;
+
+	for (unsigned i = 0; i < rules->count; i++) {
+		const struct fwd_rule *r = &rules->rule[i];
+
+		if (!(r->flags & FWD_AUTO))
+			continue;
+		wanted = true;
+		v->table[TCP].wanted = true;
+		if (r->proto == PROTO_UDP)
+			v->table[UDP].wanted = true;
+	}
+	return wanted;
+}
+
+void portscan_open(const struct conf *c)
+{
+	scan.conf = c;
+	for (unsigned side = 0; side < FLOW_SIDES; side++) {
+		struct view *v = &scan.view[side];
+		int rc = 0;
+
+		*v = (struct view){ .stat_fd = { -1, -1 }, .diag_fd = -1 };
+		if (!view_wanted(side))
+			continue;
+		rc = side == GUEST ? netns_run(view_open, v) : view_open(v);
+		if (rc)
+			warn("No automatic ports: couldn't ask for sockets: %s",
+			     strerror(-rc));
+	}
+}
+
+void portscan_start(void)
+{
+	if (scan.view[HOST].diag_fd < 0 && scan.view[GUEST].diag_fd < 0)
+		return;
+	scan.credit_us = SCAN_CREDIT_MAX_US;
+	scan.paid = loop_now();
+	scan.full = mono_add(loop_now(), DUR_S(-SCAN_FULL_S));
+	timer_set_handler(TIMER_FWD, scan_timer);
+	scan_timer(&scan.timer);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Automatic ports: listeners that follow those of the other side */
+#ifndef PORTSCAN_H
+#define PORTSCAN_H
+
+#include "conf_types.h"
+
+/* Open what tells of the listeners of both namespaces, if a rule is automatic.
+ * After netns_setup(), while /proc is there.
+ */
+void portscan_open(const struct conf *c);
+
+/* First scan, then one after each change. TCP and UDP are attached to listen.c;
+ * after timer_init() and loop_init().
+ */
+void portscan_start(void);
+
+#endif /* PORTSCAN_H */

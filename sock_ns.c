@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: a small stock of sockets in the guest's namespace, see sock_ns.h
+ *
+ * Data: for each type and family up to SOCK_NS_BATCH descriptors. A kind that
+ * nobody has asked for has none, so that they cost what is used.
+ *
+ * Flow: sock_ns_get() takes one; an empty shelf is filled on the spot. At the
+ * end of the turn, all shelves that are less than half full are filled, by
+ * entering the namespace once.
+ */
+#include "sock_ns.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "netns.h"
+
+enum { SOCK_NS_BATCH = 32 };
+
+struct shelf {
+	bool used;			/* somebody needs this kind */
+	unsigned count;
+	int fd[SOCK_NS_BATCH];
+};
+
+enum { STREAM, DGRAM, KINDS };
+
+static struct {
+	bool low;			/* there is a shelf to be filled */
+	struct shelf shelf[KINDS][FAMILIES];
+} stock;
+
+/* In the namespace */
+static int shelf_fill(struct shelf *s, int type, int family)
+{
+	while (s->used && s->count < SOCK_NS_BATCH) {
+		int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+		if (fd < 0)
+			return -errno;
+		s->fd[s->count++] = fd;
+	}
+	return 0;
+}
+
+static int stock_fill(void *arg)
+{
+	int rc = 0;
+
+	(void)arg;
+	for (unsigned kind = 0; kind < KINDS; kind++) {
+		int type = kind == STREAM ? SOCK_STREAM : SOCK_DGRAM;
+		int rc4 = shelf_fill(&stock.shelf[kind][V4], type, AF_INET);
+		int rc6 = shelf_fill(&stock.shelf[kind][V6], type, AF_INET6);
+
+		rc = rc4 ? rc4 : rc6 ? rc6 : rc;
+	}
+	return rc;
+}
+
+int sock_ns_get(int type, enum family f)
+{
+	struct shelf *s = &stock.shelf[type == SOCK_STREAM ? STREAM : DGRAM][f];
+	int rc = 0;
+
+	s->used = true;
+	if (!s->count)
+		rc = netns_run(stock_fill, NULL);
+	if (!s->count)
+		return rc ? rc : -EMFILE;
+	if (s->count <= SOCK_NS_BATCH / 2)
+		stock.low = true;
+	return s->fd[--s->count];
+}
+
+void sock_ns_refill(void)
+{
+	if (!stock.low)
+		return;
+	stock.low = false;
+	netns_run(stock_fill, NULL);
+}

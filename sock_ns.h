@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sockets inside the guest's network namespace, opened ahead of need
+ *
+ * A socket belongs to the namespace that it was made in; all else (options,
+ * bind, listen, connect) is done from here. To make one means to enter the
+ * namespace, which costs more than all the rest of a connection: so they are
+ * made in batches.
+ */
+#ifndef SOCK_NS_H
+#define SOCK_NS_H
+
+#include "types.h"
+
+/* A fresh, non-blocking socket in there; SOCK_STREAM or SOCK_DGRAM. Descriptor,
+ * which is the caller's, or -errno. From netns_setup() on.
+ */
+int sock_ns_get(int type, enum family f);
+
+/* End-of-turn hook: make up for what this turn has taken */
+void sock_ns_refill(void);
+
+#endif /* SOCK_NS_H */

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: TCP connections from one loopback interface to the other: two sockets,
+ * and pipes between them, by splice(2)
+ *
+ * Flow: tcp.c accepts, fwd decides → splice_accepted(): a socket on the other
+ * side (inside the namespace or on the host), non-blocking connect() → refused:
+ * RST to the client; connected: both directions are pumped, socket → pipe →
+ * socket, whenever an event says that there is something to do.
+ *
+ * Data: a direction holds a pipe only as long as bytes are in it; at rest it has
+ * none. Empty pipes wait in a pool. So ten thousand idle connections need two
+ * descriptors each, and busy ones pass the same few pipes around.
+ *
+ * Closing: the end of one stream becomes SHUT_WR on the other socket once the
+ * pipe is empty; when both have ended, the sockets are closed. A reset of either
+ * side becomes one on the other, after what had come before it.
+ *
+ * Invariants: sockets are watched edge-triggered for everything. `readable` is
+ * only cleared by EAGAIN with an empty pipe (with a full one it could mean the
+ * pipe), `writable` only by EAGAIN: so either an event will come, or the pump
+ * has been to the end, or the connection is on the list for the next turn.
+ *
+ * Urgent data stops splice(2), which can't pass it: from then on that direction
+ * is copied through the same pipe. The byte arrives as data.
+ */
+#include "splice.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "flow.h"
+#include "sock.h"
+#include "util.h"
+#include "wire.h"
+
+enum {
+	SPLICE_PIPES	= 64,		/* empty ones that are kept */
+	SPLICE_PIPE_SIZE = 256 * 1024,
+	SPLICE_CHUNK	= 1024 * 1024,	/* asked for; the pipe takes less */
+	SPLICE_COPY	= 4096,		/* fits in any empty pipe, atomically */
+	SPLICE_STEPS	= 16,		/* per direction and turn */
+};
+
+#define SPLICE_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+#define SPLICE_FLAGS	(SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
+
+struct splice_counters splice_counters;
+
+static struct {
+	unsigned pipes;
+	int pipe[SPLICE_PIPES][2];
+	uint32_t queue_head;		/* flow index + 1; 0: empty */
+	struct log_limit refused;
+} spl;
+
+/* ---- Pipes ---- */
+
+static int pipe_get(struct splice_dir *d)
+{
+	if (d->pipe[0] >= 0)
+		return 0;
+	if (spl.pipes) {
+		memcpy(d->pipe, spl.pipe[--spl.pipes], sizeof(d->pipe));
+		return 0;
+	}
+	if (pipe2(d->pipe, O_NONBLOCK | O_CLOEXEC)) {
+		d->pipe[0] = d->pipe[1] = -1;
+		return -errno;
+	}
+	/* Within the limits of the user; a short one will do, too */
+	if (fcntl(d->pipe[1], F_SETPIPE_SZ, SPLICE_PIPE_SIZE) < 0)
+		debug("Couldn't enlarge a pipe: %s", strerror(errno));
+	return 0;
+}
+
+static void pipe_put(struct splice_dir *d)
+{
+	if (d->pipe[0] < 0)
+		return;
+	if (!d->queued && spl.pipes < SPLICE_PIPES) {
+		memcpy(spl.pipe[spl.pipes++], d->pipe, sizeof(d->pipe));
+		d->pipe[0] = d->pipe[1] = -1;
+		return;
+	}
+	close_fd(&d->pipe[0]);
+	close_fd(&d->pipe[1]);
+}
+
+/* ---- One direction ---- */
+
+/* Through our memory into the pipe, which is empty */
+static ssize_t dir_copy(int fd, struct splice_dir *d)
+{
+	char buf[SPLICE_COPY];
+	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+
+	return n > 0 ? write(d->pipe[1], buf, (size_t)n) : n;
+}
+
+/* Has the stream ended, or does an urgent byte stand there? */
+static bool dir_has_ended(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+/* Socket → pipe: 1 for progress, 0 for none, -errno */
+static int dir_fill(struct splice_conn *conn, unsigned from)
+{
+	struct splice_dir *d = &conn->dir[from];
+	int rc;
+	ssize_t n;
+
+	if (d->eof || !d->readable || (d->copy && d->queued))
+		return 0;
+	rc = pipe_get(d);
+	if (rc)
+		return rc;
+	if (d->copy)
+		n = dir_copy(conn->fd[from], d);
+	else
+		n = splice(conn->fd[from], NULL, d->pipe[1], NULL,
+			   SPLICE_CHUNK, SPLICE_FLAGS);
+	if (n > 0) {
+		d->queued += (uint32_t)n;
+		splice_counters.bytes += (uint64_t)n;
+		return 1;
+	}
+	if (!n && !d->copy && !dir_has_ended(conn->fd[from])) {
+		d->copy = true;
+		return 1;
+	}
+	if (!n) {
+		d->eof = true;
+		return 0;
+	}
+	if (errno != EAGAIN)
+		return -errno;
+	if (!d->queued)
+		d->readable = false;
+	return 0;
+}
+
+/* Pipe → socket, likewise */
+static int dir_drain(struct splice_conn *conn, unsigned from)
+{
+	struct splice_dir *d = &conn->dir[from];
+	ssize_t n;
+
+	if (!d->queued || !d->writable)
+		return 0;
+	n = splice(d->pipe[0], NULL, conn->fd[!from], NULL, d->queued,
+		   SPLICE_FLAGS);
+	if (n > 0) {
+		d->queued -= (uint32_t)n;
+		return 1;
+	}
+	if (n < 0 && errno != EAGAIN)
+		return -errno;
+	d->writable = false;
+	return 0;
+}
+
+/* Data as far as it goes. 1: more than its share is there, 0, or -errno */
+static int dir_move(struct splice_conn *conn, unsigned from)
+{
+	int filled = 1, drained = 1;
+
+	for (int i = 0; i < SPLICE_STEPS && (filled || drained); i++) {
+		filled = dir_fill(conn, from);
+		if (filled < 0)
+			return filled;
+		drained = dir_drain(conn, from);
+		if (drained < 0)
+			return drained;
+	}
+	return filled || drained;
+}
+
+/* Data, then the end of the stream; likewise */
+static int dir_pump(struct splice_conn *conn, unsigned from)
+{
+	struct splice_dir *d = &conn->dir[from];
+	int rc = dir_move(conn, from);
+
+	if (d->queued)
+		return rc;
+	pipe_put(d);
+	if (rc >= 0 && d->eof && !d->shut) {
+		d->shut = true;
+		if (shutdown(conn->fd[!from], SHUT_WR))
+			return -errno;
+	}
+	return rc;
+}
+
+/* ---- Connections ---- */
+
+static void splice_queue(struct flow *f)
+{
+	loop_again();
+	if (f->splice.queued)
+		return;
+	f->splice.queued = true;
+	f->splice.next_queued = spl.queue_head;
+	spl.queue_head = flow_index(f) + 1;
+}
+
+static void splice_done(struct flow *f)
+{
+	struct splice_conn *conn = &f->splice;
+
+	for (unsigned side = 0; side < FLOW_SIDES; side++) {
+		pipe_put(&conn->dir[side]);
+		close_fd(&conn->fd[side]);
+	}
+	flow_debug(f, "closed");
+	flow_free(f);
+}
+
+/* Reset both sides; what had come before the reset goes before it */
+static void splice_abort(struct flow *f, int error)
+{
+	struct splice_conn *conn = &f->splice;
+
+	splice_counters.resets++;
+	flow_debug(f, "reset: %s", strerror(error));
+	for (unsigned side = 0; side < FLOW_SIDES; side++) {
+		if (conn->connected)
+			dir_move(conn, side);
+	}
+	for (unsigned side = 0; side < FLOW_SIDES; side++)
+		sock_reset(&conn->fd[side]);
+	splice_done(f);
+}
+
+static void splice_pump(struct flow *f)
+{
+	struct splice_conn *conn = &f->splice;
+
+	for (unsigned side = 0; side < FLOW_SIDES; side++) {
+		int rc = dir_pump(conn, side);
+
+		if (rc < 0) {
+			splice_abort(f, -rc);
+			return;
+		}
+		if (rc)
+			splice_queue(f);
+	}
+	if (conn->dir[GUEST].shut && conn->dir[HOST].shut)
+		splice_done(f);
+}
+
+static void splice_connected(struct flow *f)
+{
+	struct flow_side *to = &f->side[!f->ini];
+
+	f->splice.connected = true;
+	to->our = sock_local(f->splice.fd[!f->ini], &to->our_port);
+	flow_debug(f, "connected");
+	splice_pump(f);
+}
+
+void splice_run_queue(void)
+{
+	uint32_t at = spl.queue_head;
+
+	spl.queue_head = 0;
+	while (at) {
+		struct flow *f = flow_at(at - 1);
+
+		at = f->splice.next_queued;
+		f->splice.queued = false;
+		if (f->type == FLOW_SPLICE)
+			splice_pump(f);
+	}
+}
+
+static void splice_event(struct loop_ref ref, uint32_t events)
+{
+	struct flow *f = flow_from_ref(ref, FLOW_SPLICE);
+	unsigned side = ref.side;
+	struct splice_conn *conn;
+
+	if (!f)
+		return;
+	conn = &f->splice;
+	if (events & EPOLLPRI)
+		conn->dir[side].copy = true;
+	if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP))
+		conn->dir[side].readable = true;
+	if (events & EPOLLOUT)
+		conn->dir[!side].writable = true;
+
+	if (events & EPOLLERR)
+		splice_abort(f, sock_error(conn->fd[side]));
+	else if (conn->connected)
+		splice_pump(f);
+	else if (side != f->ini && events & EPOLLOUT)
+		splice_connected(f);
+}
+
+static int splice_watch(const struct flow *f, unsigned side)
+{
+	struct loop_ref ref = flow_ref(f, LOOP_SPLICE);
+
+	ref.side = (uint8_t)side;
+	return loop_add(f->splice.fd[side], SPLICE_EVENTS, ref);
+}
+
+/* An entry with both sockets, not connected yet; NULL with both closed */
+static struct flow *splice_new(int fd, enum flow_side_name ini,
+			       const struct flow_side *from,
+			       const struct flow_side *to)
+{
+	struct flow *f = flow_alloc();
+	int other = f ? sock_splice(SOCK_STREAM, ini == HOST,
+				    addr_family(&to->peer), 0) : -ENFILE;
+
+	if (other < 0) {
+		if (f)
+			flow_free(f);
+		if (log_allow(&spl.refused, loop_now(), 1, NULL))
+			warn("TCP %s -> %s refused: %s",
+			     ENDPOINT_STR(&from->peer, from->peer_port),
+			     ENDPOINT_STR(&from->our, from->our_port),
+			     f ? strerror(-other) : "flow table is full");
+		sock_reset(&fd);
+		return NULL;
+	}
+	f->proto = PROTO_TCP;
+	f->ini = (uint8_t)ini;
+	f->side[ini] = *from;
+	f->side[!ini] = *to;
+	f->splice.fd[ini] = fd;
+	f->splice.fd[!ini] = other;
+	for (unsigned side = 0; side < FLOW_SIDES; side++) {
+		f->splice.dir[side] = (struct splice_dir){
+			.pipe = { -1, -1 }, .readable = true, .writable = true,
+		};
+	}
+	flow_activate(f, FLOW_SPLICE);
+	return f;
+}
+
+void splice_accepted(int fd, enum flow_side_name ini,
+		     const struct flow_side *from, const struct flow_side *to)
+{
+	struct flow *f = splice_new(fd, ini, from, to);
+	int rc;
+
+	if (!f) {
+		splice_counters.refused++;
+		return;
+	}
+	splice_counters.opened++;
+	rc = sock_connect(f->splice.fd[!ini], &to->peer, to->peer_port);
+	if (rc && rc != -EINPROGRESS) {
+		splice_abort(f, -rc);
+		return;
+	}
+	if (splice_watch(f, ini) || splice_watch(f, !ini))
+		splice_abort(f, ENOMEM);
+	else if (!rc)
+		splice_connected(f);
+}
+
+void splice_init(void)
+{
+	loop_set_handler(LOOP_SPLICE, splice_event);
+}

@@ -1,0 +1,226 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# From loopback to loopback, both ways: whom the service sees, half-close,
+# resets, slow readers, urgent data, many connections without a leak, idle cost.
+# timeout 120
+
+# shellcheck disable=SC2154 # the libraries set ns, pid and so on
+# shellcheck source=test/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=test/lib/world.sh
+. "$(dirname "$0")/../lib/world.sh"
+world_up
+need_tun
+peer=$TOP/test/tools/peer
+
+# the only process of the user's called pasta
+daemon()
+{
+	pgrep -x pasta | head -n 1
+}
+fds()
+{
+	find "/proc/$(daemon)/fd" -type l 2>/dev/null | wc -l
+}
+rss_kib()
+{
+	awk '/^VmRSS/ { print $2 }' "/proc/$(daemon)/status"
+}
+# CPU time of the daemon, in ticks of 10 ms
+ticks()
+{
+	sed 's/.*) //' "/proc/$(daemon)/stat" | awk '{ print $12 + $13 }'
+}
+at()
+{
+	(world_exec "$@")
+}
+client()
+{
+	(world_exec "$1" timeout 60 python3 "$T/client.py" "$2" "$3" "$4")
+}
+
+cat >"$T/client.py" <<'E2'
+import os, socket, struct, sys, threading, time, hashlib
+what, addr, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+try:
+    s = socket.create_connection((addr, port), 10)
+except ConnectionResetError:
+    print('reset')
+    sys.exit()
+s.settimeout(30)
+
+def drain(pause=0):
+    h, n = hashlib.sha256(), 0
+    while True:
+        d = s.recv(65536)
+        if not d:
+            return n, h.hexdigest()
+        h.update(d)
+        n += len(d)
+        if pause:
+            time.sleep(pause)
+
+data = os.urandom(1 << 20) * 8
+want = hashlib.sha256(data).hexdigest()
+if what == 'half':          # all is sent and ended, then the answer is read
+    t = threading.Thread(target=lambda: (s.sendall(data),
+                                         s.shutdown(socket.SHUT_WR)))
+    t.start()
+    n, h = drain()
+    t.join()
+    print('same' if h == want else 'differs after %d' % n)
+elif what == 'slow':        # the echo is read slowly
+    t = threading.Thread(target=lambda: (s.sendall(data),
+                                         s.shutdown(socket.SHUT_WR)))
+    t.start()
+    time.sleep(1)
+    n, h = drain(0.005)
+    t.join()
+    print('same' if h == want else 'differs after %d' % n)
+elif what == 'stuck':       # nothing is read for a while
+    s.setblocking(False)
+    sent = 0
+    try:
+        while sent < 1 << 28:
+            sent += s.send(data)
+            time.sleep(0.01)
+    except BlockingIOError:
+        pass
+    print('stuck')
+    sys.stdout.flush()
+    time.sleep(4)
+elif what == 'urgent':
+    for i in range(50):
+        s.send(b'abc')
+        s.send(b'!', socket.MSG_OOB)
+    s.shutdown(socket.SHUT_WR)
+    n, h = drain()
+    print(n)
+elif what == 'eof':         # ended without a byte
+    s.shutdown(socket.SHUT_WR)
+    print(drain()[0])
+elif what == 'refused':     # by a reset, within a round trip
+    s.settimeout(1)
+    try:
+        print('got %r' % s.recv(1))
+    except ConnectionResetError:
+        print('reset')
+E2
+
+pasta_up --config-net -t 7001-7003 -u 7003 -T 7011-7013 -U 7013
+spawn "ns:$ns" socat TCP6-LISTEN:7001,reuseaddr,fork,backlog=512 PIPE
+spawn host socat TCP6-LISTEN:7011,reuseaddr,fork,backlog=512 PIPE
+spawn "ns:$ns" "$peer" serve 7003 >"$T/7003"
+spawn host "$peer" serve 7013 >"$T/7013"
+wait_port "ns:$ns" tcp 7001
+wait_port host tcp 7011
+wait_for "grep -q ready '$T/7003' && grep -q ready '$T/7013'"
+
+for where in host:7001:7003:7002 "ns:$ns:7011:7013:7012"; do
+	none=${where##*:}
+	where=${where%:*}
+	serve=${where##*:}
+	where=${where%:*}
+	echo=${where##*:}
+	where=${where%:*}
+	for a in 127.0.0.1 ::1; do
+		how="from ${where%:*}, $a"
+		is "$(client "$where" half $a "$echo")" same "half-close, $how"
+		is "$(client "$where" eof $a "$echo")" 0 "end at once, $how"
+		is "$(client "$where" urgent $a "$echo")" 200 "urgent data, $how"
+		is "$(client "$where" refused $a "$none")" reset "nobody listens, $how"
+		ok "reset by the service, $how" \
+			at "$where" "$peer" reset $a "$serve"
+	done
+	is "$(client "$where" slow 127.0.0.1 "$echo")" same "slow reader, ${where%:*}"
+done
+for d in 7003 7013; do
+	: >"$T/$d"
+done
+ok 'reset by the host' "$peer" abort 127.0.0.1 7003
+ok '... seen inside' wait_for "grep -q reset '$T/7003'"
+ok 'reset from inside' in_ns "$ns" "$peer" abort 127.0.0.1 7013
+ok '... seen on the host' wait_for "grep -q reset '$T/7013'"
+
+# who it is
+like "$("$peer" ask 127.0.0.1 7003 WHO)" "*$HOST4*" \
+	"the service inside sees its namespace's address"
+like "$(in_ns "$ns" "$peer" ask 127.0.0.1 7013 WHO)" '*127.0.0.1*' \
+	'the service on the host sees loopback'
+
+# nobody reads: we wait without turning
+spawn "ns:$ns" sh -c 'socat -u TCP6-LISTEN:7002,reuseaddr EXEC:"sleep 1000"'
+wait_port "ns:$ns" tcp 7002
+spawn host python3 "$T/client.py" stuck 127.0.0.1 7002 >"$T/stuck"
+ok 'a reader that stops' wait_for "grep -q stuck '$T/stuck'" 30
+before=$(ticks)
+sleep 2
+is "$(test $(($(ticks) - before)) -le 2 && echo idle)" idle \
+	'... costs nothing'
+stop "$pid"
+
+# many
+ok '100 connections before' "$peer" hold 127.0.0.1 7003 100
+wait_for "[ \"\$(fds)\" -le 400 ]"
+sleep 0.2
+fds_before=$(fds) rss_before=$(rss_kib)
+ok '1000 connections, one after the other' "$peer" each 127.0.0.1 7003 1000
+ok '1000 from inside' in_ns "$ns" "$peer" each 127.0.0.1 7013 1000
+ok '1000 connections at a time' "$peer" hold 127.0.0.1 7003 1000
+sleep 0.3
+diag "descriptors: $fds_before before, $(fds) after; RSS $rss_before, $(rss_kib) KiB"
+is "$(test "$(fds)" -le $((fds_before + 130)) && echo no)" no \
+	'no descriptors are lost'
+is "$(test "$(rss_kib)" -le $((rss_before + 2048)) && echo no)" no \
+	'no memory is lost'
+
+# datagrams keep their port
+port=$(python3 - <<-'E3'
+	import socket
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	s.settimeout(5)
+	s.bind(('127.0.0.1', 45678))
+	s.sendto(b'WHO', ('127.0.0.1', 7003))
+	print(s.recvfrom(1000)[0].decode())
+	E3
+)
+like "$port" "*45678*" "a datagram's source port is kept"
+
+spawn "ns:$ns" socat -u TCP6-LISTEN:7002,reuseaddr /dev/null
+wait_port "ns:$ns" tcp 7002
+start=$(date +%s%N)
+head -c 500M /dev/zero | socat -u -b 262144 - TCP:127.0.0.1:7002
+diag "500 MB into the namespace and dropped: $((($(date +%s%N) - start) / 1000000)) ms"
+pasta_down
+
+# other addresses
+pasta_up --config-net --host-lo-to-ns-lo -t 7003 -u none -T none -U none
+spawn "ns:$ns" "$peer" serve 7003 >"$T/7003"
+wait_for "grep -q ready '$T/7003'"
+like "$("$peer" ask 127.0.0.1 7003 WHO)" '*127.0.0.1*' \
+	'--host-lo-to-ns-lo: the service sees loopback'
+pasta_down
+pasta_up --config-net --no-splice -t 7003 -u none
+spawn "ns:$ns" "$peer" serve 7003 >"$T/7003"
+wait_for "grep -q ready '$T/7003'"
+like "$("$peer" ask 127.0.0.1 7003 WHO)" "*$GW4*" \
+	'--no-splice: by the interface, from the gateway'
+pasta_down
+
+# automatic ports: idle cost, nothing of ours comes back
+pasta_up --config-net
+before=$(ticks)
+sleep 2
+is "$(test $(($(ticks) - before)) -le 2 && echo idle)" idle \
+	'automatic ports cost nothing while nothing changes'
+spawn "ns:$ns" socat TCP6-LISTEN:7101,reuseaddr,fork PIPE
+wait_port host tcp 7101 2
+ok 'UDP for a TCP port, too' wait_port host udp 7101 2
+pause 0.3
+is "$(in_ns "$ns" ss -Hltun 'sport = :7101' | wc -l)" 1 \
+	'our own listener is not mirrored'
+pasta_down
+
+done_testing
