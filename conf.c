@@ -460,13 +460,17 @@ static void dns_offer(struct conf_family *fam, const struct addr *ns)
 		dns_add(fam, &fam->dns_forward);
 }
 
-/* The host's first resolver of that family; else of the other one, and there
- * not a link-local one, which only works with that family's interface; or none
+/* The resolver that --dns-host names for the other family; else the host's first
+ * of that family; else of the other one, and there not a link-local one, which
+ * only works with that family's interface; or none
  */
-static struct addr dns_host_default(const struct resolv *r, enum family f)
+static struct addr dns_host_default(const struct resolv *r, enum family f,
+				    const struct addr *named)
 {
 	enum family other = f == V4 ? V6 : V4;
 
+	if (!addr_is_none(named))
+		return *named;
 	if (r->count[f])
 		return r->ns[f][0];
 	for (unsigned i = 0; i < r->count[other]; i++) {
@@ -477,14 +481,15 @@ static struct addr dns_host_default(const struct resolv *r, enum family f)
 }
 
 static void resolve_dns_family(struct conf_family *fam, bool defaults,
-			       const struct resolv *r, enum family f)
+			       const struct resolv *r, enum family f,
+			       const struct addr *named)
 {
 	if (defaults && !fam->dns_count) {
 		for (unsigned i = 0; i < r->count[f]; i++)
 			dns_offer(fam, &r->ns[f][i]);
 	}
 	if (!addr_is_none(&fam->dns_forward) && addr_is_none(&fam->dns_host))
-		fam->dns_host = dns_host_default(r, f);
+		fam->dns_host = dns_host_default(r, f, named);
 }
 
 static void warn_dns(const struct conf *c, const struct conf_given *g)
@@ -526,13 +531,16 @@ static bool resolv_needed(const struct conf *c, const struct conf_given *g)
 
 static void resolve_names(struct conf *c, const struct conf_given *g)
 {
+	const struct addr named[FAMILIES] = { c->fam[V4].dns_host,
+					      c->fam[V6].dns_host };
 	static struct resolv r;
 
 	if (resolv_needed(c, g))
 		resolv_read(&r);
 	for (enum family f = V4; f < FAMILIES; f++) {
 		if (c->fam[f].enabled)
-			resolve_dns_family(&c->fam[f], !g->dns_none, &r, f);
+			resolve_dns_family(&c->fam[f], !g->dns_none, &r, f,
+					   &named[f == V4 ? V6 : V4]);
 	}
 	warn_dns(c, g);
 

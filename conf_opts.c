@@ -203,6 +203,9 @@ static void runas_user(const struct call *k, const char *user)
 	unsigned id;
 
 	if (is_id(user, &id)) {
+		if (!id)
+			die("Invalid %s: 0 is root, which this program never "
+			    "runs as", k->name);
 		pw = getpwuid(id);
 		k->c->runas_uid = id;
 		k->c->runas_gid = pw ? pw->pw_gid : id;

@@ -178,10 +178,25 @@ static void close_inherited(int keep_fd)
 		warn("Couldn't close inherited files: %s", strerror(errno));
 }
 
+/* Descriptors that we open must not take the place of a closed standard one,
+ * which is dropped later, and written to until then
+ */
+static void fill_stdio(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd < FIRST_FD);
+	if (fd >= FIRST_FD)
+		close(fd);
+}
+
 void isolate_start(int keep_fd)
 {
 	struct rlimit limit;
 
+	fill_stdio();
 	close_inherited(keep_fd);
 
 	if (!getrlimit(RLIMIT_NOFILE, &iso.nofile)) {

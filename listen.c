@@ -125,7 +125,11 @@ static int listen_new(const struct fwd_rule *r, enum flow_side_name side,
 	return (int)(l - listeners.entry);
 }
 
-static void listen_rule(const struct fwd_rule *r, enum flow_side_name side)
+/* Ports opened. Dies if one of a plain range can't be had, or if there are no
+ * descriptors left to work with; of others it only warns.
+ */
+static unsigned listen_rule(const struct fwd_rule *r, enum flow_side_name side,
+			    int *ret_rc)
 {
 	unsigned failed = 0, opened = 0;
 	int last_rc = 0;
@@ -133,7 +137,8 @@ static void listen_rule(const struct fwd_rule *r, enum flow_side_name side)
 	for (unsigned port = r->first; port <= r->last; port++) {
 		int rc = listen_new(r, side, (uint16_t)port);
 
-		if (rc < 0 && !(r->flags & FWD_WEAK))
+		if (rc < 0 && (!(r->flags & FWD_WEAK) || rc == -EMFILE ||
+			       rc == -ENFILE))
 			listen_refused(r, side, (uint16_t)port, rc);
 		if (rc >= 0) {
 			opened++;
@@ -142,21 +147,32 @@ static void listen_rule(const struct fwd_rule *r, enum flow_side_name side)
 			last_rc = rc;
 		}
 	}
-	if (failed && !opened)
-		listen_refused(r, side, r->first, last_rc);
 	if (failed)
 		warn("Couldn't listen on %u of %u %s ports from %u to %u: %s",
 		     failed, failed + opened, listen_proto(r), r->first,
 		     r->last, strerror(-last_rc));
+	*ret_rc = last_rc;
+	return opened;
 }
 
 void listen_open(const struct conf *c, enum flow_side_name side)
 {
 	const struct fwd_rules *rules = side == HOST ? &c->fwd_in : &c->fwd_out;
+	const struct fwd_rule *empty = NULL;
+	unsigned opened = 0;
+	int rc = 0;
 
-	for (unsigned i = 0; i < rules->count; i++)
-		if (!(rules->rule[i].flags & FWD_AUTO))
-			listen_rule(&rules->rule[i], side);
+	/* "all" and exclusions fall into several rules: some may get nothing */
+	for (unsigned i = 0; i < rules->count; i++) {
+		const struct fwd_rule *r = &rules->rule[i];
+
+		if (r->flags & FWD_AUTO)
+			continue;
+		opened += listen_rule(r, side, &rc);
+		empty = empty ? empty : r;
+	}
+	if (empty && !opened)
+		listen_refused(empty, side, empty->first, rc);
 }
 
 void listen_attach(uint8_t proto, const struct listen_user *user)
