@@ -146,7 +146,8 @@ units: $(UNITS) $(PLATFORM) $(BUILD)/conf/t_conf
 check:
 	@contrib/setup build check
 	@$(MAKE) --no-print-directory all units tools
-	@test/run $(if $(SAN),--bindir $(BUILD)) $(TESTS)
+	@PASST_TOOLS_DIR=$(abspath $(BUILD)/tools) \
+		test/run $(if $(SAN),--bindir $(BUILD)) $(TESTS)
 
 demo:
 	@contrib/setup build demo
