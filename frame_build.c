@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "csum.h"
+#include "log.h"
 #include "wire.h"
 
 enum {
@@ -171,6 +172,8 @@ size_t frame_build(uint8_t *hdr, const struct frame_ip *ip,
 		frame_ip6(l3, ip, len, ip->proto);
 	memcpy(p, l4, l4_len);
 	frame_csum(p, ip, l4_len, payload, partial);
+	trace("guest < protocol %u %s -> %s, %u bytes", ip->proto,
+	      ADDR_STR(&ip->src), ADDR_STR(&ip->dst), payload->len);
 
 	*ret_meta = (struct tap_meta){
 		.csum_partial = partial,

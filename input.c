@@ -85,6 +85,17 @@ static bool input_local(const struct pkt *p)
 	return false;
 }
 
+/* For --trace */
+static void input_trace(const struct pkt *p)
+{
+	if (p->kind == PKT_ARP)
+		trace("guest > ARP, %u bytes", p->l3.len);
+	else
+		trace("guest > protocol %u %s -> %s, %u bytes", p->proto,
+		      ENDPOINT_STR(&p->src, p->sport),
+		      ENDPOINT_STR(&p->dst, p->dport), p->payload.len);
+}
+
 static bool input_same_flow(const struct pkt *a, const struct pkt *b)
 {
 	return a->kind == b->kind && a->proto == b->proto &&
@@ -97,6 +108,9 @@ static void input_runs(const struct pkt *pkts, unsigned n)
 {
 	unsigned i = 0, j;
 
+	if (log_max >= LOG_LVL_TRACE)
+		for (unsigned k = 0; k < n; k++)
+			input_trace(&pkts[k]);
 	for (; i < n; i = j) {
 		j = i + 1;
 		if (input_local(&pkts[i]))

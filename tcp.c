@@ -264,6 +264,7 @@ static void tcp_first_window(struct tcp_conn *conn)
 						 sb.payload,
 						 conn->snd_quantum));
 	conn->rcv_edge = conn->rcv_nxt + room;
+	conn->rcv_wnd_max = room;
 }
 
 void tcp_established(struct flow *f)

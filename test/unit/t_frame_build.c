@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What frame_build.c writes, byte by byte, and read again by frame_parse.c
  *
- * Links: frame_build.o frame_parse.o csum.o addr.o iov.o rdwr.o
+ * Links: frame_build.o frame_parse.o csum.o addr.o iov.o rdwr.o log.o
  */
 #include "frame_build.h"
 
