@@ -171,11 +171,6 @@ static void input_frames(const struct tap_frame *frames, unsigned count)
 	input_runs(input.pkt, n);
 }
 
-/* The end-of-turn hook does it: whoever waits is on its list already */
-static void input_link_ready(void)
-{
-}
-
 static void input_link_up(void)
 {
 	arp_solicit();
@@ -186,7 +181,6 @@ void input_init(const struct conf *c)
 {
 	static const struct tap_events events = {
 		.rx = input_frames,
-		.ready = input_link_ready,
 		.up = input_link_up,
 	};
 

@@ -59,11 +59,13 @@ static struct {
 
 enum { LINGER_S = 10 };		/* for connections of a command that has ended */
 
+static bool pid_file_is_new;		/* made by us, not found */
+
 /* What a start that fails must not leave behind */
 static void roof_undo(void)
 {
 	tap_stream_undo();
-	if (*roof.conf.pid_file)
+	if (pid_file_is_new)
 		unlink(roof.conf.pid_file);
 }
 
@@ -116,7 +118,11 @@ static int pid_file_open(const struct conf *c)
 
 	if (!*c->pid_file)
 		return -1;
-	fd = open(c->pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	fd = open(c->pid_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	pid_file_is_new = fd >= 0;
+	if (fd < 0)
+		fd = open(c->pid_file, O_WRONLY | O_CREAT | O_TRUNC |
+			  O_CLOEXEC, 0600);
 	if (fd < 0)
 		die("--pid: couldn't open %s: %s", c->pid_file,
 		    strerror(errno));

@@ -57,11 +57,6 @@ void tap_rx(const struct tap_frame *frames, unsigned count)
 	tap.events.rx(frames, count);
 }
 
-void tap_ready(void)
-{
-	tap.events.ready();
-}
-
 size_t tap_reserve(struct tap_tx *tx, size_t want, size_t seg, size_t hdr_len)
 {
 	tx->count = 0;

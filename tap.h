@@ -46,7 +46,6 @@ struct tap_caps {
 	bool csum;			/* partial checksums accepted */
 	bool gso;			/* TCP segments of up to 64 KiB accepted */
 	bool uso;			/* likewise UDP */
-	uint32_t max_frame;		/* bytes, with Ethernet header */
 };
 
 /* A reservation: payload space of frames [0, count), each `seg` bytes but the
@@ -89,7 +88,6 @@ typedef void (*tap_rx_fn)(const struct tap_frame *frames, unsigned count);
 /* What the layers above want to hear */
 struct tap_events {
 	tap_rx_fn rx;			/* frames arrived */
-	void (*ready)(void);		/* a link that was full has room again */
 	void (*up)(void);		/* a guest is there */
 };
 
@@ -103,7 +101,6 @@ const struct tap_caps *tap_caps(void);
 
 /* Back-end → above */
 void tap_rx(const struct tap_frame *frames, unsigned count);
-void tap_ready(void);
 
 /* Above → back-end; see struct tap_ops. Without a link nothing is lent, and
  * what is sent is dropped. Padding and capture are done here.

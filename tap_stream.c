@@ -48,7 +48,6 @@ static struct {
 	int listen_fd, fd;
 	bool one_off;
 	bool blocked;			/* waiting for EPOLLOUT */
-	bool was_blocked;		/* somebody was refused meanwhile */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	bool bound;			/* path is ours */
 
@@ -151,10 +150,8 @@ static size_t stream_reserve(struct tap_tx *tx, size_t want, size_t seg,
 	slot = STREAM_LEN_SIZE + hdr_len + seg;
 	if (stream.blocked ||
 	    !stream_room(MIN(want / seg + 1, TAP_TX_FRAMES) * slot +
-			 STREAM_TX_CONTROL)) {
-		stream.was_blocked = true;
+			 STREAM_TX_CONTROL))
 		return 0;
-	}
 	tx->hdr_len = (unsigned)hdr_len;
 	tx->seg = (unsigned)seg;
 	p = stream_buf.tx + stream.tx_len;
@@ -327,17 +324,16 @@ static void stream_event(struct loop_ref ref, uint32_t events)
 	(void)ref;
 	if (stream.fd < 0)
 		return;
-	if (events & EPOLLOUT && stream_push() && stream.was_blocked) {
-		stream.was_blocked = false;
-		tap_ready();
-	}
+	/* Whoever found it full waits on a list for the end of the turn */
+	if (events & EPOLLOUT)
+		stream_push();
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP))
 		stream_readable();
 }
 
 static void stream_connected(int fd)
 {
-	struct tap_caps caps = { .max_frame = STREAM_FRAME_MAX };
+	static const struct tap_caps caps;	/* no offload exists here */
 	struct loop_ref ref = { .kind = LOOP_TAP };
 	int size = STREAM_SOCKBUF;
 	int rc;

@@ -263,7 +263,7 @@ void tap_tun_start(int fd)
 		TUN_OFF_CSUM,
 		0,
 	};
-	struct tap_caps caps = { .max_frame = 65535 };
+	struct tap_caps caps = { 0 };
 	struct loop_ref ref = { .kind = LOOP_TAP };
 	struct ifreq ifr = { 0 };
 	int rc;

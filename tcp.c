@@ -324,7 +324,6 @@ static void tcp_take_syn(struct flow *f, const struct pkt *pkt)
 	conn->rcv_wup = conn->rcv_nxt;
 	conn->wscale_ok = o.has_wscale;
 	conn->snd_wscale = o.has_wscale ? o.wscale : 0;
-	conn->rcv_wscale = TCP_WSCALE;
 	conn->sack_ok = o.sack_ok;
 	conn->ts_ok = o.has_ts;
 	conn->ts_recent = o.ts_val;
@@ -428,7 +427,6 @@ static void tcp_open_guest(int fd, const struct flow_side *host,
 	f->side[GUEST] = *guest;
 	f->side[HOST] = *host;
 	tcp_new_conn(f, fd);
-	f->tcp.forwarded = true;
 	tcp_sock_established(f);
 	tcp_first_window(&f->tcp);
 	tcp_set_state(f, TCP_SYN_SENT);

@@ -61,7 +61,7 @@ static struct frame_ip tcp_frame_ip(const struct flow *f)
 
 static uint8_t tcp_rcv_scale(const struct tcp_conn *conn)
 {
-	return conn->wscale_ok ? conn->rcv_wscale : 0;
+	return conn->wscale_ok ? TCP_WSCALE : 0;
 }
 
 /* TCP header with options for the segment at seq, to buf; returns its length.

@@ -34,12 +34,12 @@ struct tcp_conn {
 	int fd;				/* -1: closed already */
 	uint8_t state;			/* enum tcp_state */
 	uint8_t snd_wscale;		/* shift of what the guest says */
-	uint8_t rcv_wscale;		/* shift of what we say */
 	uint8_t retries;		/* of the timer that runs now */
 	uint8_t backoff;		/* of the RTO: RFC 6298 5.5 */
 
 	/* From the guest's SYN, or SYN-ACK */
-	bool wscale_ok : 1;		/* both sides gave the option */
+	bool wscale_ok : 1;		/* both sides gave the option: ours is
+					 * TCP_WSCALE */
 	bool sack_ok : 1;
 	bool ts_ok : 1;
 	/* Host's side */
@@ -69,7 +69,6 @@ struct tcp_conn {
 					 * to hold back an ACK */
 	bool want_out : 1;
 	bool queued : 1;		/* on the list of those with such work */
-	bool forwarded : 1;		/* host connected to the guest */
 
 	uint8_t dup_acks;
 	uint8_t ack_backoff;		/* mirrored ACKs that had no news */
