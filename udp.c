@@ -860,36 +860,64 @@ static void udp_frames(const struct flow *f, const struct frame_ip *ip,
 	} while (off < payload->len);
 }
 
-static void udp_to_guest(struct udp_sock *s, struct msghdr *msg,
-			 const void *data, size_t len)
+/* What came from one endpoint under the same terms: a datagram, or a train of
+ * `seg` bytes each
+ */
+static void udp_to_guest(struct udp_sock *s, const struct msghdr *msg,
+			 const struct udp_info *in, const struct bytes *payload,
+			 uint32_t seg)
 {
-	struct frame_ip ip = { .proto = PROTO_UDP };
-	struct iovec iov = iov_const(data, len);
-	struct bytes payload = { &iov, 1, 0, (uint32_t)len };
 	struct flow_side host = { .our = s->our, .our_port = s->port };
-	struct udp_info in;
+	struct frame_ip ip = { .proto = PROTO_UDP };
 	struct flow *f;
 
-	udp_control_in(msg, &in);
 	host.peer = addr_from_sockaddr(msg->msg_name, &host.peer_port);
 	if (s->rule)
-		host.our = in.dst;
+		host.our = in->dst;
 	f = udp_flow_from_host(s, &host);
 	if (!f) {
-		udp_counters.dropped++;
+		udp_counters.dropped += payload->cnt;
 		return;
 	}
 	f->udp.active = loop_now();
 	if (f->udp.spliced) {
-		udp_splice_send(f, data, len);
+		for (uint32_t i = 0; i < payload->cnt; i++)
+			udp_splice_send(f, payload->iov[i].iov_base,
+					payload->iov[i].iov_len);
 		return;
 	}
 	f->udp.replied = f->udp.replied || f->ini == GUEST;
 	ip.src = f->side[GUEST].our;
 	ip.dst = f->side[GUEST].peer;
-	ip.ttl = (uint8_t)in.ttl;
-	ip.tos = (uint8_t)in.tos;
-	udp_frames(f, &ip, &payload, (uint32_t)in.seg);
+	ip.ttl = (uint8_t)in->ttl;
+	ip.tos = (uint8_t)in->tos;
+	udp_frames(f, &ip, payload, seg);
+}
+
+/* Do two messages differ in nothing but their data? */
+static bool udp_same_terms(const struct msghdr *a, const struct msghdr *b)
+{
+	return a->msg_namelen == b->msg_namelen &&
+	       a->msg_controllen == b->msg_controllen &&
+	       !memcmp(a->msg_name, b->msg_name, a->msg_namelen) &&
+	       !memcmp(a->msg_control, b->msg_control, a->msg_controllen);
+}
+
+/* How many of n messages make one train: all as long as the first one, but the
+ * last, which may be shorter. A flow's datagrams mostly come in such rows, and
+ * as a train they cost one lookup, and one frame on links that cut it up.
+ */
+static unsigned udp_train_len(const struct mmsghdr *mm, unsigned n)
+{
+	uint32_t seg = mm->msg_len, sum = seg;
+	unsigned i = 1;
+
+	while (i < n && mm[i - 1].msg_len == seg && mm[i].msg_len &&
+	       mm[i].msg_len <= seg &&
+	       sum + mm[i].msg_len <= UDP_TRAIN_BYTES &&
+	       udp_same_terms(&mm->msg_hdr, &mm[i].msg_hdr))
+		sum += mm[i++].msg_len;
+	return i;
 }
 
 /* One batch off a socket; false when it is empty */
@@ -900,6 +928,7 @@ static bool udp_recv(struct udp_sock *s)
 	struct iovec iov[UDP_BATCH];
 	struct mmsghdr mm[UDP_BATCH];
 	uint16_t gen = s->gen;
+	unsigned done = 0;
 	int n;
 
 	for (unsigned i = 0; i < UDP_BATCH; i++) {
@@ -912,11 +941,23 @@ static bool udp_recv(struct udp_sock *s)
 		};
 	}
 	n = recvmmsg(s->fd, mm, UDP_BATCH, MSG_DONTWAIT, NULL);
-	for (int i = 0; i < n; i++) {
-		/* Making room for a flow may have taken the socket itself */
-		if (s->fd < 0 || s->gen != gen)
-			break;
-		udp_to_guest(s, &mm[i].msg_hdr, udp.buf[i], mm[i].msg_len);
+	for (int i = 0; i < n; i++)
+		iov[i].iov_len = mm[i].msg_len;
+	/* Making room for a flow may take the socket itself */
+	while ((int)done < n && s->fd >= 0 && s->gen == gen) {
+		struct mmsghdr *m = &mm[done];
+		struct bytes payload = { &iov[done], 1, 0, m->msg_len };
+		struct udp_info in;
+
+		udp_control_in(&m->msg_hdr, &in);
+		if (!in.seg) {
+			payload.cnt = udp_train_len(m, (unsigned)n - done);
+			for (uint32_t i = 1; i < payload.cnt; i++)
+				payload.len += m[i].msg_len;
+		}
+		udp_to_guest(s, &m->msg_hdr, &in, &payload,
+			     in.seg ? (uint32_t)in.seg : m->msg_len);
+		done += payload.cnt;
 	}
 	udp_splice_flush();
 	return n == UDP_BATCH || (n < 0 && errno != EAGAIN);
