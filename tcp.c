@@ -264,12 +264,11 @@ static void tcp_first_window(struct tcp_conn *conn)
 						 sb.payload,
 						 conn->snd_quantum));
 	conn->rcv_edge = conn->rcv_nxt + room;
-	conn->rcv_wnd_max = room;
+	conn->rcv_wnd = conn->rcv_wnd_max = room;
 }
 
 void tcp_established(struct flow *f)
 {
-	f->tcp.chatty = true;		/* until we know better */
 	f->tcp.retries = 0;
 	tcp_set_state(f, TCP_ESTABLISHED);
 	tcp_timer_idle(f);
@@ -533,10 +532,13 @@ static void tcp_sock_event(struct loop_ref ref, uint32_t events)
 		int error = events & (EPOLLERR | EPOLLHUP) ?
 			    sock_error(conn->fd) : 0;
 
-		if (error || events & EPOLLHUP)
+		if (error || events & EPOLLHUP) {
 			tcp_connect_failed(f, error ? error : ECONNRESET);
-		else if (events & EPOLLOUT)
+		} else if (events & EPOLLOUT) {
+			/* What comes later makes another event */
+			conn->sock_drained = !(events & (EPOLLIN | EPOLLRDHUP));
 			tcp_connected(f);
+		}
 		return;
 	}
 	if (events & EPOLLERR) {

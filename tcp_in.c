@@ -603,7 +603,7 @@ static void tcp_in_time_wait_begins(struct flow *f)
 static bool tcp_may_hold_ack(const struct tcp_conn *conn,
 			     const struct tcp_run *run)
 {
-	return conn->want_ack && run->took && conn->chatty &&
+	return conn->want_ack && run->took &&
 	       !conn->mirror_ack && !conn->fin_rcvd && !conn->wnd_tight &&
 	       conn->rcv_nxt - conn->rcv_wup < MIN(conn->mss, HOLD_MAX);
 }
@@ -642,12 +642,16 @@ static void tcp_run_end(struct flow *f, struct tcp_run *run)
 	}
 	if (conn->state == TCP_TIME_WAIT)
 		tcp_in_time_wait_begins(f);
-	if (tcp_may_hold_ack(conn, run)) {
+	if (!tcp_may_hold_ack(conn, run)) {
+		if (conn->want_ack)
+			tcp_queue(f);
+	} else if (conn->hold_off) {
+		conn->hold_off--;
+		tcp_queue(f);
+	} else {
 		conn->want_ack = false;
 		conn->ack_held = true;
 		tcp_timer_ack_held(f);
-	} else if (conn->want_ack) {
-		tcp_queue(f);
 	}
 }
 

@@ -354,7 +354,7 @@ static ssize_t tcp_peek(const struct tcp_conn *conn, struct msghdr *msg,
  * sent again like there.
  */
 static void tcp_commit(struct flow *f, struct tap_tx *tx, tcp_seq seq,
-		       size_t n, bool push)
+		       size_t n, uint8_t last_flags)
 {
 	struct frame_ip ip = tcp_frame_ip(f);
 	size_t done = 0;
@@ -368,8 +368,8 @@ static void tcp_commit(struct flow *f, struct tap_tx *tx, tcp_seq seq,
 		struct tap_meta meta;
 		size_t l4_len;
 
-		if (push && done + len == n)
-			flags |= TCP_PSH;
+		if (done + len == n)
+			flags |= last_flags;
 		l4_len = tcp_header(f, l4, seq + (tcp_seq)done, flags);
 		frame_build(hdr, &ip, l4, l4_len, &payload,
 			    tap_caps()->gso ? f->tcp.mss : 0, &meta);
@@ -391,11 +391,24 @@ static uint32_t tcp_seg_max(const struct flow *f, size_t hdr_len)
 	return tap_caps()->gso && mss < max ? max / mss * mss : mss;
 }
 
+/* A FIN takes its place in the sequence, behind all data */
+static void tcp_fin_sent(struct flow *f)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	conn->fin_sent = true;
+	conn->snd_nxt++;
+	tcp_set_state(f, conn->state == TCP_CLOSE_WAIT ?
+			 TCP_LAST_ACK : TCP_FIN_WAIT_1);
+}
+
 /* Send up to `want` bytes from seq on. Bytes sent; 0 at the end of the stream;
  * -EAGAIN if the socket has none, -ENOBUFS if the link is full, other -errno if
- * the socket is broken.
+ * the socket is broken. *ret_fin: the stream's end was reached, and a FIN went
+ * along, if that is not NULL.
  */
-static ssize_t tcp_send_data(struct flow *f, tcp_seq seq, uint32_t want)
+static ssize_t tcp_send_data(struct flow *f, tcp_seq seq, uint32_t want,
+			     bool *ret_fin)
 {
 	struct tcp_conn *conn = &f->tcp;
 	struct iovec iov[OUT_DISCARD_IOV + TAP_TX_FRAMES];
@@ -403,6 +416,8 @@ static ssize_t tcp_send_data(struct flow *f, tcp_seq seq, uint32_t want)
 	size_t hdr_len = frame_l3_len(&ip) + sizeof(struct wire_tcp) +
 			 (conn->ts_ok ? 12 : 0);
 	struct msghdr msg = { .msg_iov = iov };
+	bool eof = conn->sock_eof;
+	uint8_t last_flags = 0;
 	struct tap_tx tx;
 	size_t room;
 	ssize_t n;
@@ -427,7 +442,14 @@ static ssize_t tcp_send_data(struct flow *f, tcp_seq seq, uint32_t want)
 		conn->sock_drained |= seq == conn->snd_nxt;
 	if (n > 0) {
 		tcp_advance_ack(conn);
-		tcp_commit(f, &tx, seq, (size_t)n, (size_t)n < room);
+		if ((size_t)n < room)
+			last_flags |= TCP_PSH;
+		/* The FIN had come before we looked, so this is all */
+		if (ret_fin && (size_t)n < room && eof && !conn->sock_urg) {
+			*ret_fin = true;
+			last_flags |= TCP_FIN;
+		}
+		tcp_commit(f, &tx, seq, (size_t)n, last_flags);
 	}
 	tap_cancel(&tx);
 	return n;
@@ -437,12 +459,8 @@ static void tcp_send_fin(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
 
-	if (!conn->fin_sent) {
-		conn->fin_sent = true;
-		conn->snd_nxt++;
-		tcp_set_state(f, conn->state == TCP_CLOSE_WAIT ?
-				 TCP_LAST_ACK : TCP_FIN_WAIT_1);
-	}
+	if (!conn->fin_sent)
+		tcp_fin_sent(f);
 	tcp_send_flags(f, conn->snd_nxt - 1, TCP_FIN | TCP_ACK);
 	tcp_timer_data_sent(f);
 }
@@ -487,7 +505,6 @@ static void tcp_out_sent(struct flow *f, uint32_t n)
 		conn->rtt_start_us = (uint32_t)loop_now().us;
 	}
 	conn->snd_nxt += n;
-	conn->chatty |= conn->ack_held;
 	conn->want_ack = conn->ack_held = false;
 	tcp_timer_data_sent(f);
 }
@@ -506,6 +523,7 @@ void tcp_out(struct flow *f)
 		int32_t usable = (int32_t)(conn->snd_una + conn->snd_wnd -
 					   conn->snd_nxt);
 		bool in_flight = conn->snd_nxt != conn->snd_una;
+		bool fin = false;
 		ssize_t n;
 
 		if (usable <= 0) {
@@ -520,9 +538,13 @@ void tcp_out(struct flow *f)
 			return;
 
 		n = tcp_send_data(f, conn->snd_nxt,
-				  MIN((uint32_t)usable, budget));
+				  MIN((uint32_t)usable, budget), &fin);
 		if (n > 0) {
 			tcp_out_sent(f, (uint32_t)n);
+			if (fin) {
+				tcp_fin_sent(f);
+				return;
+			}
 			budget -= MIN(budget, (uint32_t)n);
 			continue;
 		}
@@ -616,7 +638,7 @@ void tcp_retransmit(struct flow *f, uint32_t budget)
 		want = MIN(want, conn->snd_una + conn->snd_wnd - seq);
 		if (!conn->rto_recovery && !tcp_is_below_sack(conn, seq))
 			want = MIN(want, conn->mss);
-		n = tcp_send_data(f, seq, want);
+		n = tcp_send_data(f, seq, want, NULL);
 		if (n <= 0)
 			return;		/* the timer tries again */
 		tcp_counters.rtx_segs++;

@@ -35,6 +35,7 @@ enum {
 	ACK_MAX_US	= 100000,
 	ACK_IDLE_US	= 500000,
 	ACK_BACKOFF_MAX	= 40,
+	ACK_HOLD_OFF	= 32,
 };
 
 /* RTO, doubled `backoff` times. After a retransmission that stays as it is until
@@ -149,9 +150,9 @@ void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us, bool progress)
 
 void tcp_timer_ack_held(struct flow *f)
 {
-	if (!f->tcp.ack_timer.armed)
-		timer_set(&f->tcp.ack_timer, TIMER_TCP_ACK,
-			  mono_add(loop_now(), DUR_US(ACK_MIN_US)));
+	/* Anew, if it was armed for one that was answered since */
+	timer_set(&f->tcp.ack_timer, TIMER_TCP_ACK,
+		  mono_add(loop_now(), DUR_US(ACK_MIN_US)));
 }
 
 void tcp_timer_cancel(struct flow *f)
@@ -272,7 +273,7 @@ static void tcp_timer_ack_fired(struct timer *t)
 	struct flow *f = container_of(t, struct flow, tcp.ack_timer);
 
 	if (f->tcp.ack_held) {
-		f->tcp.chatty = false;
+		f->tcp.hold_off = ACK_HOLD_OFF;
 		tcp_send_ack(f);
 	} else {
 		tcp_send_ack_if_news(f);

@@ -65,13 +65,13 @@ struct tcp_conn {
 	bool want_rst : 1;		/* gone, but the guest must be told */
 	bool short_write : 1;		/* the guest has something to repeat */
 	bool ack_held : 1;		/* …until data goes along, or ack_timer */
-	bool chatty : 1;		/* what the guest sends is answered: worth
-					 * to hold back an ACK */
 	bool want_out : 1;
 	bool queued : 1;		/* on the list of those with such work */
 
 	uint8_t dup_acks;
 	uint8_t ack_backoff;		/* mirrored ACKs that had no news */
+	uint8_t hold_off;		/* ACKs not to be held back, as the last
+					 * one that was got no answer */
 	uint16_t mss;			/* largest payload towards the guest */
 	uint16_t snd_quantum;		/* bytes per buffer of the host's
 					 * kernel, see tcp_window_room() */
