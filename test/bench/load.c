@@ -7,6 +7,7 @@
  *	load rr|crr [-t MS] ADDR PORT
  *	load many [-n CONNECTIONS] [-t MS] ADDR PORT
  *	load udp-up|udp-down [-g] [-s SIZE] [-t MS] ADDR PORT
+ *	load spray [-n DATAGRAMS] ADDR PORT
  *
  * Clients print one line of JSON. -t is for how long (many: at most), -w how
  * much of it isn't counted, -g lets the kernel cut datagrams (UDP_SEGMENT).
@@ -27,6 +28,9 @@
  * that on all of them, and reports how many were still there.
  *
  * Datagrams begin with a struct dgram, and are filled with the pattern.
+ *
+ * "spray" sends one byte to each of so many IPv4 addresses from ADDR on, from
+ * one socket.
  */
 #include <signal.h>
 #include <sys/epoll.h>
@@ -838,6 +842,27 @@ static int udp_down(int s, uint32_t session)
 	return 0;
 }
 
+static int spray(struct sockaddr_storage *sa)
+{
+	struct sockaddr_in *sin = (struct sockaddr_in *)sa;
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint32_t first = ntohl(sin->sin_addr.s_addr);
+
+	if (s < 0 || sa->ss_family != AF_INET)
+		fail("socket");
+	for (uint32_t i = 0; i < opt_n; i++) {
+		sin->sin_addr.s_addr = htonl(first + i);
+		if (sendto(s, "", 1, 0, (struct sockaddr *)sin,
+			   sizeof(*sin)) < 0)
+			fail("sendto");
+		/* the queue of the link is short */
+		if (i % 128 == 127)
+			usleep(1000);
+	}
+	printf("{\"sent\": %u}\n", opt_n);
+	return 0;
+}
+
 static int usage(void)
 {
 	fprintf(stderr, "see the head of load.c\n");
@@ -890,6 +915,8 @@ int main(int argc, char **argv)
 		return many(&sa, len);
 	if (!strcmp(what, "udp-up"))
 		return udp_up(dgram_socket(&sa, len), session);
+	if (!strcmp(what, "spray"))
+		return spray(&sa);
 	if (!strcmp(what, "udp-down"))
 		return udp_down(dgram_socket(&sa, len), session);
 	return usage();
