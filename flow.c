@@ -12,6 +12,7 @@
  */
 #include "flow.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +20,11 @@
 #include "util.h"
 #include "wire.h"
 
-enum { FLOW_BUCKETS = FLOW_MAX };
+enum {
+	FLOW_BUCKETS	= FLOW_MAX,
+	FLOW_SAMPLE	= 64,		/* candidates to find an old one */
+	FLOW_SAMPLE_WALK = 4096,	/* entries looked at for them */
+};
 static_assert((FLOW_BUCKETS & (FLOW_BUCKETS - 1)) == 0, "used as a mask");
 
 static struct {
@@ -27,6 +32,8 @@ static struct {
 	uint32_t high;			/* entries [high, FLOW_MAX) are fresh */
 	uint32_t free_head, dead_head;	/* index + 1, 0: empty */
 	unsigned count[FLOW_TYPES];
+	struct flow_evictable evictable[FLOW_TYPES];
+	uint32_t evict_cursor;
 	uint32_t bucket[FLOW_BUCKETS];	/* index * 2 + side, + 1; 0: empty */
 	struct flow entry[FLOW_MAX];
 } flows;
@@ -181,6 +188,44 @@ struct loop_ref flow_ref(const struct flow *f, enum loop_kind kind)
 {
 	return (struct loop_ref){ .kind = (uint8_t)kind, .gen = f->gen,
 				  .index = flow_index(f) };
+}
+
+void flow_set_evictable(enum flow_type type, const struct flow_evictable *ops)
+{
+	flows.evictable[type] = *ops;
+}
+
+bool flow_evict(void)
+{
+	struct flow *oldest = NULL;
+	mono_t oldest_active = { 0 };
+	unsigned found = 0;
+
+	for (uint32_t i = 0; i < MIN(flows.high, FLOW_SAMPLE_WALK) &&
+			     found < FLOW_SAMPLE; i++) {
+		struct flow *f = flow_at(flows.evict_cursor++ % flows.high);
+		const struct flow_evictable *ops = &flows.evictable[f->type];
+		mono_t active;
+
+		if (!ops->end)
+			continue;
+		found++;
+		active = ops->active(f);
+		if (!oldest || mono_before(active, oldest_active)) {
+			oldest = f;
+			oldest_active = active;
+		}
+	}
+	if (!oldest)
+		return false;
+	flow_debug(oldest, "ended to make room");
+	flows.evictable[oldest->type].end(oldest);
+	return true;
+}
+
+bool flow_is_exhausted(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE;
 }
 
 unsigned flow_count(enum flow_type type)

@@ -33,6 +33,21 @@ struct flow *flow_at(uint32_t index);
 struct flow *flow_from_ref(struct loop_ref ref, enum flow_type type);
 struct loop_ref flow_ref(const struct flow *f, enum loop_kind kind);
 
+/* Types of flows that may be ended to make room for others: those that lose no
+ * connection by it
+ */
+struct flow_evictable {
+	mono_t (*active)(const struct flow *f);		/* last used */
+	void (*end)(struct flow *f);
+};
+void flow_set_evictable(enum flow_type type, const struct flow_evictable *ops);
+/* End the one of a sample of them that was idle for the longest time, for its
+ * descriptor, or its entry (which is free in the next turn). False: found none.
+ */
+bool flow_evict(void);
+/* Is this error, negative, one that flow_evict() may help against? */
+bool flow_is_exhausted(int rc);
+
 /* Entries in use, by type */
 unsigned flow_count(enum flow_type type);
 /* Highest index ever used plus one: bound for walking the table */

@@ -57,6 +57,11 @@ static void ping_timer(struct timer *t)
 		ping_end(f);
 }
 
+static mono_t ping_active(const struct flow *f)
+{
+	return f->ping.active;
+}
+
 /* Connected ping socket with the guest's id if possible; or -errno */
 static int ping_open(const struct flow_side *host, uint16_t id)
 {
@@ -88,6 +93,8 @@ static struct flow *ping_new(const struct pkt *pkt,
 	struct flow *f;
 	int fd = ping_open(host, pkt->icmp.id);
 
+	if (flow_is_exhausted(fd) && flow_evict())
+		fd = ping_open(host, pkt->icmp.id);
 	if (fd == -EACCES || fd == -EPERM) {
 		if (!icmp.warned)
 			warn("Ping is not forwarded: the host doesn't allow "
@@ -99,6 +106,7 @@ static struct flow *ping_new(const struct pkt *pkt,
 	f = flow_alloc();
 	if (!f) {
 		close(fd);
+		flow_evict();		/* room for the next one */
 		return NULL;
 	}
 	f->proto = pkt->proto;
@@ -273,7 +281,11 @@ static void ping_event(struct loop_ref ref, uint32_t events)
 
 void icmp_init(const struct conf *c)
 {
+	const struct flow_evictable evictable = { .active = ping_active,
+						  .end = ping_end };
+
 	icmp.conf = c;
+	flow_set_evictable(FLOW_PING, &evictable);
 	loop_set_handler(LOOP_PING, ping_event);
 	timer_set_handler(TIMER_ICMP, ping_timer);
 }

@@ -323,6 +323,9 @@ static struct flow *splice_new(int fd, enum flow_side_name ini,
 	int other = f ? sock_splice(SOCK_STREAM, ini == HOST,
 				    addr_family(&to->peer), 0) : -ENFILE;
 
+	if (flow_is_exhausted(other) && flow_evict() && f)
+		other = sock_splice(SOCK_STREAM, ini == HOST,
+				    addr_family(&to->peer), 0);
 	if (other < 0) {
 		if (f)
 			flow_free(f);

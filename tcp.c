@@ -360,6 +360,9 @@ void tcp_open(const struct pkt *pkt)
 	f = flow_alloc();
 	fd = f ? sock_outbound(SOCK_STREAM, IPPROTO_TCP, &host.peer,
 			       &host.our, 0) : -ENFILE;
+	if (flow_is_exhausted(fd) && flow_evict() && f)
+		fd = sock_outbound(SOCK_STREAM, IPPROTO_TCP, &host.peer,
+				   &host.our, 0);
 	if (fd < 0) {
 		if (log_allow(&tcp.refused, loop_now(), 1, NULL))
 			warn("TCP %s -> %s refused: %s",
@@ -492,12 +495,12 @@ static void tcp_accept(struct loop_ref ref, uint32_t events)
 		int fd = accept4(l->fd, &sa.sa, &len,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+		if (fd < 0 && errno == EAGAIN)
+			return;
+		if (fd < 0 && flow_is_exhausted(-errno) && !flow_evict()) {
 			tcp_refuse(l);
 			break;
 		}
-		if (fd < 0 && errno == EAGAIN)
-			return;
 		if (fd >= 0)
 			tcp_accepted(l, fd, &sa);
 	}

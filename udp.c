@@ -51,7 +51,6 @@ enum {
 	UDP_IDLE_S	= 30,		/* seen one way only */
 	UDP_STREAM_S	= 180,		/* seen both ways */
 	UDP_TTL		= 64,		/* what our sockets send by default */
-	UDP_SAMPLE	= 64,		/* flows looked at to find an old one */
 	UDP_CMSG	= 128,
 	UDP_IOV		= 1024,		/* in one batch to a socket */
 	UDP_PART_IOV	= 16,		/* one datagram's */
@@ -90,7 +89,6 @@ struct udp_counters udp_counters;
 static struct {
 	const struct conf *conf;
 	uint32_t high, free_head;
-	uint32_t evict_cursor;
 	uint32_t bucket[UDP_BUCKETS];	/* index + 1 */
 	struct udp_sock sock[UDP_SOCKS];
 	uint8_t buf[UDP_BATCH][UDP_DGRAM_MAX];
@@ -295,24 +293,15 @@ static void udp_timer(struct timer *t)
 	udp_flow_end(f);
 }
 
-/* Make room: end the longest idle flow of a sample. False: found none. */
-static bool udp_evict(void)
+static mono_t udp_active(const struct flow *f)
 {
-	uint32_t high = flow_high();
-	struct flow *oldest = NULL;
+	return f->udp.active;
+}
 
-	for (unsigned i = 0; i < UDP_SAMPLE && i < high; i++) {
-		struct flow *f = flow_at(udp.evict_cursor++ % high);
-
-		if (f->type == FLOW_UDP &&
-		    (!oldest || mono_before(f->udp.active, oldest->udp.active)))
-			oldest = f;
-	}
-	if (!oldest)
-		return false;
+static void udp_evicted(struct flow *f)
+{
 	udp_counters.evicted++;
-	udp_flow_end(oldest);
-	return true;
+	udp_flow_end(f);
 }
 
 /* Make it one of s' flows: idle from now on */
@@ -358,7 +347,7 @@ static struct flow *udp_flow_splice(struct udp_sock *s,
 	int rc;
 
 	if (!f) {
-		udp_evict();		/* room for the next one */
+		flow_evict();		/* room for the next one */
 		return NULL;
 	}
 	f->proto = PROTO_UDP;
@@ -374,8 +363,8 @@ static struct flow *udp_flow_splice(struct udp_sock *s,
 			     ENDPOINT_STR(&from->our, from->our_port),
 			     strerror(-rc));
 		flow_free(f);
-		if (rc == -EMFILE || rc == -ENFILE)
-			udp_evict();
+		if (flow_is_exhausted(rc))
+			flow_evict();
 		return NULL;
 	}
 	flow_activate(f, FLOW_UDP);
@@ -395,7 +384,7 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest)
 	if (!fwd_map_out(udp.conf, guest, &host))
 		return NULL;
 	s = udp_sock_get(guest, &host);
-	if (!s && (errno == EMFILE || errno == ENFILE) && udp_evict())
+	if (!s && flow_is_exhausted(-errno) && flow_evict())
 		s = udp_sock_get(guest, &host);
 	if (!s) {
 		if (log_allow(&limit, loop_now(), 1, NULL))
@@ -424,7 +413,7 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest)
 	if (!f) {
 		if (!s->first_flow)
 			udp_sock_close(s);
-		udp_evict();		/* room for the next one */
+		flow_evict();		/* room for the next one */
 	}
 	return f;
 }
@@ -828,8 +817,8 @@ static struct flow *udp_flow_from_host(struct udp_sock *s,
 	if (old)
 		udp_flow_end(old);
 	f = udp_flow_new(&guest, host, HOST, s);
-	if (!f && udp_evict())
-		f = NULL;		/* room for the next one */
+	if (!f)
+		flow_evict();		/* room for the next one */
 	return f;
 }
 
@@ -1038,10 +1027,13 @@ void udp_init(const struct conf *c)
 {
 	const struct listen_user user = { .opened = udp_listen,
 					  .closed = udp_unlisten };
+	const struct flow_evictable evictable = { .active = udp_active,
+						  .end = udp_evicted };
 
 	udp.conf = c;
 	loop_set_handler(LOOP_UDP, udp_event);
 	timer_set_handler(TIMER_UDP, udp_timer);
+	flow_set_evictable(FLOW_UDP, &evictable);
 	udp_splice_init();
 	listen_attach(PROTO_UDP, &user);
 }
