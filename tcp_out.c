@@ -194,11 +194,13 @@ static bool tcp_refresh(struct flow *f)
 	if (conn->rcv_wup != conn->rcv_nxt)
 		tcp_timer_ack_pending(f, ti.rtt_us, conn->rcv_wup != old_ack);
 
-	/* Most of a good window is still there: no need to ask for more */
+	/* Most of a good window is still there: no need to ask for more. Linux
+	 * sends segments of up to half of the largest window, and none that
+	 * doesn't fit.
+	 */
 	if (conn->fin_rcvd ||
-	    (conn->rcv_wnd && conn->rcv_wnd >= conn->rcv_wnd_max / 2 &&
-	     conn->rcv_edge - conn->rcv_nxt >
-	     conn->rcv_wnd - conn->rcv_wnd / 4))
+	    conn->rcv_edge - conn->rcv_nxt >
+	    MAX(conn->rcv_wnd - conn->rcv_wnd / 4, conn->rcv_wnd_max / 2))
 		return conn->rcv_wup != old_ack;
 	if (sock_sndbuf(conn->fd, &sb)) {
 		room = tcp_window_room(sb.size, sb.queued, sb.payload,

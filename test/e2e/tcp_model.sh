@@ -75,8 +75,12 @@ settled()
 left_behind()
 {
 	ok "$1: alive" alive "$2"
-	ok "$1: nothing is left" wait_for "settled $2 $3" 90 ||
+	ok "$1: nothing is left" wait_for "settled $2 $3" 90 || {
 		diag "descriptors: $3 before, $(fds "$2") after"
+		kill -USR1 "$2"
+		pause 0.5
+		diag "$(grep -h 'flow' "$T/passt.err")"
+	}
 	pause 2.5		# TIME_WAIT
 	idle_before=$(awk '/^voluntary/ { print $2 }' "/proc/$2/status")
 	pause 1

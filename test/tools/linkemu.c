@@ -93,8 +93,9 @@ static struct {
 	int epfd, timer_fd, signal_fd;
 	uint64_t armed;			/* what the timer is set to; 0: not */
 	unsigned mtu, txqueue;
+	uint64_t seed;
 	bool stats;
-} emu = { .mtu = 1500, .txqueue = 10000 };
+} emu = { .mtu = 1500, .txqueue = 10000, .seed = 1 };
 
 static const char usage[] =
 "Usage: linkemu [OPTION]... END END\n"
@@ -118,7 +119,8 @@ static const char usage[] =
 "  --reorder-delay MS     ... for up to that long (2)\n"
 "  --rate MBIT            bits per second, 0: no limit (0)\n"
 "  --queue KIB            in front of that rate, more is dropped (1024)\n"
-"  --seed N               of the decisions: the same for the same number (1)\n"
+"  --seed N               of the decisions: the same for the same number (1);\n"
+"                         SIGUSR2 begins them again, SIGHUP those of the next N\n"
 "\n"
 "  --mtu N                of taps (1500)\n"
 "  --txqueue N            of taps, frames (10000)\n"
@@ -463,6 +465,13 @@ static void arm(void)
 	timerfd_settime(emu.timer_fd, TFD_TIMER_ABSTIME, &its, NULL);
 }
 
+/* The decisions of the seed, from the first one on */
+static void set_chance(void)
+{
+	for (unsigned i = 0; i < 2; i++)
+		emu.dir[i].chance = emu.seed * 2 + i;
+}
+
 /* True: it's time to end */
 static bool signalled(void)
 {
@@ -470,10 +479,20 @@ static bool signalled(void)
 
 	if (read(emu.signal_fd, &si, sizeof(si)) != sizeof(si))
 		return false;
-	if (si.ssi_signo != SIGUSR1)
+	switch (si.ssi_signo) {
+	case SIGUSR1:
+		print_stats();
+		return false;
+	case SIGHUP:
+		emu.seed++;
+		set_chance();
+		return false;
+	case SIGUSR2:
+		set_chance();
+		return false;
+	default:
 		return true;
-	print_stats();
-	return false;
+	}
 }
 
 static void end_event(struct end *e, uint32_t events, uint64_t now)
@@ -681,7 +700,6 @@ static const struct option options[] = {
 
 static void parse_options(int argc, char *argv[])
 {
-	uint64_t seed = 1;
 	int opt, dirs = 3;
 
 	for (unsigned i = 0; i < 2; i++) {
@@ -696,7 +714,7 @@ static void parse_options(int argc, char *argv[])
 			dirs = opt;
 			break;
 		case 's':
-			seed = (uint64_t)number(optarg, 1e15);
+			emu.seed = (uint64_t)number(optarg, 1e15);
 			break;
 		case 'm':
 			emu.mtu = (unsigned)number(optarg, 65521);
@@ -727,8 +745,8 @@ static void parse_options(int argc, char *argv[])
 
 		/* what the rate needs for that many bytes */
 		is->queue = is->queue * 1024 * is->ns_per_byte_q20 >> 20;
-		emu.dir[i].chance = seed * 2 + i;
 	}
+	set_chance();
 }
 
 static void add(int fd, void *ptr, uint32_t events)
@@ -748,6 +766,8 @@ int main(int argc, char *argv[])
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 
 	emu.epfd = epoll_create1(EPOLL_CLOEXEC);
