@@ -995,6 +995,24 @@ struct conf_early conf_opts_early(int argc, char **argv)
 	return early;
 }
 
+/* getopt has complained. Once more after the usage, which has pushed that off
+ * the screen, and in getopt's own words, which clients look for.
+ */
+__attribute__((noreturn))
+static void bad_option(enum mode mode, int argc, char **argv,
+		       const struct getopt_tables *t)
+{
+	int val;
+
+	usage(stderr, mode);
+	fputc('\n', stderr);
+	optind = 0;
+	do {
+		val = getopt_long(argc, argv, t->shorts, t->longs, NULL);
+	} while (val != -1 && opt_from_val(val));
+	exit(EXIT_FAILURE);
+}
+
 int conf_opts_parse(struct conf *c, struct conf_given *g, int argc,
 		    char **argv)
 {
@@ -1007,10 +1025,8 @@ int conf_opts_parse(struct conf *c, struct conf_given *g, int argc,
 		const struct opt *o = opt_from_val(val);
 		char name[64];
 
-		if (!o) {
-			usage(stderr, c->mode);
-			exit(EXIT_FAILURE);
-		}
+		if (!o)
+			bad_option(c->mode, argc, argv, &t);
 		if (o->letter == 'h') {
 			usage(stdout, c->mode);
 			exit(EXIT_SUCCESS);
