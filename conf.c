@@ -139,11 +139,17 @@ static void take_words(struct conf *c, int count, char **words)
 	}
 }
 
-/* The command's terminal isn't ours */
+/* The command's terminal isn't ours. But whoever sits at it should know why
+ * there is no network.
+ */
 static void imply_by_command(struct conf *c)
 {
 	if (c->mode != MODE_PASTA || c->ns_pid || *c->netns)
 		return;
+	if (!c->config_net && !c->splice_only && !c->quiet &&
+	    isatty(STDERR_FILENO))
+		warn("Without --config-net the namespace's interface is down, "
+		     "for a DHCP client inside to configure");
 	c->foreground = true;
 	if (!c->debug)
 		c->quiet = true;

@@ -71,7 +71,7 @@ static void roof_undo(void)
 
 static bool roof_is_quiet(void)
 {
-	return !flow_count(FLOW_TCP) && !flow_count(FLOW_SPLICE);
+	return tcp_is_quiet() && !flow_count(FLOW_SPLICE);
 }
 
 static void signal_event(struct loop_ref ref, uint32_t events)

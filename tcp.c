@@ -565,6 +565,17 @@ static void tcp_sock_event(struct loop_ref ref, uint32_t events)
 	}
 }
 
+bool tcp_is_quiet(void)
+{
+	for (uint32_t i = 0; flow_count(FLOW_TCP) && i < flow_high(); i++) {
+		const struct flow *f = flow_at(i);
+
+		if (f->type == FLOW_TCP && f->tcp.state > TCP_SYN_SENT)
+			return false;
+	}
+	return true;
+}
+
 void tcp_close_all(void)
 {
 	for (uint32_t i = 0; i < flow_high(); i++) {

@@ -13,6 +13,8 @@
 void tcp_init(const struct conf *c);
 /* A run of n >= 1 segments with the same addresses and ports */
 void tcp_input(const struct pkt *pkts, unsigned n);
+/* Is there no connection by which the guest may still have something to send? */
+bool tcp_is_quiet(void);
 /* At our end: what the guest hadn't finished sending must not look finished */
 void tcp_close_all(void);
 /* End-of-turn hook: ACKs, output that was put off, once per connection */

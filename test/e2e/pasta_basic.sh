@@ -73,6 +73,11 @@ is "$(echo hello | as_user pasta --config-net -- cat 2>/dev/null)" hello \
 out=$(as_user pasta --config-net -- sh -c 'echo text >&2' 2>&1)
 is "$out" text 'quiet with a command'
 
+# a connection that never was isn't waited for
+start=$(date +%s)
+as_user pasta --config-net -- timeout 1 socat -u TCP:192.0.2.77:80 - 2>/dev/null
+is $? 124 'a command that gives up connecting'
+ok '... is not waited for' test $(($(date +%s) - start)) -le 4
 pasta_up --config-net
 kill -KILL "$ns"
 wait_gone "$pasta_pid"
