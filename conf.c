@@ -11,7 +11,8 @@
  *	6. Forwarding defaults, names, and switches that imply others.
  *
  * Invariants: a family that isn't enabled has nothing in it but its index.
- * `our` is always set for an enabled family. Forwarding rules exist only for
+ * `our` is always set for an enabled family, but with --splice-only, where there
+ * is no link and no address. Forwarding rules exist only for
  * enabled protocols and families. One line ends a start that makes no sense.
  */
 #include "conf.h"
@@ -200,6 +201,8 @@ static void check_namespace(const struct conf *c, const struct conf_given *g)
 		    g->no_copy_routes ? "routes" : "addrs");
 	if (c->no_splice && c->splice_only)
 		die("--no-splice and --splice-only contradict each other");
+	if (c->splice_only && c->fd >= 0)
+		die("--fd and --splice-only contradict each other");
 	if (c->no_splice && c->host_lo_to_ns_lo)
 		die("--no-splice and --host-lo-to-ns-lo contradict each other");
 	if (*c->userns && !joins)
@@ -606,6 +609,24 @@ static void default_rules(struct conf *c, const struct conf_given *g)
 	}
 }
 
+/* Without a link, only loopback leads inside: nothing else is listened at */
+static void restrict_to_loopback(struct fwd_rules *rules)
+{
+	for (unsigned i = 0; i < rules->count; i++) {
+		struct fwd_rule *r = &rules->rule[i];
+		bool any = addr_is_any(&r->listen);
+		char text[FWD_RULE_STRLEN];
+
+		if ((!any && !addr_is_loopback(&r->listen)) ||
+		    (*r->ifname && strcmp(r->ifname, "lo")) ||
+		    !addr_is_none(&r->target))
+			die("--splice-only forwards from loopback to loopback only, not %s",
+			    fwd_rule_print(r, text));
+		if (any)
+			strcpy(r->ifname, "lo");
+	}
+}
+
 static void resolve_switches(struct conf *c)
 {
 	c->no_ndp |= c->no_icmp || !c->fam[V6].enabled;
@@ -647,6 +668,8 @@ void conf_init(struct conf *c, int argc, char **argv)
 
 	next = conf_opts_parse(c, &g, argc, argv);
 	take_words(c, argc - next, argv + next);
+	c->host_lo_to_ns_lo |= c->splice_only;
+	c->no_icmp |= c->splice_only;
 	if (*c->netns && !*c->userns)
 		c->netns_only = true;
 	imply_by_command(c);
@@ -657,11 +680,15 @@ void conf_init(struct conf *c, int argc, char **argv)
 	check_mtu(c);
 	check_rules(c, &c->fwd_in);
 	check_rules(c, &c->fwd_out);
-	resolve_families(c, &g);
-	resolve_names(c, &g);
+	if (!c->splice_only) {
+		resolve_families(c, &g);
+		resolve_names(c, &g);
+	}
 	clear_disabled(c);
 
 	default_rules(c, &g);
+	if (c->splice_only)
+		restrict_to_loopback(&c->fwd_in);
 	resolve_switches(c);
 	resolve_ns_ifname(c);
 }
@@ -721,8 +748,11 @@ static void print_rules(const char *title, const struct fwd_rules *rules)
 
 void conf_print(const struct conf *c)
 {
-	info("MAC: %s", MAC_STR(c->our_mac));
-	for (enum family f = V4; f < FAMILIES; f++)
+	if (c->splice_only)
+		info("No interface: from loopback to loopback only");
+	else
+		info("MAC: %s", MAC_STR(c->our_mac));
+	for (enum family f = V4; !c->splice_only && f < FAMILIES; f++)
 		print_family(c, f);
 	if (c->search_count)
 		info("Search list:");

@@ -795,7 +795,7 @@ static const struct opt options[] = {
 { "no-splice", 0, NULL, M_PASTA, opt_set, AT(no_splice),
   "No short cut between the loopback interfaces" },
 { "splice-only", 0, NULL, M_PASTA, opt_set, AT(splice_only),
-  "Nothing but that short cut: not supported yet" },
+  "Nothing but that short cut: no interface" },
 { "host-lo-to-ns-lo", 0, NULL, M_PASTA, opt_set, AT(host_lo_to_ns_lo),
   "The host's loopback leads to the namespace's" },
 
@@ -844,7 +844,6 @@ static const struct {
 	{ "repair-path",	asks_more_than_none },
 	{ "migrate-exit",	NULL },
 	{ "migrate-no-linger",	NULL },
-	{ "splice-only",	NULL },
 };
 
 static void conf_check_supported(const struct call *k)

@@ -184,5 +184,7 @@ enum fwd_path fwd_map_listener(const struct conf *c,
 							 FWD_REFUSE;
 	if (fwd_splice_in(c, seen, r, from, ret_to))
 		return FWD_SPLICE;
-	return fwd_map_in(c, seen, r, from, ret_to) ? FWD_TAP : FWD_REFUSE;
+	if (c->splice_only || !fwd_map_in(c, seen, r, from, ret_to))
+		return FWD_REFUSE;
+	return FWD_TAP;
 }

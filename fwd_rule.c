@@ -366,15 +366,19 @@ bool fwd_rules_on_loopback(const struct fwd_rules *rules,
 {
 	ret->count = 0;
 	for (unsigned i = 0; i < rules->count; i++) {
+		const struct fwd_rule *from = &rules->rule[i];
+
 		for (enum family f = V4; f < FAMILIES; f++) {
 			struct fwd_rule *r = &ret->rule[ret->count];
 
-			if (!enabled[f])
+			if (!enabled[f] || (!(from->flags & FWD_DUAL) &&
+					    addr_family(&from->listen) != f))
 				continue;
 			if (ret->count == FWD_RULES_MAX)
 				return false;
-			*r = rules->rule[i];
-			r->listen = addr_loopback(f);
+			*r = *from;
+			if (addr_is_any(&r->listen))
+				r->listen = addr_loopback(f);
 			r->flags &= (uint8_t)~FWD_DUAL;
 			memset(r->ifname, 0, sizeof(r->ifname));
 			ret->count++;

@@ -71,9 +71,9 @@ struct fwd_rule_ctx {
 int fwd_rule_parse(const char *spec, const struct fwd_rule_ctx *ctx,
 		   struct fwd_rules *rules, char *ret_err);
 
-/* For kernels that can't bind to an interface: rules for any address of one, as
- * rules for the loopback address of each enabled family. False if there is no
- * room for all of them in *ret.
+/* For kernels that can't bind to an interface: rules for `lo`, those for any
+ * address as rules for the loopback address of each enabled family. False if
+ * there is no room for all of them in *ret.
  */
 bool fwd_rules_on_loopback(const struct fwd_rules *rules,
 			   const bool enabled[FAMILIES],

@@ -182,21 +182,22 @@ static int tun_open(const struct conf *c)
 	return fd;
 }
 
-/* -T, -U, before Linux 5.7: by address, as an interface can't be named */
-static void listen_at_loopback(struct conf *c)
+/* Before Linux 5.7: by address, as an interface can't be named */
+static void listen_at_loopback(const struct conf *c, struct fwd_rules *rules,
+			       const char *options)
 {
 	static struct fwd_rules by_addr;
 	const bool enabled[FAMILIES] = { c->fam[V4].enabled,
 					 c->fam[V6].enabled };
 
-	if (!c->fwd_out.count || sock_has_bindtodevice())
+	if (!rules->count || sock_has_bindtodevice())
 		return;
-	warn("This kernel can't bind to interfaces: -T and -U listen at "
-	     "127.0.0.1 and ::1 only");
-	if (!fwd_rules_on_loopback(&c->fwd_out, enabled, &by_addr))
-		die("Too many rules for -T and -U (maximum %u)",
+	warn("This kernel can't bind to interfaces: %s listen at "
+	     "127.0.0.1 and ::1 only", options);
+	if (!fwd_rules_on_loopback(rules, enabled, &by_addr))
+		die("Too many rules for %s (maximum %u)", options,
 		    FWD_RULES_MAX / 2);
-	c->fwd_out = by_addr;
+	*rules = by_addr;
 }
 
 static void modules_init(const struct conf *c)
@@ -238,14 +239,17 @@ int main(int argc, char **argv)
 	if (*c->pcap_file)
 		pcap_open(c->pcap_file);
 	sock_init(c);
-	listen_at_loopback(c);
+	listen_at_loopback(c, &c->fwd_out, "-T and -U");
+	if (c->splice_only)
+		listen_at_loopback(c, &c->fwd_in, "-t and -u");
 	listen_open(c, HOST);
 	loop_init();
 
 	isolate_user(c);
 	if (c->mode == MODE_PASTA) {
 		netns_setup(c);
-		tun_fd = tun_open(c);
+		if (!c->splice_only)
+			tun_fd = tun_open(c);
 		netns_configure(c);
 		listen_open(c, GUEST);
 		portscan_open(c);
@@ -260,7 +264,8 @@ int main(int argc, char **argv)
 	modules_init(c);
 	if (c->mode == MODE_PASTA) {
 		netns_watch(c);
-		tap_tun_start(tun_fd);
+		if (tun_fd >= 0)
+			tap_tun_start(tun_fd);
 		portscan_start();
 	} else {
 		tap_stream_start(c->one_off);

@@ -130,7 +130,7 @@ static bool can_reach(enum flow_side_name side, const struct addr *a,
 {
 	bool lo = addr_is_loopback(a) || ifi == LO_IFI;
 
-	if (side == HOST)
+	if (side == HOST || scan.conf->splice_only)
 		return lo || (addr_is_any(a) && !ifi);
 	return (!lo || scan.conf->host_lo_to_ns_lo) && !addr_is_multicast(a);
 }

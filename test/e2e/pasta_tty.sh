@@ -87,12 +87,12 @@ like "$out" '*got:text*status 0' 'the caller has the terminal afterwards'
 out=$(on_tty '# ' 'echo $0\n' '-/bin/sh' 'exit\n' -- $user pasta)
 like "$out" '*-/bin/sh*status 0' 'it is a login shell by default'
 
-hint='*Without --config-net*'
-like "$(on_tty x x -- $user pasta true)" "$hint" 'a hint on --config-net'
+like "$(on_tty x x -- $user pasta true)" '*Without --config-net*' \
+	'a hint on --config-net'
 for with in -q --config-net; do
 	case $(on_tty x x -- $user pasta $with true) in
-	$hint)	fail "... not with $with" ;;
-	*)	pass "... not with $with" ;;
+	*Without*)	fail "... not with $with" ;;
+	*)		pass "... not with $with" ;;
 	esac
 done
 

@@ -414,6 +414,13 @@ static void spliced(void)
 	conf.no_splice = true;
 	is_str(at(&r, HOST, "127.0.0.1", "127.0.0.1"), "tap", "--no-splice");
 
+	conf.no_splice = false;
+	conf.splice_only = conf.host_lo_to_ns_lo = true;
+	is_str(at(&r, HOST, "127.0.0.1", "127.0.0.1"), "splice 127.0.0.1:81",
+	       "--splice-only");
+	is_str(at(&r, HOST, "198.51.100.7", "192.0.2.15"), "no",
+	       "  no other clients");
+
 	is_str(at(&r, GUEST, "127.0.0.1", "127.0.0.1"), "splice 127.0.0.1:81",
 	       "from the namespace: the host's loopback");
 	is_str(at(&r, GUEST, "127.0.0.1", "127.0.0.53"), "splice 127.0.0.53:81",

@@ -403,6 +403,14 @@ static void test_loopback(void)
 	ok(fwd_rules_on_loopback(&named, v6, &rules), "  one");
 	is_str(print_all(), "TCP [::1]:80  =>  81 ; TCP [::1]:90  =>  90 ",
 	       "  of them");
+	named.rule[0].flags = 0;
+	named.rule[0].listen = addr_loopback(V4);
+	ok(fwd_rules_on_loopback(&named, both, &rules), "  an address given");
+	is_str(print_all(),
+	       "TCP [127.0.0.1]:80  =>  81 ; "
+	       "TCP [127.0.0.1]:90  =>  90 ; TCP [::1]:90  =>  90 ",
+	       "  stays");
+	named.rule[0] = named.rule[1];
 	named.count = FWD_RULES_MAX / 2 + 1;
 	ok(!fwd_rules_on_loopback(&named, both, &rules), "  too many");
 }
