@@ -52,6 +52,7 @@ SRCS	+= passt.c
 SRCS	+= pasta.c
 SRCS	+= pcap.c
 SRCS	+= portscan.c
+SRCS	+= procnet.c
 SRCS	+= rdwr.c
 SRCS	+= sock.c
 SRCS	+= sock_ns.c
@@ -139,7 +140,15 @@ $(BUILD)/tools/%: test/tools/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -I. $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
 
-tools: $(TOOLS)
+# Kernels that lack something, by LD_PRELOAD
+SHIMS	= $(patsubst test/shims/%.c,$(BUILD)/tools/%.so,$(wildcard test/shims/*.c))
+
+$(BUILD)/tools/%.so: test/shims/%.c
+	@echo "  SHIM    $@"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(WARN) -std=gnu11 -O2 -fPIC -shared -o $@ $<
+
+tools: $(TOOLS) $(SHIMS)
 
 units: $(UNITS) $(PLATFORM) $(BUILD)/conf/t_conf
 

@@ -94,6 +94,14 @@ void loop_update_now(void)
 	loop.now.us = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+dur_t loop_cpu_time(void)
+{
+	struct timespec ts = { 0 };
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (dur_t){ (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000 };
+}
+
 void loop_again(void)
 {
 	loop.again = true;

@@ -55,6 +55,8 @@ void loop_del(int fd);
 mono_t loop_now(void);
 /* Re-read the clock (start-up, tests) */
 void loop_update_now(void);
+/* What we have worked so far, whatever others did meanwhile; a system call */
+dur_t loop_cpu_time(void);
 
 /* Ask for another turn at once: work is left that no descriptor announces */
 void loop_again(void);

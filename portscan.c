@@ -8,6 +8,9 @@
  * milliseconds, as it walks the tables of the whole machine. What that shows is
  * compared with what is open: listen_add(), listen_remove().
  *
+ * A kernel without sock_diag (CONFIG_INET_DIAG) says ENOENT: from then on that
+ * table is read from /proc/net, see procnet.h.
+ *
  * What counts: sockets that can be reached by the way that is opened to them.
  * Inside (for -t, -u), not those at loopback, unless --host-lo-to-ns-lo; on the
  * host (for -T, -U), only those at loopback or any address. For UDP, ports of TCP
@@ -38,6 +41,7 @@
 #include "log.h"
 #include "loop.h"
 #include "netns.h"
+#include "procnet.h"
 #include "timer.h"
 #include "wire.h"
 
@@ -60,14 +64,17 @@ static const uint8_t proto_number[PROTOS] = { PROTO_TCP, PROTO_UDP };
 struct port_table {
 	bool wanted;			/* a rule depends on it */
 	bool stale;			/* to be dumped */
+	bool no_diag;			/* not by sock_diag */
+	int proc_fd[FAMILIES];		/* instead; -1: no such family */
 	long in_use[FAMILIES];
 	uint8_t port[SCAN_PORTS / 8];	/* bits */
 };
 
 /* One namespace */
 struct view {
+	bool wanted;			/* and there's a way to look */
 	int stat_fd[FAMILIES];		/* -1: no such family, or can't */
-	int diag_fd;
+	int diag_fd;			/* -1: no such thing */
 	struct port_table table[PROTOS];
 };
 
@@ -135,18 +142,32 @@ static bool can_reach(enum flow_side_name side, const struct addr *a,
 	return (!lo || scan.conf->host_lo_to_ns_lo) && !addr_is_multicast(a);
 }
 
+/* A socket that takes what comes: at an address, on an interface or any (0) */
+static void table_add(enum flow_side_name side, unsigned proto,
+		      const struct addr *a, unsigned ifi, uint16_t port)
+{
+	struct port_table *t = &scan.view[side].table[proto];
+
+	if (can_reach(side, a, ifi) &&
+	    !listen_is_ours(side, proto_number[proto], a, port))
+		t->port[port / 8] |= (uint8_t)(1 << port % 8);
+}
+
+static unsigned state_wanted(unsigned proto)
+{
+	return proto == TCP ? KERNEL_LISTEN : KERNEL_CLOSE;
+}
+
+/* By sock_diag */
+
 static void dump_socket(enum flow_side_name side, unsigned proto,
 			const struct inet_diag_msg *m)
 {
-	struct port_table *t = &scan.view[side].table[proto];
 	struct addr a = m->idiag_family == AF_INET ?
 			addr_from_v4(m->id.idiag_src) :
 			addr_from_v6(m->id.idiag_src);
-	uint16_t port = ntohs(m->id.idiag_sport);
 
-	if (can_reach(side, &a, m->id.idiag_if) &&
-	    !listen_is_ours(side, proto_number[proto], &a, port))
-		t->port[port / 8] |= (uint8_t)(1 << port % 8);
+	table_add(side, proto, &a, m->id.idiag_if, ntohs(m->id.idiag_sport));
 }
 
 /* One message of a dump: 1: there's more, 0: that was the last, -errno */
@@ -198,14 +219,71 @@ static int dump_family(enum flow_side_name side, unsigned proto, int family)
 		.req = {
 			.sdiag_family = (uint8_t)family,
 			.sdiag_protocol = proto_number[proto],
-			.idiag_states = proto == TCP ? 1 << KERNEL_LISTEN :
-						       1 << KERNEL_CLOSE,
+			.idiag_states = 1 << state_wanted(proto),
 		},
 	};
 
 	if (send(scan.view[side].diag_fd, &ask, sizeof(ask), 0) < 0)
 		return -errno;
 	return dump_receive(side, proto);
+}
+
+static int dump_diag(enum flow_side_name side, unsigned proto)
+{
+	int rc;
+
+	if (scan.view[side].diag_fd < 0)
+		return -ENOENT;
+	rc = dump_family(side, proto, AF_INET);
+	if (rc)
+		return rc;
+	rc = dump_family(side, proto, AF_INET6);
+	return rc == -ENOENT ? 0 : rc;	/* no IPv6 in this kernel */
+}
+
+/* By /proc/net */
+
+struct proc_arg {
+	enum flow_side_name side;
+	unsigned proto;
+};
+
+static void dump_line(const struct procnet_sock *s, void *arg)
+{
+	const struct proc_arg *p = arg;
+
+	if (s->state == state_wanted(p->proto))
+		table_add(p->side, p->proto, &s->addr, 0, s->port);
+}
+
+static int dump_proc(enum flow_side_name side, unsigned proto)
+{
+	const struct port_table *t = &scan.view[side].table[proto];
+	struct proc_arg arg = { side, proto };
+	int rc = -ENOENT;
+
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (t->proc_fd[f] < 0)
+			continue;
+		rc = procnet_read(t->proc_fd[f], f, dump_line, &arg);
+		if (rc)
+			break;
+	}
+	return rc;
+}
+
+static int dump(enum flow_side_name side, unsigned proto)
+{
+	struct port_table *t = &scan.view[side].table[proto];
+	int rc = -ENOENT;
+
+	if (!t->no_diag)
+		rc = dump_diag(side, proto);
+	if (rc == -ENOENT) {
+		t->no_diag = true;
+		rc = dump_proc(side, proto);
+	}
+	return rc;
 }
 
 /* Read a table anew. True: it differs. */
@@ -218,11 +296,7 @@ static bool table_dump(enum flow_side_name side, unsigned proto)
 	memcpy(before, t->port, sizeof(before));
 	memset(t->port, 0, sizeof(t->port));
 	t->stale = false;
-	rc = dump_family(side, proto, AF_INET);
-	if (!rc)
-		rc = dump_family(side, proto, AF_INET6);
-	if (rc == -ENOENT)		/* no IPv6 in this kernel */
-		rc = 0;
+	rc = dump(side, proto);
 	if (rc) {
 		/* A part is worth nothing: once more, next time */
 		debug("Couldn't list sockets: %s", strerror(-rc));
@@ -286,6 +360,7 @@ static void follow(void)
 /* Dump what is stale as long as it is paid for */
 static void scan_stale(void)
 {
+	int64_t before = loop_cpu_time().us;
 	bool changed = false, dumped = false;
 
 	for (unsigned side = 0; side < FLOW_SIDES; side++) {
@@ -299,6 +374,7 @@ static void scan_stale(void)
 	}
 	if (changed || (dumped && scan.missed))
 		follow();
+	scan.credit_us -= loop_cpu_time().us - before;
 }
 
 static void scan_pay(mono_t now)
@@ -317,7 +393,7 @@ static void scan_run(void)
 	for (unsigned side = 0; side < FLOW_SIDES; side++) {
 		struct view *v = &scan.view[side];
 
-		if (v->diag_fd < 0)
+		if (!v->wanted)
 			continue;
 		view_look(v);
 		for (unsigned p = 0; p < PROTOS; p++)
@@ -327,7 +403,6 @@ static void scan_run(void)
 		scan.full = start;
 	scan_stale();
 	loop_update_now();
-	scan.credit_us -= mono_sub(loop_now(), start).us;
 }
 
 static void scan_timer(struct timer *t)
@@ -342,13 +417,22 @@ static void scan_timer(struct timer *t)
 /* In the namespace that it is to look at */
 static int view_open(void *arg)
 {
+	static const char *const name[PROTOS][FAMILIES] = {
+		[TCP] = { "/proc/net/tcp", "/proc/net/tcp6" },
+		[UDP] = { "/proc/net/udp", "/proc/net/udp6" },
+	};
 	struct view *v = arg;
 
 	v->stat_fd[V4] = open("/proc/net/sockstat", O_RDONLY | O_CLOEXEC);
 	v->stat_fd[V6] = open("/proc/net/sockstat6", O_RDONLY | O_CLOEXEC);
 	v->diag_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
 			    NETLINK_SOCK_DIAG);
-	return v->diag_fd < 0 ? -errno : 0;
+	for (unsigned p = 0; p < PROTOS; p++) {
+		for (enum family f = V4; f < FAMILIES; f++)
+			v->table[p].proc_fd[f] = open(name[p][f], O_RDONLY |
+						      O_CLOEXEC);
+	}
+	return v->diag_fd < 0 && v->table[TCP].proc_fd[V4] < 0 ? -errno : 0;
 }
 
 /* Which tables the rules of a side look at: those of the other one */
@@ -379,9 +463,11 @@ void portscan_open(const struct conf *c)
 		int rc = 0;
 
 		*v = (struct view){ .stat_fd = { -1, -1 }, .diag_fd = -1 };
-		if (!view_wanted(side))
+		v->wanted = view_wanted(side);
+		if (!v->wanted)
 			continue;
 		rc = side == GUEST ? netns_run(view_open, v) : view_open(v);
+		v->wanted = !rc;
 		if (rc)
 			warn("No automatic ports: couldn't ask for sockets: %s",
 			     strerror(-rc));
@@ -390,7 +476,7 @@ void portscan_open(const struct conf *c)
 
 void portscan_start(void)
 {
-	if (scan.view[HOST].diag_fd < 0 && scan.view[GUEST].diag_fd < 0)
+	if (!scan.view[HOST].wanted && !scan.view[GUEST].wanted)
 		return;
 	scan.credit_us = SCAN_CREDIT_MAX_US;
 	scan.paid = loop_now();
