@@ -11,7 +11,9 @@
 #include "listen.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "log.h"
 #include "sock.h"
@@ -23,6 +25,9 @@ enum {
 	LISTEN_MAX	= 2 * FWD_SOCKETS_MAX,
 	LISTEN_PROTOS	= 2,
 	LISTEN_PORTS	= UINT16_MAX + 1,
+	LISTEN_SPARE	= 64,		/* descriptors beside those of ports */
+	MISSED_LEN	= 512,
+	MISSED_ITEM	= 128,
 };
 
 static struct {
@@ -125,42 +130,116 @@ static int listen_new(const struct fwd_rule *r, enum flow_side_name side,
 	return (int)(l - listeners.entry);
 }
 
+/* Ports that can't be had, where that's no failure: told in one line, as ranges */
+struct missed {
+	char text[MISSED_LEN];
+	size_t len;
+	bool more;			/* than fit in the text */
+	unsigned count;
+
+	const struct fwd_rule *rule;	/* range that goes on */
+	unsigned first, last;
+	int rc;
+	uint8_t proto;			/* of what is in the text */
+};
+
+static void missed_end_range(struct missed *m)
+{
+	char item[MISSED_ITEM], range[16];
+	const char *proto = "";
+	int len;
+
+	if (!m->rule)
+		return;
+	if (m->proto != m->rule->proto)
+		proto = m->rule->proto == PROTO_TCP ? "TCP " : "UDP ";
+	snprintf(range, sizeof(range), m->first == m->last ? "%u" : "%u-%u",
+		 m->first, m->last);
+	len = snprintf(item, sizeof(item), "%s%s%s (%s)", m->len ? ", " : "",
+		       proto, range, strerror(-m->rc));
+	m->more |= m->len + (size_t)len >= sizeof(m->text);
+	if (!m->more) {
+		memcpy(m->text + m->len, item, (size_t)len + 1);
+		m->len += (size_t)len;
+		m->proto = m->rule->proto;
+	}
+	m->rule = NULL;
+}
+
+static void missed_add(struct missed *m, const struct fwd_rule *r,
+		       unsigned port, int rc)
+{
+	if (m->rule && (m->rule->proto != r->proto || m->rc != rc ||
+			m->last + 1 != port))
+		missed_end_range(m);
+	if (!m->rule)
+		m->first = port;
+	m->rule = r;
+	m->last = port;
+	m->rc = rc;
+	m->count++;
+}
+
+static bool out_of_files(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE;
+}
+
 /* Ports opened. Dies if one of a plain range can't be had, or if there are no
- * descriptors left to work with; of others it only warns.
+ * descriptors left to work with.
  */
 static unsigned listen_rule(const struct fwd_rule *r, enum flow_side_name side,
-			    int *ret_rc)
+			    struct missed *missed)
 {
-	unsigned failed = 0, opened = 0;
-	int last_rc = 0;
+	unsigned opened = 0;
 
 	for (unsigned port = r->first; port <= r->last; port++) {
 		int rc = listen_new(r, side, (uint16_t)port);
 
-		if (rc < 0 && (!(r->flags & FWD_WEAK) || rc == -EMFILE ||
-			       rc == -ENFILE))
-			listen_refused(r, side, (uint16_t)port, rc);
-		if (rc >= 0) {
+		if (rc >= 0)
 			opened++;
-		} else {
-			failed++;
-			last_rc = rc;
-		}
+		else if (!(r->flags & FWD_WEAK) || out_of_files(rc))
+			listen_refused(r, side, (uint16_t)port, rc);
+		else
+			missed_add(missed, r, port, rc);
 	}
-	if (failed)
-		warn("Couldn't listen on %u of %u %s ports from %u to %u: %s",
-		     failed, failed + opened, listen_proto(r), r->first,
-		     r->last, strerror(-last_rc));
-	*ret_rc = last_rc;
 	return opened;
+}
+
+static unsigned listen_count(const struct fwd_rules *rules)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < rules->count; i++) {
+		const struct fwd_rule *r = &rules->rule[i];
+
+		if (!(r->flags & FWD_AUTO))
+			n += r->last - r->first + 1U;
+	}
+	return n;
+}
+
+/* Say so at once, rather than after some ten thousand ports */
+static void listen_check_limit(const struct conf *c)
+{
+	unsigned n = listen_count(&c->fwd_in) + listen_count(&c->fwd_out);
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > n + LISTEN_SPARE)
+		return;
+	die("%u ports to forward need as many descriptors, and the limit is %llu open files: raise it (ulimit -Hn) or forward fewer ports",
+	    n, (unsigned long long)limit.rlim_cur);
 }
 
 void listen_open(const struct conf *c, enum flow_side_name side)
 {
 	const struct fwd_rules *rules = side == HOST ? &c->fwd_in : &c->fwd_out;
+	struct missed missed = { .count = 0 };
 	const struct fwd_rule *empty = NULL;
 	unsigned opened = 0;
-	int rc = 0;
+
+	if (side == HOST)
+		listen_check_limit(c);
 
 	/* "all" and exclusions fall into several rules: some may get nothing */
 	for (unsigned i = 0; i < rules->count; i++) {
@@ -168,11 +247,17 @@ void listen_open(const struct conf *c, enum flow_side_name side)
 
 		if (r->flags & FWD_AUTO)
 			continue;
-		opened += listen_rule(r, side, &rc);
+		opened += listen_rule(r, side, &missed);
 		empty = empty ? empty : r;
 	}
 	if (empty && !opened)
-		listen_refused(empty, side, empty->first, rc);
+		listen_refused(empty, side, empty->first, missed.rc);
+
+	missed_end_range(&missed);
+	if (missed.count)
+		warn("Couldn't listen on %u of %u ports: %s%s", missed.count,
+		     missed.count + opened, missed.text,
+		     missed.more ? " and others" : "");
 }
 
 void listen_attach(uint8_t proto, const struct listen_user *user)
