@@ -32,7 +32,7 @@
 #include <string.h>
 
 #include "csum.h"
-#include "frame_build.h"
+#include "icmp_err.h"
 #include "log.h"
 #include "loop.h"
 #include "timer.h"
@@ -386,22 +386,16 @@ static bool frag_may_report(const struct frag_dgram *d)
 static void frag_report(const struct frag_dgram *d)
 {
 	bool v4 = d->family == V4;
-	struct frame_ip ip = {
-		.src = d->dst, .dst = d->src,
-		.proto = v4 ? PROTO_ICMP : PROTO_ICMP6, .ttl = 64,
+	struct icmp_about about = {
+		.src = d->src, .dst = d->dst,
+		.packet = frag_data(d) - d->hdr_len,
+		.len = MIN(d->hdr_len + (v4 ? (uint32_t)FRAG_QUOTE4 :
+					      d->piece[0].end),
+			   (uint32_t)FRAG_QUOTE6),
 	};
-	uint32_t quote = MIN(d->hdr_len + (v4 ? (uint32_t)FRAG_QUOTE4 :
-						d->piece[0].end),
-			     (uint32_t)FRAG_QUOTE6);
-	uint8_t word[4] = { 0 };
-	struct iovec iov[2];
-	struct bytes rest;
 
-	iov[0] = iov_const(word, sizeof(word));
-	iov[1] = iov_const(frag_data(d) - d->hdr_len, quote);
-	rest = (struct bytes){ iov, 2, 0, (uint32_t)sizeof(word) + quote };
-	frame_send_icmp(&ip, v4 ? ICMP4_TIME_EXCEEDED : ICMP6_TIME_EXCEEDED_,
-			TIME_REASSEMBLY, &rest);
+	icmp_err_about(&about, v4 ? ICMP4_TIME_EXCEEDED : ICMP6_TIME_EXCEEDED_,
+		       TIME_REASSEMBLY, 0);
 }
 
 static void frag_timer(struct timer *t)

@@ -170,33 +170,44 @@ void icmp_err_send(const struct flow_side *guest, uint8_t proto,
 	frame_send_icmp(&ip, type, code, &rest);
 }
 
+void icmp_err_about(const struct icmp_about *a, uint8_t type, uint8_t code,
+		    uint8_t pointer)
+{
+	struct frame_ip ip = {
+		.src = a->dst, .dst = a->src, .ttl = 64,
+		.proto = addr_is_v4(&a->src) ? PROTO_ICMP : PROTO_ICMP6,
+	};
+	const uint8_t word[4] = { [3] = pointer };
+	struct iovec iov[2] = {
+		iov_const(word, sizeof(word)), iov_const(a->packet, a->len),
+	};
+	struct bytes rest = { iov, 2, 0, (uint32_t)sizeof(word) + a->len };
+
+	frame_send_icmp(&ip, type, code, &rest);
+}
+
 void icmp_err_protocol(const struct pkt *pkt)
 {
 	static struct log_limit limit;
 	bool v4 = pkt->family == V4;
-	struct frame_ip ip = {
-		.src = pkt->dst, .dst = pkt->src,
-		.proto = v4 ? PROTO_ICMP : PROTO_ICMP6, .ttl = 64,
-	};
 	uint32_t quote = (uint32_t)(pkt->l3.len - pkt->payload.len +
 				    (v4 ? QUOTE_MAX4 : QUOTE_MAX6));
-	uint8_t word[4] = { 0 }, quoted[2048];
-	struct iovec iov[2];
-	struct bytes rest;
+	uint8_t quoted[2048];
+	struct icmp_about about = {
+		.src = pkt->src, .dst = pkt->dst, .packet = quoted,
+	};
 
 	/* RFC 1122 3.2.2: no error about what wasn't for one host alone */
 	if (!addr_is_unicast(&pkt->dst) || !addr_is_unicast(&pkt->src) ||
 	    addr_is_loopback(&pkt->src) ||
 	    !log_allow(&limit, loop_now(), ERR_RATE, NULL))
 		return;
-	quote = (uint32_t)bytes_copy(&pkt->l3, 0, quoted,
-				     MIN(quote, v4 ? 128U : QUOTE_MAX6));
+	about.len = (uint32_t)bytes_copy(&pkt->l3, 0, quoted,
+					 MIN(quote, v4 ? 128U : QUOTE_MAX6));
 	/* RFC 4443 3.4: pointer to the field that isn't understood */
-	if (!v4)
-		word[3] = (uint8_t)pkt->frag.next_hdr_at;
-	iov[0] = iov_const(word, sizeof(word));
-	iov[1] = iov_const(quoted, quote);
-	rest = (struct bytes){ iov, 2, 0, (uint32_t)sizeof(word) + quote };
-	frame_send_icmp(&ip, v4 ? ICMP4_UNREACH : ICMP6_PARAM,
-			v4 ? ICMP4_PROTO_UNREACH : ICMP6_NEXT_HDR, &rest);
+	if (v4)
+		icmp_err_about(&about, ICMP4_UNREACH, ICMP4_PROTO_UNREACH, 0);
+	else
+		icmp_err_about(&about, ICMP6_PARAM, ICMP6_NEXT_HDR,
+			       (uint8_t)pkt->frag.next_hdr_at);
 }

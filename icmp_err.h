@@ -32,6 +32,18 @@ void icmp_err_enable(int fd, bool v6);
 void icmp_err_send(const struct flow_side *guest, uint8_t proto,
 		   const void *l4, size_t l4_len, const struct icmp_err *e);
 
+/* An IP packet from the guest, as far as an error about it quotes it */
+struct icmp_about {
+	struct addr src, dst;
+	const void *packet;
+	uint32_t len;
+};
+/* Tell its source, in its destination's name. `pointer`: last byte of the word
+ * after the checksum.
+ */
+void icmp_err_about(const struct icmp_about *a, uint8_t type, uint8_t code,
+		    uint8_t pointer);
+
 /* Protocol Unreachable (RFC 792), or Parameter Problem (RFC 4443 3.4), for a
  * packet that arrived well and can't be used; at most a few per second
  */

@@ -28,7 +28,8 @@
  *    CAP_SYS_ADMIN.
  *
  * Readiness in the background: the parent must report a failure of stage 4,
- * which is after the fork: it waits on a pipe for one int, 0 or an errno.
+ * which is after the fork: it waits on a socket for one int, 0 or an errno. Before
+ * that it tells the child its PID, which is 1 in the child's own eyes.
  *
  * Why not a PID namespace in the foreground: it would take a second process,
  * waiting for nothing but to pass on our exit status. Why not unshare() it with
@@ -389,6 +390,9 @@ static void daemon_parent(int ready_fd, pid_t child, int pid_fd)
 	int outcome = 0;
 	ssize_t n;
 
+	/* The child can't know it by itself */
+	if (write(ready_fd, &child, sizeof(child)) != sizeof(child))
+		_exit(EXIT_FAILURE);
 	do {
 		n = read(ready_fd, &outcome, sizeof(outcome));
 	} while (n < 0 && errno == EINTR);
@@ -401,19 +405,19 @@ static void daemon_parent(int ready_fd, pid_t child, int pid_fd)
 	_exit(EXIT_SUCCESS);
 }
 
-void isolate_daemonize(const struct conf *c, int pid_fd)
+pid_t isolate_daemonize(const struct conf *c, int pid_fd)
 {
-	pid_t child;
+	pid_t child, self;
 	int p[2];
 
 	if (c->foreground) {
 		pid_write(pid_fd, getpid());
 		if (pid_fd >= 0)
 			close(pid_fd);
-		return;
+		return getpid();
 	}
 
-	if (pipe2(p, O_CLOEXEC))
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p))
 		die("Couldn't go to the background: %s", strerror(errno));
 	if (unshare(CLONE_NEWPID))
 		isolate_die_ns("Couldn't create PID namespace", errno);
@@ -430,6 +434,9 @@ void isolate_daemonize(const struct conf *c, int pid_fd)
 		close(pid_fd);
 	iso.ready_fd = p[1];
 	setsid();
+	if (read(iso.ready_fd, &self, sizeof(self)) != sizeof(self))
+		_exit(EXIT_FAILURE);
+	return self;
 }
 
 /* Outcome for the waiting parent, if there is one */

@@ -29,12 +29,12 @@ void isolate_fs(const struct conf *c);
  * namespace and without a terminal; the parent waits for isolate_final() to
  * succeed, then writes the child's PID to pid_fd (-1: none) and exits 0; if the
  * child ends before, it exits 1. In the foreground: writes our own PID. Closes
- * pid_fd.
+ * pid_fd. Returns our PID, as our caller sees it.
  *
  * A signalfd must be added to the loop after this, as it belongs to the process
  * that adds it.
  */
-void isolate_daemonize(const struct conf *c, int pid_fd);
+pid_t isolate_daemonize(const struct conf *c, int pid_fd);
 
 /* 4: last thing before the loop. Drops stdin, stdout, stderr in the background,
  * capabilities, is not dumpable, sets no_new_privs, loads the seccomp

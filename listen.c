@@ -25,7 +25,8 @@ enum {
 	LISTEN_MAX	= 2 * FWD_SOCKETS_MAX,
 	LISTEN_PROTOS	= 2,
 	LISTEN_PORTS	= UINT16_MAX + 1,
-	LISTEN_SPARE	= 64,		/* descriptors beside those of ports */
+	LISTEN_MANY	= 100,
+	LISTEN_SPARE	= 64,		/* descriptors beside those of many */
 	MISSED_LEN	= 512,
 	MISSED_ITEM	= 128,
 };
@@ -225,7 +226,8 @@ static void listen_check_limit(const struct conf *c)
 	unsigned n = listen_count(&c->fwd_in) + listen_count(&c->fwd_out);
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > n + LISTEN_SPARE)
+	if (n < LISTEN_MANY || getrlimit(RLIMIT_NOFILE, &limit) ||
+	    limit.rlim_cur > n + LISTEN_SPARE)
 		return;
 	die("%u ports to forward need as many descriptors, and the limit is %llu open files: raise it (ulimit -Hn) or forward fewer ports",
 	    n, (unsigned long long)limit.rlim_cur);

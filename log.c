@@ -24,6 +24,7 @@
 enum {
 	LOG_LINE_MAX	= 1024,
 	LOG_MOVE_CHUNK	= 8192,
+	LOG_START_MAX	= 65536,
 };
 
 enum log_level log_max = LOG_LVL_INFO;
@@ -226,6 +227,26 @@ void log_to_file(int fd, size_t max_size, const char *first_line)
 		log_state.file_size = (size_t)n;
 }
 
+void log_first_line(const char *first_line)
+{
+	static char buf[LOG_START_MAX];
+	char *rest;
+	ssize_t n;
+
+	if (log_state.file_fd < 0 || log_state.file_size >= sizeof(buf))
+		return;
+	n = pread(log_state.file_fd, buf, sizeof(buf) - 1, 0);
+	if (n != (ssize_t)log_state.file_size)
+		return;
+	buf[n] = '\0';
+	rest = strchr(buf, '\n');
+	if (!rest || ftruncate(log_state.file_fd, 0) ||
+	    lseek(log_state.file_fd, 0, SEEK_SET))
+		return;
+	n = dprintf(log_state.file_fd, "%s%s", first_line, rest);
+	log_state.file_size = n > 0 ? (size_t)n : 0;
+}
+
 void log_open_syslog(void)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX,
@@ -246,10 +267,4 @@ void log_open_syslog(void)
 void log_drop_stderr(void)
 {
 	log_state.to_stderr = false;
-}
-
-int log_fd(void)
-{
-	return log_state.file_fd >= 0 ? log_state.file_fd :
-					log_state.syslog_fd;
 }

@@ -53,11 +53,11 @@ void log_timestamps(bool on);
  * bytes: the oldest lines are dropped. First line: name version: exe (pid).
  */
 void log_to_file(int fd, size_t max_size, const char *first_line);
+/* Another first line in its place, as long as the file isn't large yet */
+void log_first_line(const char *first_line);
 /* Connect to the system log now, while it can be reached; no error if not */
 void log_open_syslog(void);
 /* stderr is no longer ours: only file or syslog from now on */
 void log_drop_stderr(void);
-/* Descriptors that must survive closing everything else (-1: none) */
-int log_fd(void);
 
 #endif /* LOG_H */

@@ -85,9 +85,6 @@ static struct {
 	int inotify_fd;			/* watches that, or -1 */
 	char name[NAME_MAX + 1];	/* last component of path */
 	struct timer poll;
-
-	bool have_mac;
-	uint8_t mac[6];
 } ns = {
 	.net_fd = -1, .user_fd = -1, .nl_fd = -1, .host_nl_fd = -1,
 	.pid_fd = -1, .dir_fd = -1, .inotify_fd = -1,
@@ -221,7 +218,6 @@ static bool path_process(const char *path, pid_t *ret_pid)
 static void watch_open(void)
 {
 	char dir[PATH_MAX];
-	const char *slash;
 	pid_t pid;
 
 	if (ns.pid_fd < 0 && path_process(ns.path, &pid))
@@ -229,15 +225,7 @@ static void watch_open(void)
 	if (ns.pid_fd >= 0)
 		return;
 
-	slash = strrchr(ns.path, '/');
-	if (!slash)
-		snprintf(dir, sizeof(dir), ".");
-	else
-		snprintf(dir, sizeof(dir), "%.*s",
-			 MAX((int)(slash - ns.path), 1), ns.path);
-	snprintf(ns.name, sizeof(ns.name), "%.*s", NAME_MAX,
-		 slash ? slash + 1 : ns.path);
-
+	path_split(ns.path, dir, ns.name);
 	watch_inotify(dir);
 	ns.dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (ns.dir_fd < 0)
@@ -489,20 +477,11 @@ void netns_configure(const struct conf *c)
 	if (rc)
 		die("Couldn't find interface %s in the namespace: %s",
 		    c->ns_ifname, strerror(-rc));
-	memcpy(ns.mac, link.mac, sizeof(ns.mac));
-	ns.have_mac = true;
 
 	if (c->config_net)
 		configure_net(c, &link);
 out:
 	close_fd(&ns.nl_fd);
-}
-
-bool netns_get_mac(uint8_t ret_mac[6])
-{
-	if (ns.have_mac)
-		memcpy(ret_mac, ns.mac, sizeof(ns.mac));
-	return ns.have_mac;
 }
 
 void netns_start_command(const struct conf *c)

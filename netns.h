@@ -45,8 +45,6 @@ int netns_run(int (*fn)(void *arg), void *arg);
  * addresses and routes, up. Dies naming what failed.
  */
 void netns_configure(const struct conf *c);
-/* MAC of the tap interface; false if netns_configure() didn't see one */
-bool netns_get_mac(uint8_t ret_mac[6]);
 
 /* Network is ready: let the command run (nothing without one) */
 void netns_start_command(const struct conf *c);

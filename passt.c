@@ -43,6 +43,7 @@
 #include "tcp.h"
 #include "timer.h"
 #include "udp.h"
+#include "util.h"
 
 /* Pages of its own, so that it can be made read-only */
 enum { ROOF_PAGE = 65536 };	/* as large as any page is */
@@ -59,14 +60,22 @@ static struct {
 
 enum { LINGER_S = 10 };		/* for connections of a command that has ended */
 
-static bool pid_file_is_new;		/* made by us, not found */
+/* Made by us, not found */
+static struct leftover pid_leftover = { .dir_fd = -1 };
 
-/* What a start that fails must not leave behind */
+/* What a start that fails must not leave behind; safe in signal handlers */
 static void roof_undo(void)
 {
 	tap_stream_undo();
-	if (pid_file_is_new)
-		unlink(roof.conf.pid_file);
+	leftover_remove(&pid_leftover);
+}
+
+/* The start has succeeded: from now on, failures leave things as they are */
+static void roof_keep(void)
+{
+	log_at_die(NULL);
+	tap_stream_keep();
+	leftover_keep(&pid_leftover);
 }
 
 static bool roof_is_quiet(void)
@@ -88,23 +97,57 @@ static void signal_event(struct loop_ref ref, uint32_t events)
 	}
 }
 
-/* Blocked from the beginning, so that none is lost. In a PID namespace of our
- * own we are PID 1, for which default actions don't happen: these must be read.
+/* Called off before it was ready: as if it had never begun. The second time it
+ * ends us, unless we are PID 1, for which default actions don't happen.
  */
-static void signals_block(void)
+static void start_signal(int sig)
 {
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&signals.set);
-	sigaddset(&signals.set, SIGTERM);
-	sigaddset(&signals.set, SIGQUIT);
-	sigaddset(&signals.set, SIGUSR1);
+	roof_undo();
+	raise(sig);
+	_exit(128 + sig);
 }
 
+static const int start_signals[] = { SIGTERM, SIGQUIT, SIGINT, SIGHUP };
+
+static void signals_start(void)
+{
+	const struct sigaction act = { .sa_handler = start_signal,
+				       .sa_flags = SA_RESETHAND | SA_NODEFER };
+	struct sigaction old;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (unsigned i = 0; i < ARRAY_SIZE(start_signals); i++) {
+		int sig = start_signals[i];
+
+		if (!sigaction(sig, NULL, &old) && old.sa_handler == SIG_DFL)
+			sigaction(sig, &act, NULL);
+	}
+}
+
+static void signals_end_start(void)
+{
+	struct sigaction old;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(start_signals); i++) {
+		int sig = start_signals[i];
+
+		if (!sigaction(sig, NULL, &old) &&
+		    old.sa_handler == start_signal)
+			signal(sig, SIG_DFL);
+	}
+}
+
+/* In a PID namespace of our own we are PID 1: these must be read */
 static void signals_watch(void)
 {
 	struct loop_ref ref = { .kind = LOOP_SIGNAL };
 
+	sigemptyset(&signals.set);
+	sigaddset(&signals.set, SIGTERM);
+	sigaddset(&signals.set, SIGQUIT);
+	sigaddset(&signals.set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &signals.set, NULL);
+	signals_end_start();
 	signals.fd = signalfd(-1, &signals.set, SFD_NONBLOCK | SFD_CLOEXEC);
 	loop_set_handler(LOOP_SIGNAL, signal_event);
 	if (signals.fd < 0 || loop_add(signals.fd, EPOLLIN, ref))
@@ -119,20 +162,30 @@ static int pid_file_open(const struct conf *c)
 	if (!*c->pid_file)
 		return -1;
 	fd = open(c->pid_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	pid_file_is_new = fd >= 0;
+	if (fd >= 0)
+		leftover_note(&pid_leftover, c->pid_file);
+	else
+		fd = open_output(c->pid_file, O_WRONLY | O_TRUNC);
 	if (fd < 0)
-		fd = open(c->pid_file, O_WRONLY | O_CREAT | O_TRUNC |
-			  O_CLOEXEC, 0600);
-	if (fd < 0)
-		die("--pid: couldn't open %s: %s", c->pid_file,
-		    strerror(errno));
+		die("--pid: couldn't open %s: %s", c->pid_file, strerror(-fd));
 	return fd;
 }
 
-static void log_open(const struct conf *c, const char *name)
+/* First line of a log file, with who we are */
+static const char *log_title(const struct conf *c, pid_t pid)
 {
-	char first[PATH_MAX + 64], exe[PATH_MAX] = "?";
-	ssize_t n;
+	static char title[PATH_MAX + 64], exe[PATH_MAX];
+
+	/* While /proc is there */
+	if (!*exe && readlink("/proc/self/exe", exe, sizeof(exe) - 1) <= 0)
+		strcpy(exe, "?");
+	snprintf(title, sizeof(title), "%s " VERSION ": %s (%d)",
+		 c->mode == MODE_PASTA ? "pasta" : "passt", exe, (int)pid);
+	return title;
+}
+
+static void log_open(const struct conf *c)
+{
 	int fd;
 
 	if (!*c->log_file) {
@@ -140,16 +193,11 @@ static void log_open(const struct conf *c, const char *name)
 			log_open_syslog();
 		return;
 	}
-	fd = open(c->log_file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	fd = open_output(c->log_file, O_RDWR | O_TRUNC);
 	if (fd < 0)
 		die("--log-file: couldn't open %s: %s", c->log_file,
-		    strerror(errno));
-	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	if (n > 0)
-		exe[n] = '\0';
-	snprintf(first, sizeof(first), "%s " VERSION ": %s (%d)", name, exe,
-		 (int)getpid());
-	log_to_file(fd, c->log_size, first);
+		    strerror(-fd));
+	log_to_file(fd, c->log_size, log_title(c, getpid()));
 }
 
 /* The tap device: handed to us, or made inside the namespace */
@@ -226,15 +274,17 @@ int main(int argc, char **argv)
 {
 	const char *slash = strrchr(argv[0], '/');
 	struct conf *c = &roof.conf;
+	const pid_t self = getpid();
 	int pid_fd, tun_fd = -1, status;
+	pid_t pid;
 
 	log_init(strstr(slash ? slash : argv[0], "pasta") ? "pasta" : "passt");
 	isolate_start(conf_early_fd(argc, argv));
-	signals_block();
+	signals_start();
 	log_at_die(roof_undo);
 	conf_init(c, argc, argv);
 
-	log_open(c, c->mode == MODE_PASTA ? "pasta" : "passt");
+	log_open(c);
 	pid_fd = pid_file_open(c);
 	if (*c->pcap_file)
 		pcap_open(c->pcap_file);
@@ -270,11 +320,14 @@ int main(int argc, char **argv)
 	} else {
 		tap_stream_start(c->one_off);
 	}
-	isolate_daemonize(c, pid_fd);
+	pid = isolate_daemonize(c, pid_fd);
+	if (pid != self)
+		log_first_line(log_title(c, pid));
 	signals_watch();
 	if (mprotect(&roof, sizeof(roof), PROT_READ))
 		die("mprotect: %s", strerror(errno));
 	isolate_final(c);
+	roof_keep();
 	if (c->mode == MODE_PASTA)
 		netns_start_command(c);
 	status = loop_run();

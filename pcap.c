@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "util.h"
 
 enum { PCAP_SNAPLEN = 65535, PCAP_IOV = 32 };
 
@@ -26,9 +27,10 @@ void pcap_open(const char *path)
 		uint32_t sigfigs, snaplen, linktype;
 	} head = { 0xa1b2c3d4, 2, 4, 0, 0, PCAP_SNAPLEN, 1 };
 
-	pcap.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	pcap.fd = open_output(path, O_WRONLY | O_TRUNC);
 	if (pcap.fd < 0)
-		die("--pcap: couldn't open %s: %s", path, strerror(errno));
+		die("--pcap: couldn't open %s: %s", path,
+		    strerror(-pcap.fd));
 	if (write(pcap.fd, &head, sizeof(head)) != sizeof(head))
 		die("--pcap: couldn't write %s: %s", path, strerror(errno));
 }

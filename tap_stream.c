@@ -49,13 +49,13 @@ static struct {
 	bool one_off;
 	bool blocked;			/* waiting for EPOLLOUT */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	bool bound;			/* path is ours */
+	struct leftover leftover;	/* that path */
 
 	size_t rx_len, rx_off;		/* parsed up to rx_off */
 	bool rx_more;			/* whole frames lie there still */
 	bool fresh;			/* a batch was handed up this turn */
 	size_t tx_sent, tx_len;
-} stream = { .listen_fd = -1, .fd = -1 };
+} stream = { .listen_fd = -1, .fd = -1, .leftover = { .dir_fd = -1 } };
 
 /* Apart, since what isn't zero at the start takes room in the binary */
 static struct {
@@ -429,7 +429,7 @@ static int stream_bind(const char *path)
 		return rc;
 	}
 	memcpy(stream.path, path, strlen(path) + 1);
-	stream.bound = true;
+	leftover_note(&stream.leftover, path);
 	stream.listen_fd = fd;
 	return listen(fd, 0) ? -errno : 0;
 }
@@ -483,7 +483,10 @@ void tap_stream_start(bool one_off)
 
 void tap_stream_undo(void)
 {
-	if (stream.bound)
-		unlink(stream.path);
-	stream.bound = false;
+	leftover_remove(&stream.leftover);
+}
+
+void tap_stream_keep(void)
+{
+	leftover_keep(&stream.leftover);
 }

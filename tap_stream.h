@@ -17,7 +17,10 @@ void tap_stream_use_fd(int fd);
 /* Register with the loop. one_off: exit when the first guest has gone. */
 void tap_stream_start(bool one_off);
 
-/* Remove the socket file of a start that failed; safe to call at any time */
+/* Remove the socket file of a start that failed; safe to call at any time, and
+ * in signal handlers. Or keep it, when the start has succeeded.
+ */
 void tap_stream_undo(void);
+void tap_stream_keep(void);
 
 #endif /* TAP_STREAM_H */

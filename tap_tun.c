@@ -49,6 +49,7 @@ enum {
 static struct {
 	int fd;
 	bool vnet;
+	bool gone;			/* deleted */
 	bool light;			/* frames come one at a time */
 	uint8_t light_turns;
 } tun = { .fd = -1 };
@@ -76,6 +77,17 @@ static size_t tun_reserve(struct tap_tx *tx, size_t want, size_t seg,
 	return tx->iov[0].iov_len;
 }
 
+/* Deleted inside: the namespace lasts as long as we do. No link, no service. */
+static void tun_gone(void)
+{
+	if (tun.gone)
+		return;
+	tun.gone = true;
+	loop_del(tun.fd);
+	err("The namespace's interface is gone, exiting");
+	loop_exit(EXIT_FAILURE);
+}
+
 /* One write; false if the device didn't take it */
 static bool tun_write(const struct iovec *iov, int cnt)
 {
@@ -89,8 +101,7 @@ static bool tun_write(const struct iovec *iov, int cnt)
 	if (n >= 0)
 		return true;
 	if (errno == EBADFD || errno == ENODEV) {
-		info("Tap device is gone, exiting");
-		loop_exit(EXIT_SUCCESS);
+		tun_gone();
 	} else if (errno != EAGAIN && errno != EIO && errno != ENOBUFS &&
 		   log_allow(&limit, loop_now(), 1, NULL)) {
 		debug("Writing to tap device: %s", strerror(errno));
@@ -195,8 +206,7 @@ static void tun_readable(void)
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0 && errno != EAGAIN) {
-			info("Tap device is gone, exiting");
-			loop_exit(EXIT_SUCCESS);
+			tun_gone();
 		}
 		if (len <= 0) {
 			tun.light = n <= 1;
@@ -224,8 +234,7 @@ static void tun_event(struct loop_ref ref, uint32_t events)
 	if (events & EPOLLIN) {
 		tun_readable();
 	} else if (events & (EPOLLHUP | EPOLLERR)) {
-		info("Tap device is gone, exiting");
-		loop_exit(EXIT_SUCCESS);
+		tun_gone();
 	}
 }
 

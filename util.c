@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -76,6 +77,52 @@ int write_file(const char *path, const char *text)
 	rc = write_all(fd, text, strlen(text));
 	close(fd);
 	return rc;
+}
+
+int open_output(const char *path, int flags)
+{
+	struct stat st;
+	int fd;
+
+	flags |= O_CREAT | O_CLOEXEC;
+	fd = open(path, flags | O_NOFOLLOW, 0600);
+	if (fd < 0 && errno == ELOOP && !lstat(path, &st) &&
+	    (!st.st_uid || st.st_uid == geteuid()))
+		fd = open(path, flags, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
+void path_split(const char *path, char ret_dir[PATH_MAX],
+		char ret_name[NAME_MAX + 1])
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		snprintf(ret_dir, PATH_MAX, ".");
+	else
+		snprintf(ret_dir, PATH_MAX, "%.*s",
+			 MAX((int)(slash - path), 1), path);
+	snprintf(ret_name, NAME_MAX + 1, "%s", slash ? slash + 1 : path);
+}
+
+void leftover_note(struct leftover *l, const char *path)
+{
+	char dir[PATH_MAX];
+
+	path_split(path, dir, l->name);
+	l->dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+void leftover_remove(struct leftover *l)
+{
+	if (l->dir_fd >= 0)
+		unlinkat(l->dir_fd, l->name, 0);
+	close_fd(&l->dir_fd);
+}
+
+void leftover_keep(struct leftover *l)
+{
+	close_fd(&l->dir_fd);
 }
 
 bool parse_number(const char *s, int base, long min, long max, long *ret)

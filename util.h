@@ -3,6 +3,7 @@
 #ifndef UTIL_H
 #define UTIL_H
 
+#include <limits.h>
 #include <sys/types.h>
 
 #include "types.h"
@@ -18,6 +19,27 @@ ssize_t read_file(const char *path, char *buf, size_t size);
 long read_file_number(const char *path, long fallback);
 /* Write text to an existing file; 0 or -errno */
 int write_file(const char *path, const char *text);
+
+/* Open or make a file to write to, mode 0600. As root in a directory that is
+ * everybody's, a symbolic link could have been put there to have us overwrite
+ * something: one is followed only if it is root's or ours. Or -errno.
+ */
+int open_output(const char *path, int flags);
+
+/* The directory of a path, and the name in it */
+void path_split(const char *path, char ret_dir[PATH_MAX],
+		char ret_name[NAME_MAX + 1]);
+
+/* A file to be removed if the start fails, whatever our root is by then */
+struct leftover {
+	int dir_fd;			/* -1: none */
+	char name[NAME_MAX + 1];
+};
+void leftover_note(struct leftover *l, const char *path);
+/* Remove it; safe in signal handlers */
+void leftover_remove(struct leftover *l);
+/* It stays */
+void leftover_keep(struct leftover *l);
 
 /* Decimal (or, with base 0, C syntax) number that takes up all of s, within
  * [min, max]; false otherwise

@@ -11,8 +11,7 @@
 . "$(dirname "$0")/../lib/world.sh"
 world_up
 need_tun
-shim=${PASST_TOOLS_DIR:-$TOP/build/tools}/kernel.so
-[ -e "$shim" ] || bail "no $shim: run make tools first"
+command -v lacking >/dev/null || bail 'no shims: run make tools first'
 
 # A service there, told what to do by lines from here. Prints the milliseconds
 # from its listen() until its port is listened at in the network of a process, and
@@ -138,15 +137,8 @@ ns=$one pasta_pid=$one_pid
 pasta_down
 
 # without sock_diag
-cat >"$T/bin/pasta-nodiag" <<E
-#!/bin/sh
-LD_PRELOAD=$T/bin/kernel.so NO_KERNEL=diag ASAN_OPTIONS=verify_asan_link_order=0 \\
-	exec "$T/bin/pasta" "\$@"
-E
-chmod 755 "$T/bin/pasta-nodiag"
-cp "$shim" "$T/bin/kernel.so"
 rm -f "$T/user/up"
-spawn user pasta-nodiag --config-net --host-lo-to-ns-lo -T none -U none -- sh -c \
+spawn user lacking diag pasta --config-net --host-lo-to-ns-lo -T none -U none -- sh -c \
 	": >'$T/user/up'; exec sleep 1000123" 2>"$T/nodiag.err"
 pasta_pid=$pid
 wait_for "[ -e '$T/user/up' ]" || bail "$(cat "$T/nodiag.err")"

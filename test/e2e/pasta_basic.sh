@@ -127,6 +127,24 @@ wait "$pid"
 is $? 0 'foreground: SIGQUIT, exit status 0'
 kill "$target"
 
+# its interface is deleted inside
+spawn user unshare -Urn sleep 1000
+target=$pid
+wait_for "grep -q sleep /proc/$target/comm"
+as_user timeout 10 pasta --config-net -P "$T/user/pid4" -l "$T/user/log" "$target"
+daemon=$(cat "$T/user/pid4")
+like "$(head -n 1 "$T/user/log")" "pasta *: */passt ($daemon)" \
+	'the first line of the log has its name, file and PID' ||
+	diag "$(head -n 1 "$T/user/log")"
+in_ns "$target" ip link delete eth0
+ok 'interface deleted: ends' wait_gone "$daemon" 5
+like "$(tail -n 1 "$T/user/log")" "*ERROR:   The namespace's interface is gone*" \
+	'... an error in the log'
+kill "$target"
+as_user timeout 10 pasta --config-net -- sh -c \
+	'ip link delete eth0; exec sleep 5' 2>"$T/err"
+is $? 1 '... status of a command'
+
 # As Podman does it: root of a user namespace, with namespaces by path or name
 cat >"$T/inner" <<'E'
 	mount -t tmpfs tmpfs /run/netns

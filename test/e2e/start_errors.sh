@@ -227,6 +227,46 @@ else
 	skip 'not root' 2
 fi
 
+# called off: by a signal while it starts
+if command -v lacking >/dev/null; then
+	for how in 'passt -s sock' 'pasta -- sleep 4711'; do
+		for fore in '' -f; do
+			fresh
+			set -- ${how%% *} $fore -P pid ${how#* }
+			(cd "$d" && as_user timeout 5 lacking peace "$@") \
+				2>"$T/err" >&2
+			is "$? $(left)$(ls "$d")" '143 ' \
+				"SIGTERM during the start of $*"
+		done
+	done
+	fresh
+	as_user sh -c ': >"$1"' sh "$d/pid"
+	(cd "$d" && as_user timeout 5 lacking peace passt -P pid -s sock) \
+		2>"$T/err" >&2
+	is "$(ls "$d")" pid '... a file that was there stays'
+else
+	skip 'no shims' 5
+fi
+
+# links that others have put there
+fresh
+ln -s "$d/target" "$d/mine"
+[ -z "$WORLD_ROOT" ] || chown -h "$WORLD_UID:$WORLD_UID" "$d/mine"
+as_user sh -c 'ln -s "$1" "$2"' sh "$d/target" "$d/users"
+as_user timeout 5 pasta -l "$d/users" -- true 2>"$T/err"
+is "$? $(ls -m "$d")" '0 mine, target, users' "a link of one's own is followed"
+if [ "$WORLD_ROOT" ]; then
+	rm "$d/target"
+	for opt in -l -p -P; do
+		timeout 5 pasta $opt "$d/users" -- true 2>"$T/err"
+		is "$? $(ls -m "$d")" '1 mine, users' \
+			"root: another's link isn't, $opt"
+		like "$(cat "$T/err")" "*couldn't open $d/users*" '... and says so'
+	done
+else
+	skip 'not root' 6
+fi
+
 # namespaces of another user
 fresh
 as_user timeout 5 pasta -P "$d/pid" 1 2>"$T/err" >&2

@@ -31,6 +31,8 @@
 #	pause SECS		a part of a second; never to synchronise
 #	world_dns		name server in the world, see below for names
 #	world_web		files in $T/web on port 80, PUT on port 8000 to $T/put
+#	lacking WHAT CMD...	CMD with a kernel that lacks something, see
+#				test/shims/kernel.c; to be used in as_user, spawn
 #	pasta_up ARGS...	pasta as the user, in foreground, with a namespace
 #				that does nothing: sets $pasta_pid and $ns, which
 #				is a PID for in_ns; pasta_down ends it. Bails out
@@ -325,6 +327,7 @@ world_up()
 	world_tun
 	world_resolv
 	world_links
+	world_shim
 	cd "$T/user" || exit 1
 }
 
@@ -372,6 +375,22 @@ world_web()
 	spawn world socat TCP6-LISTEN:8000,reuseaddr,fork,backlog=64 \
 		"EXEC:$T/bin/http-put,nofork"
 	wait_port world tcp 80 && wait_port world tcp 8000
+}
+
+# A command of its own, so that it can be an argument
+world_shim()
+{
+	shim=${PASST_TOOLS_DIR:-$TOP/build/tools}/kernel.so
+	[ -e "$shim" ] || return 0
+	cp "$shim" "$T/bin/kernel.so"
+	cat >"$T/bin/lacking" <<-E
+		#!/bin/sh
+		export LD_PRELOAD=$T/bin/kernel.so NO_KERNEL="\$1"
+		export ASAN_OPTIONS=verify_asan_link_order=0
+		shift
+		exec "\$@"
+		E
+	chmod 755 "$T/bin/lacking"
 }
 
 pasta_n=0

@@ -4,8 +4,12 @@
  *
  *	diag	no sock_diag: CONFIG_INET_DIAG
  *	ipv6	no IPv6: CONFIG_IPV6, or ipv6.disable=1
+ *	userns	no user namespaces for users, as an LSM forbids them
+ *	peace	SIGTERM while the program starts: before it gives up its files
  */
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <linux/netlink.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -33,4 +37,15 @@ int socket(int domain, int type, int protocol)
 		return -1;
 	}
 	return (int)syscall(SYS_socket, domain, type, protocol);
+}
+
+int unshare(int flags)
+{
+	if (flags & CLONE_NEWUSER && lacks("userns")) {
+		errno = EPERM;
+		return -1;
+	}
+	if (flags & CLONE_NEWNS && lacks("peace"))
+		raise(SIGTERM);
+	return (int)syscall(SYS_unshare, flags);
 }

@@ -118,7 +118,6 @@ static void file(void)
 
 	memset(pad, 'x', sizeof(pad));
 	log_to_file(fd, 100000, "passt 1.0: passt (1)");
-	is_int(log_fd(), fd, "the file's descriptor is to be kept");
 	is_str(contents(fd), "passt 1.0: passt (1)\n", "the first line");
 	err("a %s", "message");
 	ok(strstr(contents(fd), ": ERROR:   a message\n"), "an error");
@@ -137,6 +136,21 @@ static void file(void)
 	ok(strstr(contents(fd), ":          d\n") &&
 	   strstr(contents(fd), ":          t\n"), "unless asked for");
 	log_max = LOG_LVL_INFO;
+
+	close(fd);
+	fd = memfd_create("log", 0);
+	log_to_file(fd, 100000, "passt 1.0: passt (999)");
+	err("e");
+	log_first_line("passt 1.0: passt (1001)");
+	ok(!strncmp(contents(fd), "passt 1.0: passt (1001)\n", 24) &&
+	   strstr(contents(fd), ": ERROR:   e\n"), "another first line");
+	log_first_line("passt 1.0: passt (1)");
+	err("f");
+	ok(!strncmp(contents(fd), "passt 1.0: passt (1)\n", 21) &&
+	   strstr(contents(fd), ": ERROR:   e\n") &&
+	   strstr(contents(fd), ": ERROR:   f\n"), "  a shorter one");
+	log_first_line("x");
+	is_str(strchr(contents(fd), 0) - 2, "f\n", "  nothing is left behind it");
 
 	close(fd);
 	fd = memfd_create("log", 0);
