@@ -221,9 +221,15 @@ void isolate_restore_limits(void)
 
 /* Stage 2 */
 
+const char *isolate_hint(int errnum)
+{
+	return errnum == EACCES ? " (by AppArmor or SELinux? See the kernel's"
+				  " log)" : "";
+}
+
 void isolate_die_ns(const char *what, int errnum)
 {
-	err("%s: %s", what, strerror(errnum));
+	err("%s: %s%s", what, strerror(errnum), isolate_hint(errnum));
 	if (!read_file_number("/proc/sys/user/max_user_namespaces", 1))
 		die("User namespaces are turned off: see sysctl"
 		    " user.max_user_namespaces");
@@ -235,8 +241,8 @@ void isolate_die_ns(const char *what, int errnum)
 		    " kernel.unprivileged_userns_clone");
 	if (read_file_number("/proc/sys/kernel/"
 			     "apparmor_restrict_unprivileged_userns", 0))
-		die("AppArmor restricts user namespaces: install our profile,"
-		    " or see sysctl"
+		die("AppArmor restricts user namespaces: a profile has to allow"
+		    " userns, or see sysctl"
 		    " kernel.apparmor_restrict_unprivileged_userns");
 	if (errnum == EPERM)
 		die("Namespaces need CAP_SYS_ADMIN, or a user namespace, which"
@@ -330,12 +336,13 @@ static void root_empty(bool chroot_fallback)
 	      !mount("none", "/proc", NULL, MS_PRIVATE, NULL)))
 		die("Couldn't make mounts private: %s%s", strerror(errno),
 		    errno == EINVAL ? " (in a chroot? try --chroot-fallback)" :
-				      "");
+				      isolate_hint(errno));
 
 	if (mount("none", "/proc", "tmpfs",
 		  MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
 		  "nr_blocks=1,nr_inodes=2,mode=0555") || chdir("/proc"))
-		die("Couldn't mount an empty root: %s", strerror(errno));
+		die("Couldn't mount an empty root: %s%s", strerror(errno),
+		    isolate_hint(errno));
 
 	/* The old root is put on top of the new one, and goes from there */
 	if (!syscall(SYS_pivot_root, ".", ".")) {
@@ -347,7 +354,7 @@ static void root_empty(bool chroot_fallback)
 
 	if (!chroot_fallback)
 		die("Couldn't change to an empty root: %s%s", strerror(errno),
-		    errno != EINVAL ? "" :
+		    errno != EINVAL ? isolate_hint(errno) :
 		    " (root on initramfs? try --chroot-fallback)");
 	if (chroot(".") || chdir("/"))
 		die("Couldn't change to an empty root: %s", strerror(errno));

@@ -46,5 +46,9 @@ void isolate_final(const struct conf *c);
  * of its knobs is the reason, if one is
  */
 void isolate_die_ns(const char *what, int errnum) __attribute__((noreturn));
+/* What may be behind an error where no file permission could be the reason: ""
+ * or a remark, to be put after it
+ */
+const char *isolate_hint(int errnum);
 
 #endif /* ISOLATE_H */

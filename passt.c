@@ -220,7 +220,10 @@ static int tun_open(const struct conf *c)
 		die("Couldn't %s: %s. The device must be readable and writable "
 		    "for this user (usually mode 0666)", args.ret_what,
 		    strerror(-fd));
-	if (fd == -EBUSY)
+	if (fd == -ENOTTY)
+		die("Couldn't %s: /dev/net/tun is another device than it "
+		    "should be (character device 10, 200)", args.ret_what);
+	if (fd == -EBUSY || fd == -EINVAL)
 		die("Couldn't %s '%s': there is one of that name in the "
 		    "namespace already, choose another with --ns-ifname",
 		    args.ret_what, c->ns_ifname);

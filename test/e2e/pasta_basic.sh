@@ -105,6 +105,28 @@ ok '... and its PID in the file' alive "$daemon"
 kill "$target"
 ok '... and ends with the process' wait_gone "$daemon" 5
 
+# one with ranges of users, as newuidmap makes them
+if [ "$WORLD_ROOT" ]; then
+	spawn user unshare -Un sleep 1000
+	target=$pid
+	wait_for "grep -q sleep /proc/$target/comm"
+	for i in uid gid; do
+		printf '0 %s 1\n1 100000 65536\n' "$WORLD_UID" \
+			>"/proc/$target/${i}_map"
+	done
+	ok 'a namespace with ranges of users' as_user timeout 10 \
+		pasta --config-net -P "$T/user/pid" "$target"
+	like "$(in_ns "$target" ip -o address)" "*$HOST4*" '... addresses'
+	daemon=$(cat "$T/user/pid")
+	kill "$target"
+	ok '... ends with it' wait_gone "$daemon" 5
+else
+	skip 'not root' 3
+fi
+is "$(as_user pasta --config-net -- sh -c 'id -u; id -g; cat /proc/self/uid_map' \
+	2>/dev/null | xargs)" "0 0 0 $(as_user id -u) 1" \
+	'a command is root, as which its user is known outside'
+
 # foreground, SIGTERM
 spawn user unshare -Urn sleep 1000
 target=$pid

@@ -4,7 +4,8 @@
  *
  *	diag	no sock_diag: CONFIG_INET_DIAG
  *	ipv6	no IPv6: CONFIG_IPV6, or ipv6.disable=1
- *	userns	no user namespaces for users, as an LSM forbids them
+ *	userns	no user namespaces for users
+ *	mount	a security module forbids mount()
  *	peace	SIGTERM while the program starts: before it gives up its files
  */
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -37,6 +39,16 @@ int socket(int domain, int type, int protocol)
 		return -1;
 	}
 	return (int)syscall(SYS_socket, domain, type, protocol);
+}
+
+int mount(const char *source, const char *target, const char *type,
+	  unsigned long flags, const void *data)
+{
+	if (lacks("mount")) {
+		errno = EACCES;
+		return -1;
+	}
+	return (int)syscall(SYS_mount, source, target, type, flags, data);
 }
 
 int unshare(int flags)
