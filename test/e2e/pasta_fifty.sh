@@ -14,13 +14,7 @@
 world_up
 need_tun
 
-spawn user unshare -Urm --propagation private -- sleep 100000
-pod=$pid
-wait_for "grep -q sleep /proc/$pod/comm"
-in_pod()
-{
-	as_user nsenter --preserve-credentials -U -m -t "$pod" -- "$@"
-}
+pod_up
 # the kernel's own counters: fifty fit, not a hundred
 limit()
 {

@@ -16,16 +16,8 @@ need_tun
 world_dns || bail 'no name server'
 peer=$TOP/test/tools/peer
 
-# As Podman: root of a user namespace, with mounts of its own
-spawn user unshare -Urm --propagation private -- sleep 100000
-pod=$pid
-wait_for "grep -q sleep /proc/$pod/comm"
+pod_up
 
-# in_pod CMD...: in these namespaces
-in_pod()
-{
-	as_user nsenter --preserve-credentials -U -m -t "$pod" -- "$@"
-}
 # netns_new PATH, netns_delete PATH, as the library of Podman does it
 netns_new()
 {

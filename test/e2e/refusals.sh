@@ -14,14 +14,7 @@ need_tun
 command -v lacking >/dev/null || bail 'no shims: run make tools first'
 doc=$TOP/doc/containers.md
 
-# A user's own namespace, whose limits and mounts can be changed
-spawn user unshare -Urm --propagation private -- sleep 100000
-pod=$pid
-wait_for "grep -q sleep /proc/$pod/comm"
-in_pod()
-{
-	as_user nsenter --preserve-credentials -U -m -t "$pod" -- "$@"
-}
+pod_up
 # in a mount namespace of its own there
 in_mounts()
 {

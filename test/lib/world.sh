@@ -31,6 +31,9 @@
 #	pause SECS		a part of a second; never to synchronise
 #	world_dns		name server in the world, see below for names
 #	world_web		files in $T/web on port 80, PUT on port 8000 to $T/put
+#	pod_up			as Podman: a user's user namespace, with mounts of its
+#				own, which the process $pod holds
+#	in_pod CMD...		run in there, as its root
 #	lacking WHAT CMD...	CMD with a kernel that lacks something, see
 #				test/shims/kernel.c; to be used in as_user, spawn
 #	pasta_up ARGS...	pasta as the user, in foreground, with a namespace
@@ -391,6 +394,18 @@ world_shim()
 		exec "\$@"
 		E
 	chmod 755 "$T/bin/lacking"
+}
+
+pod_up()
+{
+	spawn user unshare -Urm --propagation private -- sleep 100000
+	pod=$pid
+	wait_for "grep -q sleep /proc/$pod/comm"
+}
+
+in_pod()
+{
+	as_user nsenter --preserve-credentials -U -m -t "$pod" -- "$@"
 }
 
 pasta_n=0
