@@ -31,14 +31,16 @@ in_this_host()
 }
 
 # in_guest ARGS -- CMD...: CMD in a namespace of the ordinary user on that host
+pasta=pasta
+# shellcheck disable=SC2086 # words
 in_guest()
 {
 	if [ "$WORLD_ROOT" ]; then
 		set -- setpriv --reuid "$WORLD_UID" --regid "$WORLD_UID" \
-			--clear-groups -- pasta --config-net "$@"
+			--clear-groups -- $pasta --config-net "$@"
 	else
 		set -- unshare -U --map-user="$WORLD_CALLER" \
-			--map-group="$WORLD_GROUP" -- pasta --config-net "$@"
+			--map-group="$WORLD_GROUP" -- $pasta --config-net "$@"
 	fi
 	in_this_host "$@" 2>"$T/err"
 }
@@ -342,6 +344,97 @@ ok 'guest without IPv6: starts' as_user pasta --config-net -P "$T/user/pid" \
 like "$(in_ns "$target" ip -4 -o address)" "*$HOST4*" \
 	'guest without IPv6: has IPv4'
 kill "$target"
+
+host <<E
+link add eth0.7 type veth peer name peer7
+link set peer7 up
+link set eth0.7 up
+address add 192.0.2.2/24 dev eth0.7
+address add 2001:db8::2/64 dev eth0.7 nodad
+route add default via 192.0.2.1
+route add default via fe80::9 dev eth0.7
+E
+guest 'the name of a VLAN' '
+	eth0.7 192.0.2.2/24
+	default via 192.0.2.1 dev eth0.7
+	192.0.2.0/24 dev eth0.7 scope link
+	eth0.7 2001:db8::2/64
+	2001:db8::/64 dev eth0.7 metric 256
+	default via fe80::9 dev eth0.7 metric 1024'
+is "$(in_guest -- cat /proc/sys/net/ipv6/conf/eth0.7/accept_ra)" 0 \
+	'... router advertisements are off'
+
+# Addresses that the kernel makes, or has doubts about
+host <<E
+$veth
+address add 192.0.2.2/24 dev eth0
+route add default via 192.0.2.1
+route add default via fe80::9 dev eth0
+E
+in_this_host sysctl -qw net.ipv6.conf.eth0.use_tempaddr=2
+in_this_host ip address add 2001:db8::2/64 dev eth0 nodad mngtmpaddr
+wait_for 'in_this_host ip -6 -o address show dev eth0 temporary | grep -q .'
+both=$(in_this_host ip -6 -o address show dev eth0 scope global |
+	awk '{ print $4 }' | sort | xargs)
+is "$(in_guest -d -- ip -6 -o address show dev eth0 scope global |
+	awk '{ print $4 }' | sort | xargs)" "$both" \
+	'temporary addresses: all of them'
+like "$(cat "$T/err")" '*guest: 2001:db8::2/64*' '... the lasting one counts'
+is "$(in_guest -- ip -6 -o address show dev eth0 temporary)" '' \
+	'... none is temporary inside'
+out=$(in_guest -- ip -6 -o address show dev eth0 scope global)
+like "$out" '*valid_lft forever*' '... nor runs out'
+
+host <<E
+$veth
+address add 192.0.2.2/24 dev eth0
+address add 2001:db8::2/64 dev eth0 nodad
+address add 2001:db8::66/64 dev peer0 nodad
+route add default via 192.0.2.1
+route add default via fe80::9 dev eth0
+E
+in_this_host sysctl -qw net.ipv6.conf.all.accept_dad=1 \
+	net.ipv6.conf.eth0.accept_dad=1 net.ipv6.conf.eth0.dad_transmits=1
+in_this_host ip address add 2001:db8::66/64 dev eth0
+wait_for 'in_this_host ip -6 -o address show dev eth0 dadfailed | grep -q .'
+in_this_host sysctl -qw net.ipv6.conf.eth0.dad_transmits=100
+in_this_host ip address add 2001:db8::3/64 dev eth0
+is "$(in_this_host ip -6 -o address show dev eth0 tentative -dadfailed |
+	awk '{ print $4 }')" 2001:db8::3/64 'an address that is being verified'
+guest '... is taken, a duplicate is not' '
+	eth0 192.0.2.2/24
+	default via 192.0.2.1 dev eth0
+	192.0.2.0/24 dev eth0 scope link
+	eth0 2001:db8::2/64
+	eth0 2001:db8::3/64
+	2001:db8::/64 dev eth0 metric 256
+	default via fe80::9 dev eth0 metric 1024'
+is "$(in_guest -- ip -6 -o address show tentative)" '' \
+	'... and usable inside at once'
+
+# A kernel that has no IPv6 at all
+if command -v lacking >/dev/null; then
+	pasta="lacking ipv6 pasta"
+	guest 'no IPv6 in the kernel: none inside' '
+		eth0 192.0.2.2/24
+		default via 192.0.2.1 dev eth0
+		192.0.2.0/24 dev eth0 scope link'
+	guest '... with ports, resolvers and all' '
+		eth0 192.0.2.2/24
+		default via 192.0.2.1 dev eth0
+		192.0.2.0/24 dev eth0 scope link' -t 8080 -u 8080 -T 8081 \
+		-U 8081 --dns-forward 169.254.1.1 --map-guest-addr 169.254.1.2
+	in_guest -6 -- true
+	is $? 1 '... and none wanted'
+	like "$(cat "$T/err")" '*IPv6 not available but --ipv6-only given*' \
+		'... says so'
+	in_guest -t ::1/8080 -- true
+	is $? 1 '... a port of IPv6'
+	like "$(cat "$T/err")" '*IPv6 not enabled*' '... says so'
+	pasta=pasta
+else
+	skip 'no shims' 6
+fi
 
 ### Many
 
