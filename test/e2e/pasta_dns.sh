@@ -87,6 +87,22 @@ if command -v getent >/dev/null; then
 		"$WORLD6*" '... and by the C library'
 fi
 
+# a host without IPv4, then without any network: local mode
+ip -4 address flush dev eth0
+resolvers "$DNS6"
+# shellcheck disable=SC2086 # words
+pasta_up $podman --dns-forward 169.254.1.1
+names 'a host with IPv6 only: 169.254.1.1' 169.254.1.1
+pasta_down
+ip link set eth0 down
+resolvers 127.0.0.53
+# shellcheck disable=SC2086 # words
+pasta_up $podman --dns-forward 169.254.1.1
+names 'a host without network, its own resolver: 169.254.1.1' 169.254.1.1
+pasta_down
+is "$(as_user pasta --config-net -- "$peer" dns udp 127.0.0.53 \
+	www.example.org AAAA 2>/dev/null)" '1 61' '... 127.0.0.53'
+
 # none at all
 resolvers
 out=$(as_user pasta --config-net -- true 2>&1)

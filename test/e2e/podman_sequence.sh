@@ -151,6 +151,9 @@ for a in 127.0.0.1 ::1; do
 	is "$("$peer" ask $a 8080 hello)" hello "... TCP by $a"
 	like "$("$peer" udpask $a 8080 hello)" 'hello *' "... UDP by $a"
 done
+# the host by the address that it shares: the one of host.containers.internal
+like "$("$peer" ask "$HOST4" 8080 WHO)" '169.254.1.2 *' '... the host, TCP'
+like "$("$peer" udpask "$HOST4" 8080 WHO)" '169.254.1.2 *' '... the host, UDP'
 is "$("$peer" ask ::1 8081 hello)" hello '... TCP of ::1 only'
 like "$("$peer" udpask ::1 8081 hello)" 'hello *' '... UDP of ::1 only'
 ok '... which is not for others' in_world "$peer" refused "$HOST6" 8081
