@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "csum.h"
 #include "frame_build.h"
 #include "frame_parse.h"
 #include "log.h"
@@ -32,6 +33,7 @@ enum {
 	ERR_RATE		= 100,	/* per second: RFC 1812 4.3.2.8 */
 	ICMP6_ADDR_UNREACH	= 3,
 	ICMP6_PORT_UNREACH	= 4,
+	ICMP_HLEN		= 8,	/* type, code, checksum, a word */
 };
 
 void icmp_err_enable(int fd, bool v6)
@@ -168,6 +170,39 @@ void icmp_err_send(const struct flow_side *guest, uint8_t proto,
 	rest = (struct bytes){ iov, 3, 0, (uint32_t)(iov[0].iov_len +
 			       iov[1].iov_len + iov[2].iov_len) };
 	frame_send_icmp(&ip, type, code, &rest);
+}
+
+size_t icmp_err_refusal(const struct flow_side *side,
+			uint8_t ret_msg[ICMP_ERR_REFUSAL_MAX])
+{
+	bool v4 = addr_is_v4(&side->our);
+	const struct frame_ip quoted = {
+		.src = side->peer, .dst = side->our, .proto = PROTO_UDP,
+	};
+	const struct wire_udp udp = {
+		.sport = be16_put(side->peer_port),
+		.dport = be16_put(side->our_port),
+		.len = be16_put(sizeof(udp)),
+	};
+	size_t l3_len = frame_l3_len(&quoted) - sizeof(struct wire_eth);
+	size_t len = ICMP_HLEN + l3_len + sizeof(udp);
+	uint8_t hdr[TAP_HDR_MAX];
+	struct tap_meta meta;
+	be16_t csum;
+
+	static_assert(ICMP_HLEN + sizeof(struct wire_ip6) + sizeof(udp) <=
+		      ICMP_ERR_REFUSAL_MAX, "the message fits");
+	frame_build(hdr, &quoted, &udp, sizeof(udp), NULL, 0, &meta);
+	memset(ret_msg, 0, ICMP_HLEN);
+	ret_msg[0] = v4 ? ICMP4_UNREACH : ICMP6_UNREACH;
+	ret_msg[1] = v4 ? ICMP4_PORT_UNREACH : ICMP6_PORT_UNREACH;
+	memcpy(ret_msg + ICMP_HLEN, hdr + sizeof(struct wire_eth),
+	       len - ICMP_HLEN);
+	if (v4) {
+		csum = csum_finish(csum_add(0, ret_msg, len));
+		memcpy(ret_msg + 2, &csum, sizeof(csum));
+	}
+	return len;
 }
 
 void icmp_err_about(const struct icmp_about *a, uint8_t type, uint8_t code,

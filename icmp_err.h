@@ -32,6 +32,14 @@ void icmp_err_enable(int fd, bool v6);
 void icmp_err_send(const struct flow_side *guest, uint8_t proto,
 		   const void *l4, size_t l4_len, const struct icmp_err *e);
 
+/* Port Unreachable to side->peer, whose datagram to side->our was refused: the
+ * message for a raw socket, without IP header, and for IPv6 without a checksum.
+ * Bytes of it.
+ */
+enum { ICMP_ERR_REFUSAL_MAX = 64 };
+size_t icmp_err_refusal(const struct flow_side *side,
+			uint8_t ret_msg[ICMP_ERR_REFUSAL_MAX]);
+
 /* An IP packet from the guest, as far as an error about it quotes it */
 struct icmp_about {
 	struct addr src, dst;

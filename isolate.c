@@ -129,7 +129,7 @@ static const unsigned caps_start[] = {
 /* And from there to isolate_final(), if we don't get our own user namespace */
 static const unsigned caps_setup[] = {
 	CAP_SETPCAP, CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_SYS_CHROOT,
-	CAP_NET_ADMIN, CAP_NET_BIND_SERVICE,
+	CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
 };
 
 /* See stage 4 above */

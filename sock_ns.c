@@ -11,7 +11,11 @@
 #include "sock_ns.h"
 
 #include <errno.h>
+#include <linux/icmp.h>
+#include <netinet/icmp6.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "netns.h"
 
@@ -71,6 +75,39 @@ int sock_ns_get(int type, enum family f)
 	if (s->count <= SOCK_NS_BATCH / 2)
 		stock.low = true;
 	return s->fd[--s->count];
+}
+
+static int icmp_open(void *arg)
+{
+	const enum family *f = arg;
+	int fd = socket(*f == V4 ? AF_INET : AF_INET6,
+			SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			*f == V4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int sock_ns_icmp(enum family f)
+{
+	struct icmp6_filter none6;
+	struct icmp_filter none4;
+	int fd = netns_run(icmp_open, &f), rc;
+
+	if (fd < 0)
+		return fd;
+	memset(&none4, 0xff, sizeof(none4));
+	ICMP6_FILTER_SETBLOCKALL(&none6);
+	if (f == V4)
+		rc = setsockopt(fd, SOL_RAW, ICMP_FILTER, &none4,
+				sizeof(none4));
+	else
+		rc = setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &none6,
+				sizeof(none6));
+	if (!rc)
+		return fd;
+	rc = -errno;
+	close(fd);
+	return rc;
 }
 
 void sock_ns_refill(void)

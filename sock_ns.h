@@ -16,6 +16,11 @@
  */
 int sock_ns_get(int type, enum family f);
 
+/* A raw socket in there that ICMP or ICMPv6 messages can be sent by, and that
+ * receives nothing; or -errno. As long as CAP_NET_RAW is there.
+ */
+int sock_ns_icmp(enum family f);
+
 /* End-of-turn hook: make up for what this turn has taken */
 void sock_ns_refill(void);
 

@@ -1034,6 +1034,6 @@ void udp_init(const struct conf *c)
 	loop_set_handler(LOOP_UDP, udp_event);
 	timer_set_handler(TIMER_UDP, udp_timer);
 	flow_set_evictable(FLOW_UDP, &evictable);
-	udp_splice_init();
+	udp_splice_init(c);
 	listen_attach(PROTO_UDP, &user);
 }

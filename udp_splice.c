@@ -6,21 +6,26 @@
  * sendmmsg(). Service → client: recvmmsg() from the far socket → udp_reply(),
  * out of the listener, from the address that the client has talked to.
  *
- * That nobody listens is told to the far socket only: without privileges, no
- * ICMP error can be made up for the client. Its datagrams are lost, as on any
- * network.
+ * That nobody listens is told to the far socket only. A client inside the
+ * namespace is told by an ICMP error that we make up: a raw socket there is
+ * within our rights, if it was opened in time. On the host it isn't: a client's
+ * datagrams are lost there, as on any network.
  */
 #include "udp_splice.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "icmp_err.h"
 #include "iov.h"
 #include "sock.h"
+#include "sock_ns.h"
 #include "udp.h"
 #include "util.h"
+#include "wire.h"
 
 enum {
 	USPLICE_BATCH	= 16,
@@ -34,6 +39,8 @@ static struct {
 	unsigned count;
 	struct iovec out_iov[USPLICE_BATCH];
 	struct mmsghdr out[USPLICE_BATCH];
+
+	int icmp_fd[FAMILIES];		/* in the namespace; -1: none */
 
 	uint8_t buf[USPLICE_BATCH][USPLICE_DGRAM_MAX];
 } us;
@@ -101,6 +108,25 @@ void udp_splice_close(struct flow *f)
 	close_fd(&f->udp.fd);
 }
 
+/* Nobody listens: tell a client inside */
+static void us_refused(const struct flow *f)
+{
+	const struct flow_side *client = &f->side[GUEST];
+	uint8_t msg[ICMP_ERR_REFUSAL_MAX];
+	union sockaddr_any sa;
+	socklen_t len;
+	int fd;
+
+	if (f->ini != GUEST)
+		return;
+	fd = us.icmp_fd[addr_family(&client->peer)];
+	if (fd < 0)
+		return;
+	len = addr_to_sockaddr(&sa, &client->peer, 0, 0);
+	(void)!sendto(fd, msg, icmp_err_refusal(client, msg),
+		      MSG_DONTWAIT | MSG_NOSIGNAL, &sa.sa, len);
+}
+
 /* One batch of answers; false when there are no more */
 static bool us_recv(struct flow *f)
 {
@@ -115,6 +141,10 @@ static bool us_recv(struct flow *f)
 		};
 	}
 	n = recvmmsg(f->udp.fd, mm, USPLICE_BATCH, MSG_DONTWAIT, NULL);
+	if (n < 0 && errno == ECONNREFUSED) {
+		us_refused(f);
+		return true;
+	}
 	if (n <= 0)
 		return n < 0 && errno != EAGAIN;
 	for (int i = 0; i < n; i++)
@@ -137,7 +167,20 @@ static void us_event(struct loop_ref ref, uint32_t events)
 	loop_mod(f->udp.fd, EPOLLIN | EPOLLET, ref);
 }
 
-void udp_splice_init(void)
+void udp_splice_init(const struct conf *c)
 {
+	bool wanted = false;
+
+	for (unsigned i = 0; i < c->fwd_out.count; i++)
+		wanted |= c->fwd_out.rule[i].proto == PROTO_UDP;
+	for (enum family f = V4; f < FAMILIES; f++) {
+		us.icmp_fd[f] = -1;
+		if (!wanted || !c->fam[f].enabled)
+			continue;
+		us.icmp_fd[f] = sock_ns_icmp(f);
+		if (us.icmp_fd[f] < 0)
+			debug("No ICMP errors for clients of -U: %s",
+			      strerror(-us.icmp_fd[f]));
+	}
 	loop_set_handler(LOOP_UDP_SPLICE, us_event);
 }

@@ -7,9 +7,11 @@
 #ifndef UDP_SPLICE_H
 #define UDP_SPLICE_H
 
+#include "conf_types.h"
 #include "flow.h"
 
-void udp_splice_init(void);
+/* Once the guest's namespace is there */
+void udp_splice_init(const struct conf *c);
 
 /* Open the far socket of a flow whose sides are known, with the client's port as
  * its source if that is free; 0 or -errno

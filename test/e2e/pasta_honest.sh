@@ -26,7 +26,7 @@ udprefused()
 }
 
 pasta_up --config-net -t 7001 -t auto,7100-7199 -u auto,7100-7199 -T 7011 \
-	-U auto,7110-7119
+	-U auto,7110-7119 -U 7121
 for a in "$HOST4" "$HOST6"; do
 	ok "TCP from outside to $a" refused world "$a" 7001
 	ok "TCP from the host to $a" refused host "$a" 7001
@@ -39,6 +39,8 @@ for a in 127.0.0.1 ::1; do
 	ok "UDP from the host to $a, automatic port" udprefused host $a 7101
 	ok "UDP from inside to $a, automatic port" \
 		udprefused "ns:$ns" $a 7111
+	ok "UDP from inside to $a, a port that is always bound" \
+		udprefused "ns:$ns" $a 7121
 done
 
 # a service comes and goes
