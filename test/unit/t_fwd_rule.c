@@ -410,8 +410,9 @@ static void test_loopback(void)
 	       "TCP [127.0.0.1]:80  =>  81 ; "
 	       "TCP [127.0.0.1]:90  =>  90 ; TCP [::1]:90  =>  90 ",
 	       "  stays");
-	named.rule[0] = named.rule[1];
 	named.count = FWD_RULES_MAX / 2 + 1;
+	for (unsigned i = 0; i < named.count; i++)
+		named.rule[i] = named.rule[1];
 	ok(!fwd_rules_on_loopback(&named, both, &rules), "  too many");
 }
 
