@@ -208,16 +208,26 @@ spawn "ns:$ns" python3 "$T/states.py" serve 7002 >"$T/7002"
 served=$pid
 wait_for "grep -q ready '$T/7002'"
 
+# Two seconds in which nearly nothing happens: what fills buffers may still go on
+# at first
+sleeps()
+{
+	for _ in 1 2 3; do
+		before=$(wakeups) worked=$(ticks)
+		pause 2
+		woken=$(($(wakeups) - before)) worked=$(($(ticks) - worked))
+		[ "$woken" -gt 2 ] || [ "$worked" -gt 1 ] || return 0
+	done
+	return 1
+}
+
 # state LETTER NAME
 state()
 {
 	spawn host python3 "$T/states.py" "$1" 7002 >"$T/state"
 	state_pid=$pid
 	ok "$2" wait_for "grep -q there '$T/state'" 20
-	before=$(wakeups) worked=$(ticks)
-	pause 2
-	woken=$(($(wakeups) - before)) worked=$(($(ticks) - worked))
-	ok '... we sleep' test "$woken" -le 2 -a "$worked" -le 1
+	ok '... we sleep' sleeps
 	diag "$woken wake-ups, $worked ticks in 2 s"
 	stop "$state_pid"
 }
