@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# make			build passt (and its other name, pasta)
+# make			build passt (and its other names, pasta and slirp4netns)
 # make check		install what the tests need, build, run all tests
 # make demo		install what the demo needs, build, show what works
 # make install		to $(DESTDIR)$(prefix)
@@ -41,6 +41,7 @@ SRCS	+= icmp_err.c
 SRCS	+= input.c
 SRCS	+= iov.c
 SRCS	+= isolate.c
+SRCS	+= json.c
 SRCS	+= listen.c
 SRCS	+= log.c
 SRCS	+= loop.c
@@ -54,6 +55,9 @@ SRCS	+= pcap.c
 SRCS	+= portscan.c
 SRCS	+= procnet.c
 SRCS	+= rdwr.c
+SRCS	+= slirp.c
+SRCS	+= slirp_api.c
+SRCS	+= slirp_opts.c
 SRCS	+= sock.c
 SRCS	+= sock_ns.c
 SRCS	+= splice.c
@@ -86,13 +90,13 @@ LDLIBS	= -lseccomp -lcap-ng
 OBJS	= $(SRCS:%.c=$(BUILD)/%.o)
 BINDIR	= $(if $(SAN),$(BUILD)/,)
 
-all: $(BINDIR)passt $(BINDIR)pasta
+all: $(BINDIR)passt $(BINDIR)pasta $(BINDIR)slirp4netns
 
 $(BINDIR)passt: $(OBJS)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BINDIR)pasta: $(BINDIR)passt
+$(BINDIR)pasta $(BINDIR)slirp4netns: $(BINDIR)passt
 	$(Q)ln -sf passt $@
 
 $(BUILD)/%.o: %.c Makefile | $(BUILD)
@@ -118,7 +122,7 @@ $(BUILD)/unit/%: test/unit/%.c $$(call unit_links,$$*) | $(BUILD)
 
 # Command lines in, resolved configuration out
 $(BUILD)/conf/t_conf: test/conf/t_conf.c $(addprefix $(BUILD)/,conf.o \
-		conf_opts.o fwd_rule.o parse.o addr.o)
+		conf_opts.o slirp_opts.o fwd_rule.o parse.o addr.o)
 	@echo "  UNIT    $@"
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -I. $(ALL_CFLAGS) $(ALL_LDFLAGS) \
@@ -178,7 +182,7 @@ uninstall:
 	rm -rf $(DESTDIR)$(docdir)
 
 clean:
-	rm -rf build build-san passt pasta
+	rm -rf build build-san passt pasta slirp4netns
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
 

@@ -3,7 +3,8 @@
  *
  * Flow:
  *	1. The mode, by our name or --vhost-user.
- *	2. Options, each on its own (conf_opts.c), then words that are none.
+ *	2. Options, each on its own (conf_opts.c), then words that are none; or
+ *	   those of slirp4netns (slirp_opts.c), if that's what we are called.
  *	3. What contradicts what.
  *	4. Addresses for each family: what was given, else what the template
  *	   interface has, else local mode, which needs no network at all.
@@ -28,6 +29,7 @@
 #include "log.h"
 #include "netlink.h"
 #include "parse.h"
+#include "slirp_opts.h"
 #include "util.h"
 
 enum {
@@ -68,22 +70,43 @@ static struct addr local_gw(enum family f)
 
 /* Step 1: mode and defaults */
 
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+const char *conf_name(const char *argv0)
+{
+	static const char *const names[] = { "slirp4netns", "pasta", "passt" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strstr(base_name(argv0), names[i]))
+			return names[i];
+	}
+	return NULL;
+}
+
+static bool named_slirp(const char *argv0)
+{
+	const char *name = conf_name(argv0);
+
+	return name && !strcmp(name, "slirp4netns");
+}
+
 static enum mode mode_of(int argc, char **argv)
 {
-	const char *base, *slash;
+	const char *name = conf_name(argv[0]);
 
+	if (named_slirp(argv[0]))
+		return MODE_PASTA;
 	if (conf_opts_early(argc, argv).vhost_user)
 		return MODE_VU;
-	base = argc ? argv[0] : "";
-	slash = strrchr(base, '/');
-	if (slash)
-		base = slash + 1;
-	if (strstr(base, "pasta"))
-		return MODE_PASTA;
-	if (strstr(base, "passt"))
-		return MODE_PASST;
-	die("Can't tell the mode from the name '%s': call me passt or pasta",
-	    base);
+	if (!name)
+		die("Can't tell the mode from the name '%s': call me passt or pasta",
+		    base_name(argv[0]));
+	return strcmp(name, "pasta") ? MODE_PASST : MODE_PASTA;
 }
 
 static void set_defaults(struct conf *c, enum mode mode)
@@ -92,7 +115,7 @@ static void set_defaults(struct conf *c, enum mode mode)
 
 	memset(c, 0, sizeof(*c));
 	c->mode = mode;
-	c->fd = -1;
+	c->fd = c->ready_fd = c->exit_fd = -1;
 	c->mtu = CONF_MTU_DEFAULT;
 	c->log_size = LOG_SIZE_DEFAULT;
 	c->dhcp_dns = c->dhcp_search = mode != MODE_PASTA;
@@ -517,7 +540,8 @@ static void warn_dns(const struct conf *c, const struct conf_given *g)
 	if (!any)
 		warn("Couldn't get any nameserver address");
 	else if (lacks_host)
-		warn("No nameserver behind --dns-forward: --dns-host names one");
+		warn(c->slirp ? "No nameserver in /etc/resolv.conf" :
+		     "No nameserver behind --dns-forward: --dns-host names one");
 }
 
 static bool resolv_needed(const struct conf *c, const struct conf_given *g)
@@ -660,14 +684,18 @@ static void clear_disabled(struct conf *c)
 void conf_init(struct conf *c, int argc, char **argv)
 {
 	static struct conf_given g;
-	int next;
 
 	set_defaults(c, mode_of(argc, argv));
 	memset(&g, 0, sizeof(g));
 	read_ephemeral(&g);
 
-	next = conf_opts_parse(c, &g, argc, argv);
-	take_words(c, argc - next, argv + next);
+	if (named_slirp(argv[0])) {
+		slirp_opts_parse(c, &g, argc, argv);
+	} else {
+		int next = conf_opts_parse(c, &g, argc, argv);
+
+		take_words(c, argc - next, argv + next);
+	}
 	c->host_lo_to_ns_lo |= c->splice_only;
 	c->no_icmp |= c->splice_only;
 	if (*c->netns && !*c->userns)
@@ -762,7 +790,10 @@ void conf_print(const struct conf *c)
 	print_rules("Forwarding to the host", &c->fwd_out);
 }
 
-int conf_early_fd(int argc, char **argv)
+unsigned conf_early_fds(int argc, char **argv, int ret_fds[CONF_FDS_MAX])
 {
-	return conf_opts_early(argc, argv).fd;
+	if (named_slirp(argv[0]))
+		return slirp_opts_early(argc, argv, ret_fds);
+	ret_fds[0] = conf_opts_early(argc, argv).fd;
+	return ret_fds[0] >= 0;
 }

@@ -14,9 +14,13 @@ void conf_init(struct conf *c, int argc, char **argv);
 /* The resolved configuration, as info messages */
 void conf_print(const struct conf *c);
 
-/* Descriptor named by -F/--fd on a command line, before anything is parsed,
- * so that it survives closing the others; -1 if none
+/* What we are called: "passt", "pasta" or "slirp4netns"; NULL: none of these */
+const char *conf_name(const char *argv0);
+
+/* Descriptors that a command line names (--fd; --ready-fd and others), before
+ * anything is parsed, so that they survive closing all others. How many.
  */
-int conf_early_fd(int argc, char **argv);
+enum { CONF_FDS_MAX = 3 };
+unsigned conf_early_fds(int argc, char **argv, int ret_fds[CONF_FDS_MAX]);
 
 #endif /* CONF_H */

@@ -108,6 +108,13 @@ struct conf {
 	uint8_t ns_mac[6];
 	bool no_splice, splice_only, host_lo_to_ns_lo;
 	char **command;			/* NULL-terminated; NULL: none given */
+
+	/* Called as slirp4netns: namespace mode with other manners */
+	bool slirp;
+	bool no_ns;			/* fd is a tap, its namespace unknown */
+	int ready_fd;			/* told when all is ready, or -1 */
+	int exit_fd;			/* its first event ends us, or -1 */
+	char api_socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
 #endif /* CONF_TYPES_H */

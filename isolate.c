@@ -72,6 +72,7 @@ enum sys_mode {
 	P	= 1 << MODE_PASST,
 	V	= 1 << MODE_VU,
 	N	= 1 << MODE_PASTA,
+	A	= 1 << 6,
 	ANY	= P | V | N,
 	S	= 1 << 7,
 };
@@ -157,24 +158,40 @@ static void caps_keep(const unsigned *list, size_t n)
 
 /* Stage 1 */
 
-static void close_inherited(int keep_fd)
+static int close_from_to(unsigned first, unsigned last)
 {
+#ifdef SYS_close_range
+	return first > last ? 0 : (int)syscall(SYS_close_range, first, last, 0);
+#else
+	(void)first;
+	(void)last;
+	errno = ENOSYS;
+	return -1;
+#endif
+}
+
+/* The lowest of keep[] from `from` on; UINT_MAX if there is none */
+static unsigned next_kept(const int *keep, unsigned count, unsigned from)
+{
+	unsigned next = UINT_MAX;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (keep[i] >= 0 && (unsigned)keep[i] >= from)
+			next = MIN(next, (unsigned)keep[i]);
+	}
+	return next;
+}
+
+static void close_inherited(const int *keep, unsigned count)
+{
+	unsigned first = FIRST_FD, next;
 	int rc = 0;
 
-#ifdef SYS_close_range
-	if (keep_fd < FIRST_FD) {
-		rc = (int)syscall(SYS_close_range, FIRST_FD, ~0U, 0);
-	} else {
-		if (keep_fd > FIRST_FD)
-			rc = (int)syscall(SYS_close_range, FIRST_FD,
-					  keep_fd - 1, 0);
-		rc |= (int)syscall(SYS_close_range, keep_fd + 1, ~0U, 0);
+	while ((next = next_kept(keep, count, first)) != UINT_MAX) {
+		rc |= close_from_to(first, next - 1);
+		first = next + 1;
 	}
-#else
-	rc = -1;
-	errno = ENOSYS;
-	(void)keep_fd;
-#endif
+	rc |= close_from_to(first, UINT_MAX);
 	if (rc)
 		warn("Couldn't close inherited files: %s", strerror(errno));
 }
@@ -193,12 +210,12 @@ static void fill_stdio(void)
 		close(fd);
 }
 
-void isolate_start(int keep_fd)
+void isolate_start(const int *keep, unsigned count)
 {
 	struct rlimit limit;
 
 	fill_stdio();
-	close_inherited(keep_fd);
+	close_inherited(keep, count);
 
 	if (!getrlimit(RLIMIT_NOFILE, &iso.nofile)) {
 		iso.have_limit = true;
@@ -534,6 +551,8 @@ void isolate_final(const struct conf *c)
 	unsigned mode = 1U << c->mode;
 	int rc;
 
+	if (*c->api_socket)
+		mode |= A;
 #ifdef SANITIZE
 	mode |= S;
 #endif

@@ -7,10 +7,10 @@
 
 struct conf;
 
-/* 1: very first thing. Closes inherited descriptors above 2 but keep_fd (-1:
- * none), raises RLIMIT_NOFILE, drops the capabilities that no set-up needs.
+/* 1: very first thing. Closes inherited descriptors above 2 but those of keep[],
+ * raises RLIMIT_NOFILE, drops the capabilities that no set-up needs.
  */
-void isolate_start(int keep_fd);
+void isolate_start(const int *keep, unsigned count);
 /* Undo what a command of ours should not inherit: limits */
 void isolate_restore_limits(void);
 

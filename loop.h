@@ -25,6 +25,8 @@ enum loop_kind {
 	LOOP_SIGNAL,
 	LOOP_NETLINK,
 	LOOP_CTL,
+	LOOP_SLIRP,			/* somebody wants us to end */
+	LOOP_SLIRP_API,			/* index: client, or the listener */
 	LOOP_KINDS,
 };
 

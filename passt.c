@@ -33,6 +33,8 @@
 #include "netns.h"
 #include "pcap.h"
 #include "portscan.h"
+#include "slirp.h"
+#include "slirp_api.h"
 #include "sock.h"
 #include "sock_ns.h"
 #include "splice.h"
@@ -67,6 +69,7 @@ static struct leftover pid_leftover = { .dir_fd = -1 };
 static void roof_undo(void)
 {
 	tap_stream_undo();
+	slirp_api_close();
 	leftover_remove(&pid_leftover);
 }
 
@@ -275,14 +278,14 @@ static void modules_init(const struct conf *c)
 
 int main(int argc, char **argv)
 {
-	const char *slash = strrchr(argv[0], '/');
+	const char *name = conf_name(argv[0]) ? conf_name(argv[0]) : "passt";
+	int keep[CONF_FDS_MAX], pid_fd, tun_fd = -1, status;
 	struct conf *c = &roof.conf;
 	const pid_t self = getpid();
-	int pid_fd, tun_fd = -1, status;
 	pid_t pid;
 
-	log_init(strstr(slash ? slash : argv[0], "pasta") ? "pasta" : "passt");
-	isolate_start(conf_early_fd(argc, argv));
+	log_init(name);
+	isolate_start(keep, conf_early_fds(argc, argv, keep));
 	signals_start();
 	log_at_die(roof_undo);
 	conf_init(c, argc, argv);
@@ -296,10 +299,13 @@ int main(int argc, char **argv)
 	if (c->splice_only)
 		listen_at_loopback(c, &c->fwd_in, "-t and -u");
 	listen_open(c, HOST);
+	slirp_api_open(c);
 	loop_init();
 
 	isolate_user(c);
-	if (c->mode == MODE_PASTA) {
+	if (c->no_ns) {
+		tun_fd = c->fd;
+	} else if (c->mode == MODE_PASTA) {
 		netns_setup(c);
 		if (!c->splice_only)
 			tun_fd = tun_open(c);
@@ -312,6 +318,7 @@ int main(int argc, char **argv)
 		tap_stream_listen(c->socket_path);
 	}
 	conf_print(c);
+	slirp_banner(c);
 	isolate_fs(c);
 
 	modules_init(c);
@@ -323,6 +330,8 @@ int main(int argc, char **argv)
 	} else {
 		tap_stream_start(c->one_off);
 	}
+	slirp_start(c);
+	slirp_api_start(c);
 	pid = isolate_daemonize(c, pid_fd);
 	if (pid != self)
 		log_first_line(log_title(c, pid));
@@ -333,9 +342,11 @@ int main(int argc, char **argv)
 	roof_keep();
 	if (c->mode == MODE_PASTA)
 		netns_start_command(c);
+	slirp_ready(c);
 	status = loop_run();
+	slirp_api_close();
 	/* A command's last words are still in its kernel's buffers */
-	if (c->mode == MODE_PASTA && !c->ns_pid && !*c->netns)
+	if (c->mode == MODE_PASTA && !c->ns_pid && !*c->netns && !c->no_ns)
 		loop_linger(roof_is_quiet, DUR_S(LINGER_S));
 	tcp_close_all();
 	return status;

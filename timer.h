@@ -21,6 +21,7 @@ enum timer_kind {
 	TIMER_FWD,			/* auto ports */
 	TIMER_STATS,
 	TIMER_FRAG,
+	TIMER_SLIRP_API,
 	TIMER_KINDS,
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Links: conf.o conf_opts.o fwd_rule.o parse.o addr.o
+/* Links: conf.o conf_opts.o slirp_opts.o fwd_rule.o parse.o addr.o
  *
  * Command lines in, resolved configurations out, on a host made of text.
  *
@@ -159,6 +159,11 @@ int socket(int domain, int type, int protocol)
 	return (int)syscall(SYS_socket, domain, type, protocol);
 }
 
+void random_bytes(void *buf, size_t n)
+{
+	memset(buf, 0x77, n);
+}
+
 int getpagesize(void)
 {
 	return 4096;
@@ -316,6 +321,8 @@ static void dump_switches(const struct conf *c)
 	dump_flag(c->no_splice, "no-splice");
 	dump_flag(c->splice_only, "splice-only");
 	dump_flag(c->host_lo_to_ns_lo, "host-lo-to-ns-lo");
+	dump_flag(c->slirp, "slirp");
+	dump_flag(c->no_ns, "no-ns");
 	putchar('\n');
 }
 
@@ -362,6 +369,11 @@ static void dump(const struct conf *c)
 	dump_text("socket:", c->socket_path);
 	if (c->fd >= 0)
 		printf("fd: %d\n", c->fd);
+	if (c->ready_fd >= 0)
+		printf("ready-fd: %d\n", c->ready_fd);
+	if (c->exit_fd >= 0)
+		printf("exit-fd: %d\n", c->exit_fd);
+	dump_text("api-socket:", c->api_socket);
 	dump_switches(c);
 	dump_family(&c->fam[V4], "IPv4");
 	dump_family(&c->fam[V6], "IPv6");
@@ -416,12 +428,31 @@ static void open_descriptors(void)
 	dup2(15, 5);
 }
 
+/* Those that must survive are just those that the configuration has */
+static void check_early(const struct conf *c, const int *fds, unsigned count)
+{
+	const int used[] = { c->fd, c->ready_fd, c->exit_fd };
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(used); i++) {
+		bool found = used[i] < 0;
+
+		for (unsigned j = 0; j < count; j++)
+			found |= fds[j] == used[i];
+		if (!found)
+			printf("conf_early_fds() lacks %d\n", used[i]);
+		n += used[i] >= 0;
+	}
+	if (n != count)
+		printf("conf_early_fds(): %u\n", count);
+}
+
 static void run_case(const char *line, bool print)
 {
 	static char copy[LINE_MAX_], *words[WORDS_MAX + 1];
 	static struct conf c;
-	unsigned count;
-	int early, status;
+	int fds[CONF_FDS_MAX], status;
+	unsigned count, early;
 
 	printf("$ %s\n", line);
 	fflush(stdout);
@@ -430,10 +461,9 @@ static void run_case(const char *line, bool print)
 		open_descriptors();
 		strcpy(copy, line);
 		count = split(copy, words);
-		early = conf_early_fd((int)count, words);
+		early = conf_early_fds((int)count, words, fds);
 		conf_init(&c, (int)count, words);
-		if (early != c.fd)
-			printf("conf_early_fd(): %d\n", early);
+		check_early(&c, fds, early);
 		if (print)
 			conf_print(&c);
 		dump(&c);

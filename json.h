@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A small strict reader of JSON (RFC 8259), for texts of a few kilobytes
+ *
+ * Nothing is allocated and nothing is copied: a value is a piece of the text,
+ * which the caller keeps. json_parse() has checked all of it, so that looking
+ * into a value can't fail but for what it is. Names that occur twice in an
+ * object, nesting of more than JSON_DEPTH_MAX and text that isn't UTF-8 are
+ * refused.
+ */
+#ifndef JSON_H
+#define JSON_H
+
+#include <stddef.h>
+
+#include "types.h"
+
+enum { JSON_DEPTH_MAX = 16 };
+
+enum json_kind {
+	JSON_NONE,			/* no value at all */
+	JSON_NULL,
+	JSON_BOOL,
+	JSON_NUMBER,
+	JSON_STRING,
+	JSON_ARRAY,
+	JSON_OBJECT,
+};
+
+struct json {
+	const char *at, *end;		/* its text, without space around it */
+	enum json_kind kind;
+};
+
+/* All of text[0…len) is one value, with white space around it; false if not */
+bool json_parse(const char *text, size_t len, struct json *ret);
+
+/* Member of an object; JSON_NONE if it has none of that name, or is no object */
+struct json json_member(const struct json *object, const char *name);
+
+/* A string without its quotes and escapes, terminated; false if it is another
+ * kind of value, has more than size - 1 bytes, or a byte 0 among them
+ */
+bool json_string(const struct json *v, char *buf, size_t size);
+
+/* A number that is an integer from 0 to max, written as one; false otherwise */
+bool json_uint(const struct json *v, unsigned max, unsigned *ret);
+
+#endif /* JSON_H */

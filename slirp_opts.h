@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line of slirp4netns, as the same configuration
+ *
+ *	slirp4netns [OPTION]... PID|PATH|FD [TAPNAME]
+ */
+#ifndef SLIRP_OPTS_H
+#define SLIRP_OPTS_H
+
+#include "conf_opts.h"
+
+/* Parse a whole command line into *c and *g, as conf_opts_parse() does with
+ * ours: nothing is asked of the host. Ends the program for --help and
+ * --version, and with one line for what makes no sense.
+ */
+void slirp_opts_parse(struct conf *c, struct conf_given *g, int argc,
+		      char **argv);
+
+/* Descriptors named by a line that nobody has checked yet: how many. No
+ * message, no effect.
+ */
+enum { SLIRP_FDS_MAX = 3 };	/* to get ready, to end, tap */
+unsigned slirp_opts_early(int argc, char **argv, int ret_fds[SLIRP_FDS_MAX]);
+
+#endif /* SLIRP_OPTS_H */

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What is JSON and what isn't, and what is found in it
+ *
+ * Links: json.o
+ */
+#include "json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "random.h"
+#include "tap_test.h"
+
+/* A copy without anything behind it, so that sanitizers see who reads on */
+static bool parse(const char *text, size_t len, struct json *ret, char **copy)
+{
+	*copy = malloc(len ? len : 1);
+	memcpy(*copy, text, len);
+	return json_parse(*copy, len, ret);
+}
+
+static bool is_json(const char *text)
+{
+	struct json v;
+	char *copy;
+	bool good = parse(text, strlen(text), &v, &copy);
+
+	free(copy);
+	return good;
+}
+
+static const char *const good[] = {
+	"0", "-0", "10", "-1.5", "1e9", "1E+9", "0.0e-1", "true", "false",
+	"null", "\"\"", "[]", "{}", " [ ] ", "\t{\n}\r", "[1,2,3]", "[[],{}]",
+	"{\"a\":1}", "{ \"a\" : 1 , \"b\" : [ ] }", "{\"\":{}}",
+	"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e4\"", "\"\\ud83d\\ude00\"",
+	"\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"", "\"\x7f\"",
+	"{\"a\":{\"a\":{\"a\":1}}}", "[{\"a\":1},{\"a\":1}]",
+	"[[[[[[[[[[[[[[[0]]]]]]]]]]]]]]]",
+};
+
+static const char *const bad[] = {
+	"", " ", "x", "tru", "truex", "nul", "True", "01", "-", "+1", ".5",
+	"1.", "1e", "1e+", "0x1", "1 2", "NaN", "Infinity",
+	"\"", "\"a", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\ud800\"",
+	"\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\n\"", "\"\x1f\"", "'a'",
+	"\"\x80\"", "\"\xc3\"", "\"\xc0\x80\"", "\"\xe0\x80\x80\"",
+	"\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xf5\x80\x80\x80\"",
+	"\"\xff\"", "[", "]", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "[}",
+	"{", "}", "{a:1}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}",
+	"{\"a\":1 \"b\":2}", "{1:2}", "{} {}", "{},", "{}x", "// c\n{}",
+	"{\"a\":1,\"a\":2}", "{\"a\":1,\"b\":{},\"\\u0061\":2}",
+	"{\"x\":{\"a\":1,\"a\":2}}", "\xef\xbb\xbf{}",
+	"[[[[[[[[[[[[[[[[0]]]]]]]]]]]]]]]]",
+};
+
+static void test_grammar(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(good); i++)
+		ok(is_json(good[i]), "JSON: case %u", i);
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		ok(!is_json(bad[i]), "not JSON: case %u", i);
+}
+
+/* No piece of it but all of it is JSON; a NUL is no end */
+static void test_pieces(void)
+{
+	static const char text[] =
+		"{\"e\":\"a\\u00e4\",\"b\":[1.5e3,true,null,{\"c\":-1}]}";
+	unsigned wrong = 0;
+	struct json v;
+	char *copy;
+
+	for (size_t n = 0; n < sizeof(text) - 1; n++) {
+		wrong += parse(text, n, &v, &copy);
+		free(copy);
+	}
+	is_int(wrong, 0, "a part of an object is none");
+	ok(!parse("{}\0", 3, &v, &copy), "a byte 0 isn't white space");
+	free(copy);
+	ok(!parse("\"a\0b\"", 5, &v, &copy), "nor part of a string");
+	free(copy);
+}
+
+static void test_members(void)
+{
+	static const char text[] =
+		" {\"s\":\"t\\u00fcr \\ud83d\\ude00\\n\",\"n\":65535,"
+		"\"\\u006f\":{\"n\":1},\"a\":[1,{\"x\":2}],\"z\":\"\\u0000\","
+		"\"f\":1.0,\"m\":-1,\"e\":1e1,\"big\":4294967296,"
+		"\"max\":4294967295,\"empty\":\"\"} ";
+	struct json root, v;
+	char buf[64];
+	unsigned n;
+
+	ok(json_parse(text, sizeof(text) - 1, &root), "parse");
+	is_int(root.kind, JSON_OBJECT, "an object");
+	ok(*root.at == '{' && root.end[-1] == '}', "without space around it");
+
+	v = json_member(&root, "s");
+	ok(json_string(&v, buf, sizeof(buf)) &&
+	   !strcmp(buf, "t\xc3\xbcr \xf0\x9f\x98\x80\n"), "a string");
+	ok(!json_string(&v, buf, 10) && json_string(&v, buf, 11),
+	   "... of 10 bytes and its end");
+	ok(!json_string(&v, buf, 0), "... never fits into nothing");
+	ok(!json_uint(&v, 9, &n), "... isn't a number");
+	v = json_member(&root, "empty");
+	ok(json_string(&v, buf, 1) && !*buf, "an empty string");
+	v = json_member(&root, "z");
+	ok(!json_string(&v, buf, sizeof(buf)), "a string with a byte 0");
+
+	v = json_member(&root, "n");
+	ok(json_uint(&v, 65535, &n) && n == 65535, "a number");
+	ok(!json_uint(&v, 65534, &n), "... above the limit");
+	ok(!json_string(&v, buf, sizeof(buf)), "... isn't a string");
+	v = json_member(&root, "max");
+	ok(json_uint(&v, UINT32_MAX, &n) && n == UINT32_MAX, "the largest one");
+	v = json_member(&root, "big");
+	ok(!json_uint(&v, UINT32_MAX, &n), "one more");
+	for (const char *p = "fme"; *p; p++) {
+		v = json_member(&root, (char[]){ *p, '\0' });
+		ok(v.kind == JSON_NUMBER && !json_uint(&v, UINT32_MAX, &n),
+		   "not an integer: %c", *p);
+	}
+
+	v = json_member(&root, "o");
+	is_int(v.kind, JSON_OBJECT, "an object by an escaped name");
+	v = json_member(&v, "n");
+	ok(json_uint(&v, 1, &n) && n == 1, "... and what is in it");
+	v = json_member(&root, "x");
+	is_int(v.kind, JSON_NONE, "not what is in others");
+	v = json_member(&v, "x");
+	is_int(v.kind, JSON_NONE, "nothing of nothing");
+	v = json_member(&root, "a");
+	is_int(json_member(&v, "x").kind, JSON_NONE, "nor of an array");
+}
+
+/* Text made of what JSON is made of; and JSON with a byte changed */
+static void test_random(void)
+{
+	static const char *const word[] = {
+		"{", "}", "[", "]", ":", ",", "\"", "\\", "u", "d800", "1", "-",
+		".", "e", "true", "null", " ", "\"a\"", "\xc3", "\xa4", "\xf0",
+	};
+	unsigned found = 0;
+
+	for (unsigned run = 0; run < 200000; run++) {
+		char text[64] = "", *copy;
+		unsigned words = random_below(10);
+		struct json v;
+
+		for (unsigned i = 0; i < words; i++)
+			strcat(text, word[random_below(ARRAY_SIZE(word))]);
+		found += parse(text, strlen(text), &v, &copy);
+		json_member(&v, "a");
+		free(copy);
+	}
+	ok(found > 100, "random text: %u were JSON", found);
+}
+
+/* The worst that 4095 bytes can ask for: done, if it is done at all */
+static void test_cost(void)
+{
+	static const char names[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	static char text[4096];
+	struct json v;
+	size_t n = 0;
+
+	/* Objects in objects, each with many members */
+	for (unsigned depth = 0; depth < 15; depth++) {
+		n += (size_t)sprintf(text + n, "{");
+		for (const char *p = names; *p; p++)
+			n += (size_t)sprintf(text + n, "\"%c\":{},", *p);
+		n += (size_t)sprintf(text + n, "\"~\":");
+	}
+	n += (size_t)sprintf(text + n, "{");
+	memset(text + n, '}', 16);
+	ok(n + 16 <= sizeof(text) && json_parse(text, n + 16, &v),
+	   "nested objects with many members");
+
+	memset(text, '[', sizeof(text));
+	ok(!json_parse(text, sizeof(text), &v), "4096 brackets");
+	for (n = 0; n + 8 < sizeof(text);)
+		n += (size_t)sprintf(text + n, "%c\"%03zx\":1",
+				     n ? ',' : '{', n / 8);
+	text[n++] = '}';
+	ok(json_parse(text, n, &v), "an object of %zu members", n / 8);
+}
+
+int main(void)
+{
+	test_grammar();
+	test_pieces();
+	test_members();
+	test_random();
+	test_cost();
+	return done();
+}
