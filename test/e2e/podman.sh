@@ -23,16 +23,20 @@ need_tun
 rootless_up
 helper_up slirp4netns
 
+# not in /run, of which Podman mounts another one for its bridges
+mount -t tmpfs -o mode=1777 tmpfs /mnt || bail 'no tmpfs on /mnt'
+cp -a "$T/bin" /mnt/bin
+
 # whatever Podman brings along, our names go first
 for dir in ${CONTAINERS_HELPER_BINARY_DIR:+"$CONTAINERS_HELPER_BINARY_DIR"} \
 	   /usr/lib/podman /usr/libexec/podman; do
 	for f in "$dir"/*; do
 		name=$(basename "$f")
-		[ -x "$f" ] && [ ! -e "$T/bin/$name" ] &&
-			ln -s "$f" "$T/bin/$name"
+		[ -x "$f" ] && [ ! -e "/mnt/bin/$name" ] &&
+			ln -s "$f" "/mnt/bin/$name"
 	done
 done
-export CONTAINERS_HELPER_BINARY_DIR="$T/bin"
+export CONTAINERS_HELPER_BINARY_DIR=/mnt/bin
 
 mkdir -p "$HOME/.config/containers"
 cat >"$HOME/.config/containers/containers.conf" <<E
@@ -42,13 +46,13 @@ cgroupns = "host"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
-network_cmd_path = "$T/bin/slirp4netns"
+network_cmd_path = "/mnt/bin/slirp4netns"
 E
 cat >"$HOME/.config/containers/storage.conf" <<E
 [storage]
 driver = "vfs"
 runroot = "$XDG_RUNTIME_DIR/containers"
-graphroot = "$T/user/storage"
+graphroot = "/mnt/storage"
 E
 chown -R "$WORLD_UID:$WORLD_UID" "$HOME"
 
@@ -180,6 +184,21 @@ slirp_cells()
 	published 'slirp4netns forwards' 10.0.2.2 "$WORLD4"
 }
 
+# containers of a network of their own, behind one slirp4netns for all
+bridge_cells()
+{
+	if [ ! -x /mnt/bin/netavark ] || ! command -v iptables >/dev/null ||
+	   ! podman network create bridge1 >/dev/null 2>&1; then
+		skip 'no bridges: netavark or iptables is missing'
+		return
+	fi
+	net=bridge1
+	is "$(run wget -qO- http://v4.example.org/hello 2>/dev/null)" \
+		'hello from the world' 'bridge: TCP, by name'
+	published bridge '10.89.*' '10.89.*'
+	podman network rm bridge1 >/dev/null 2>&1
+}
+
 pasta_cells()
 {
 	net=pasta
@@ -195,6 +214,7 @@ pasta_cells()
 
 if [ "$major" -lt 6 ]; then
 	slirp_cells
+	bridge_cells
 else
 	skip "podman $version has no slirp4netns"
 fi

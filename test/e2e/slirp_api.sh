@@ -302,9 +302,9 @@ for i in ids:
         break
 ok(entries() == have, "all gone", entries())
 s.close()
-print("fds", len(os.listdir(f"/proc/{pid}/fd")))
+if os.environ.get("WORLD_ROOT"):
+    print("fds", len(os.listdir(f"/proc/{pid}/fd")))
 E
-# root may look at its descriptors
 /usr/bin/python3 "$T/hostile" "$api" "$slirp_pid" >"$T/hostile.out" \
 	2>"$T/hostile.err"
 is "$?:$(cat "$T/hostile.err")" 0: 'hostile clients: all were tried'
@@ -315,7 +315,11 @@ while read -r line; do
 	'fds '*)	fds=${line#fds } ;;
 	esac
 done <"$T/hostile.out"
-ok "few descriptors are left open: $fds" [ "$fds" -lt 40 ]
+if [ "${fds:-}" ]; then
+	ok "few descriptors are left open: $fds" [ "$fds" -lt 40 ]
+else
+	skip 'only root can look at its descriptors'
+fi
 ok 'it is alive' alive "$slirp_pid"
 is "$(say in_host UDP:127.0.0.1:8081)" '10.0.2.2 hello ' '... and well'
 

@@ -43,6 +43,11 @@ static void do_open(void)
 	(void)!open("/etc/passwd", O_RDONLY);
 }
 
+static void do_unlinkat(void)
+{
+	unlinkat(-1, "name", 0);
+}
+
 static void do_fork(void)
 {
 	if (!fork())
@@ -108,6 +113,7 @@ static const struct {
 	{ "socket(AF_UNIX)",	do_unix_socket,		NEVER,	false },
 	{ "socket(AF_PACKET)",	do_packet_socket,	NEVER,	false },
 	{ "open()",		do_open,		N,	true },
+	{ "unlinkat()",		do_unlinkat,		NEVER,	false },
 	{ "fork()",		do_fork,		NEVER,	true },
 	{ "execve()",		do_exec,		NEVER,	false },
 	{ "mmap()",		do_mmap,		NEVER,	true },
@@ -121,9 +127,8 @@ static const struct {
 };
 
 /* fn() after the last stage, in a child; its wait status */
-static int run_isolated(enum mode mode, void (*fn)(void))
+static int run_isolated(const struct conf *conf, void (*fn)(void))
 {
-	static struct conf c;
 	const struct rlimit none = { 0 };
 	int status = -1;
 	pid_t pid;
@@ -132,9 +137,7 @@ static int run_isolated(enum mode mode, void (*fn)(void))
 	pid = fork();
 	if (!pid) {
 		setrlimit(RLIMIT_CORE, &none);
-		c.mode = mode;
-		c.foreground = true;
-		isolate_final(&c);
+		isolate_final(conf);
 		if (fn)
 			fn();
 		syscall(SYS_exit_group, 0);
@@ -146,11 +149,13 @@ static int run_isolated(enum mode mode, void (*fn)(void))
 static void test_filter(void)
 {
 	static const char *const modes[] = { "passt", "vhost-user", "pasta" };
+	static struct conf c = { .foreground = true };
 
 	for (unsigned mode = 0; mode < ARRAY_SIZE(modes); mode++) {
-		is_int(run_isolated((enum mode)mode, NULL), 0,
-		       "%s: the filter loads", modes[mode]);
-		is_int(WTERMSIG(run_isolated((enum mode)mode, abort)), SIGABRT,
+		c.mode = (enum mode)mode;
+		is_int(run_isolated(&c, NULL), 0, "%s: the filter loads",
+		       modes[mode]);
+		is_int(WTERMSIG(run_isolated(&c, abort)), SIGABRT,
 		       "%s: abort() works", modes[mode]);
 
 		for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
@@ -161,11 +166,24 @@ static void test_filter(void)
 			if (calls[i].sanitizer)
 				continue;
 #endif
-			status = run_isolated((enum mode)mode, calls[i].fn);
+			status = run_isolated(&c, calls[i].fn);
 			is_int(WTERMSIG(status), want, "%s: %s %s", modes[mode],
 			       calls[i].name, want ? "kills" : "is allowed");
 		}
 	}
+}
+
+/* What the API socket takes, beside what the mode does */
+static void test_api_socket(void)
+{
+	static struct conf c = {
+		.mode = MODE_PASTA, .foreground = true, .api_socket = "/s",
+	};
+
+	is_int(run_isolated(&c, do_unlinkat), 0,
+	       "API socket: unlinkat() is allowed");
+	is_int(WTERMSIG(run_isolated(&c, do_unix_socket)), SIGSYS,
+	       "API socket: socket(AF_UNIX) kills");
 }
 
 /* The value of a line of /proc/PID/status of an isolated child */
@@ -211,6 +229,7 @@ static void test_status(enum mode mode, const char *field, const char *want)
 int main(void)
 {
 	test_filter();
+	test_api_socket();
 	for (unsigned mode = MODE_PASST; mode <= MODE_PASTA; mode++) {
 		test_status((enum mode)mode, "CapEff:", "0000000000000000");
 		test_status((enum mode)mode, "CapPrm:", "0000000000000000");
