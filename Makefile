@@ -4,6 +4,8 @@
 # make check		install what the tests need, build, run all tests
 # make demo		install what the demo needs, build, show what works
 # make install		to $(DESTDIR)$(prefix)
+# make install-slirp4netns	there, too, by the name that a distribution's
+#				slirp4netns has: where that isn't installed
 #
 # Knobs: V=1 shows the commands, SAN=address,undefined builds with sanitizers,
 # WERROR=1 turns warnings into errors, CC, CFLAGS, LDFLAGS as usual.
@@ -12,6 +14,7 @@ VERSION	?= $(shell git log -1 --format=%cd.%h --date=format:%Y_%m_%d \
 			--abbrev=7 2>/dev/null || echo unknown)
 prefix	?= /usr/local
 bindir	?= $(prefix)/bin
+libexecdir ?= $(prefix)/libexec
 mandir	?= $(prefix)/share/man
 docdir	?= $(prefix)/share/doc/passt
 
@@ -172,14 +175,27 @@ install: all
 	ln -sf passt $(DESTDIR)$(bindir)/pasta
 	install -D -m 0644 doc/passt.1 $(DESTDIR)$(mandir)/man1/passt.1
 	ln -sf passt.1 $(DESTDIR)$(mandir)/man1/pasta.1
+	install -d $(DESTDIR)$(libexecdir)/passt
+	ln -sf $(bindir)/passt $(DESTDIR)$(libexecdir)/passt/slirp4netns
+	install -m 0644 doc/slirp4netns.1 \
+		$(DESTDIR)$(mandir)/man1/passt-slirp4netns.1
 	install -d $(DESTDIR)$(docdir)/doc
 	install -m 0644 README.md COPYING $(DESTDIR)$(docdir)
 	install -m 0644 doc/*.md $(DESTDIR)$(docdir)/doc
 
+install-slirp4netns: install
+	ln -sf passt $(DESTDIR)$(bindir)/slirp4netns
+	ln -sf passt-slirp4netns.1 $(DESTDIR)$(mandir)/man1/slirp4netns.1
+
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pasta
 	rm -f $(DESTDIR)$(mandir)/man1/passt.1 $(DESTDIR)$(mandir)/man1/pasta.1
-	rm -rf $(DESTDIR)$(docdir)
+	rm -f $(DESTDIR)$(mandir)/man1/passt-slirp4netns.1
+	rm -rf $(DESTDIR)$(libexecdir)/passt $(DESTDIR)$(docdir)
+
+uninstall-slirp4netns: uninstall
+	rm -f $(DESTDIR)$(bindir)/slirp4netns
+	rm -f $(DESTDIR)$(mandir)/man1/slirp4netns.1
 
 clean:
 	rm -rf build build-san passt pasta slirp4netns
@@ -191,4 +207,5 @@ bench:
 	@$(MAKE) --no-print-directory all
 	@test/bench/run $(BENCH)
 
-.PHONY: all bench tools units check demo install uninstall clean
+.PHONY: all bench tools units check demo install uninstall clean \
+	install-slirp4netns uninstall-slirp4netns
