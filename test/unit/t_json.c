@@ -147,12 +147,15 @@ static void test_random(void)
 	for (unsigned run = 0; run < 200000; run++) {
 		char text[64] = "", *copy;
 		unsigned words = random_below(10);
-		struct json v;
+		struct json v = { .kind = JSON_NONE };
+		char buf[8];
 
 		for (unsigned i = 0; i < words; i++)
 			strcat(text, word[random_below(ARRAY_SIZE(word))]);
 		found += parse(text, strlen(text), &v, &copy);
-		json_member(&v, "a");
+		json_string(&v, buf, random_below(sizeof(buf) + 1));
+		v = json_member(&v, "a");
+		json_string(&v, buf, random_below(sizeof(buf) + 1));
 		free(copy);
 	}
 	ok(found > 100, "random text: %u were JSON", found);
