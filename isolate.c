@@ -23,7 +23,8 @@
  *    in namespace mode: CAP_SYS_ADMIN, without which netns_run() could enter
  *    nothing when a connection is spliced into the namespace or an automatic
  *    port comes up there, and CAP_NET_BIND_SERVICE for its ports below 1024.
- *    With --no-splice they go, too. The filter has no mount, no unshare, and
+ *    With --no-splice they go, too; but for the latter one, if root asked for an
+ *    API socket, by which ports of the host's may be opened. The filter has no mount, no unshare, and
  *    setns() for network namespaces alone, so that this is all that is left of
  *    CAP_SYS_ADMIN.
  *
@@ -114,6 +115,7 @@ static struct {
 	struct rlimit nofile;		/* as we were started with */
 	int null_fd;			/* /dev/null, for the background */
 	int ready_fd;			/* tell the waiting parent; -1: none */
+	bool was_root;			/* of the machine */
 } iso = { .null_fd = -1, .ready_fd = -1 };
 
 /* Capabilities */
@@ -135,6 +137,7 @@ static const unsigned caps_setup[] = {
 
 /* See stage 4 above */
 static const unsigned caps_pasta[] = { CAP_SYS_ADMIN, CAP_NET_BIND_SERVICE };
+static const unsigned caps_ports[] = { CAP_NET_BIND_SERVICE };
 
 /* Keep, of the permitted capabilities, those of a list, and use them */
 static void caps_keep(const unsigned *list, size_t n)
@@ -328,6 +331,7 @@ void isolate_user(const struct conf *c)
 	if (c->have_runas) {
 		user_change(c->runas_uid, c->runas_gid);
 	} else if (!geteuid() && userns_is_init()) {
+		iso.was_root = true;
 		warn("Started as root, will change to nobody.");
 		user_change(NOBODY, NOBODY);
 	}
@@ -488,10 +492,16 @@ static void stdio_drop(void)
 
 static void caps_final(const struct conf *c)
 {
-	size_t n = ARRAY_SIZE(caps_pasta);
+	const unsigned *caps = NULL;
+	size_t n = 0;
 
-	if (c->mode != MODE_PASTA || c->no_splice)
-		n = 0;
+	if (c->mode == MODE_PASTA && !c->no_splice) {
+		caps = caps_pasta;
+		n = ARRAY_SIZE(caps_pasta);
+	} else if (*c->api_socket && iso.was_root) {
+		caps = caps_ports;
+		n = ARRAY_SIZE(caps_ports);
+	}
 
 	capng_get_caps_process();
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) {
@@ -499,7 +509,7 @@ static void caps_final(const struct conf *c)
 		capng_apply(CAPNG_SELECT_BOUNDS);
 		capng_get_caps_process();
 	}
-	caps_keep(caps_pasta, n);
+	caps_keep(caps, n);
 }
 
 static int filter_add(scmp_filter_ctx filter, const struct sys_rule *r)

@@ -5,7 +5,7 @@
  * Order of calls, with what each needs:
  *
  * - netns_open(): the caller's privileges and root directory. isolate_user()
- *   calls it before it gives any of them up.
+ *   calls it before it gives any of them up, if nobody has done it before.
  * - netns_setup(): after isolate_user(), with capabilities in our own user
  *   namespace, or in the one we joined.
  * - netns_run(): from netns_setup() on, as long as CAP_SYS_ADMIN is there.

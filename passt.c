@@ -299,6 +299,7 @@ int main(int argc, char **argv)
 	if (c->splice_only)
 		listen_at_loopback(c, &c->fwd_in, "-t and -u");
 	listen_open(c, HOST);
+	netns_open(c);		/* before anything of that name is replaced */
 	slirp_api_open(c);
 	loop_init();
 

@@ -335,6 +335,30 @@ ok '... the end of the first one leaves it there' test -S "$api"
 stop_by TERM 'the second one'
 ok '... which removes it in the end' test ! -e "$api"
 
+# root may have any port, of what root's namespace is
+if [ "$WORLD_ROOT" ]; then
+	ip netns add blue
+	slirp_where=host slirp_up -c -a "$api" --netns-type=path \
+		/run/netns/blue
+	is "$(ask '{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_port":80,"guest_port":80}}')" \
+		'{"return":{"id":1}}' 'as root: a port below 1024'
+	is "$(awk '/^CapEff:/ { print $2 }' "/proc/$slirp_pid/status")" \
+		0000000000000400 '... and no other privilege'
+	is "$(awk '/^Uid:/ { print $3 }' "/proc/$slirp_pid/status")" \
+		65534 '... as nobody'
+	stop_by TERM 'as root'
+	ip netns del blue
+else
+	skip 'not root' 5
+fi
+
+# a start that fails leaves what it doesn't replace. (As nobody, in a directory
+# of another user, it could not remove the socket.)
+rm -f "$api"
+: >"$api"
+not_ok 'no such process' as_user slirp4netns -a "$api" 4194303
+ok '... a file of the name of the socket is still there' test -f "$api"
+
 # no descriptors left
 cat >"$T/bin/few" <<'E'
 #!/bin/sh

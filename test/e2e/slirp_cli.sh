@@ -95,6 +95,20 @@ slirp_up -c --outbound-addr=eth0 "$ns"
 is "$(in_ns "$ns" curl -s "http://$WORLD4/hello")" 'hello from the world' \
 	'--outbound-addr=INTERFACE'
 
+# what is left of the descriptors that it was started with
+mkfifo "$T/r" "$T/other"
+spawn host sh -c "cat '$T/r' >'$T/r.got'; echo end >>'$T/r.got'"
+spawn host sh -c "cat '$T/other'; echo end >'$T/other.got'"
+exec 7>"$T/r" 8>"$T/other"
+spawn user slirp4netns -r 7 "$ns" tap2 >"$T/out"
+descriptors=$pid
+exec 7>&- 8>&-
+ok 'the ready descriptor is closed behind its byte' \
+	wait_for '[ "$(cat "$T/r.got")" = 1end ]'
+ok 'others are closed' wait_for '[ -s "$T/other.got" ]'
+ok '... while it goes on' alive "$descriptors"
+stop "$descriptors"
+
 # how it ends
 slirp_end_of_exit_fd()
 {

@@ -135,7 +135,7 @@ static void test_members(void)
 	is_int(json_member(&v, "x").kind, JSON_NONE, "nor of an array");
 }
 
-/* Text made of what JSON is made of; and JSON with a byte changed */
+/* Text made of what JSON is made of */
 static void test_random(void)
 {
 	static const char *const word[] = {
@@ -159,6 +159,31 @@ static void test_random(void)
 		free(copy);
 	}
 	ok(found > 100, "random text: %u were JSON", found);
+}
+
+static void test_changed(void)
+{
+	static const char request[] =
+		"{\"execute\":\"add_hostfwd\",\"arguments\":{\"proto\":\"tcp\","
+		"\"host_addr\":\"\\u0030.0.0.0\",\"host_port\":8080,\"x\":[1]}}";
+	unsigned found = 0;
+
+	for (unsigned run = 0; run < 100000; run++) {
+		char text[sizeof(request)], *copy, buf[16];
+		struct json v = { .kind = JSON_NONE };
+		unsigned port;
+
+		memcpy(text, request, sizeof(text));
+		text[random_below(sizeof(text) - 1)] = (char)random_32();
+		found += parse(text, sizeof(text) - 1, &v, &copy);
+		v = json_member(&v, "arguments");
+		v = json_member(&v, random_below(2) ? "host_port" :
+				"host_addr");
+		json_string(&v, buf, sizeof(buf));
+		json_uint(&v, 65535, &port);
+		free(copy);
+	}
+	ok(found > 1000, "one byte changed: %u were JSON", found);
 }
 
 /* The worst that 4095 bytes can ask for: done, if it is done at all */
@@ -196,6 +221,7 @@ int main(void)
 	test_pieces();
 	test_members();
 	test_random();
+	test_changed();
 	test_cost();
 	return done();
 }
