@@ -34,6 +34,8 @@ struct conf_family {
 					 * local mode, guest makes its own */
 	unsigned prefix_len;
 	bool guest_fixed;		/* -a: don't follow what we observe */
+	bool own_net;			/* nobody but us and the guest has
+					 * addresses of its prefix */
 	struct addr gw;			/* the guest's default gateway, or none
 					 * (a route without gateway) */
 	bool gw_fixed;			/* -g */

@@ -5,6 +5,7 @@
  *	--dns-forward, port 53 or 853	→ --dns-host
  *	--map-host-loopback		→ 127.0.0.1 or ::1
  *	--map-guest-addr		→ the guest's address, on the host
+ *	the guest's own network		nobody, if it isn't the host's, too
  *	anything else			unchanged
  *
  * Host → guest, by source:
@@ -30,6 +31,13 @@ static bool fwd_is_set_to(const struct addr *setting, const struct addr *a)
 	return !addr_is_none(setting) && addr_eq(setting, a);
 }
 
+bool fwd_is_nobody(const struct conf *c, const struct addr *to)
+{
+	const struct conf_family *cf = &c->fam[addr_family(to)];
+
+	return cf->own_net && addr_same_prefix(to, &cf->guest, cf->prefix_len);
+}
+
 bool fwd_map_out(const struct conf *c, const struct flow_side *guest,
 		 struct flow_side *ret_host)
 {
@@ -50,7 +58,7 @@ bool fwd_map_out(const struct conf *c, const struct flow_side *guest,
 		host.peer = addr_loopback(addr_family(to));
 	else if (fwd_is_set_to(&cf->map_guest_addr, to))
 		host.peer = cf->guest;
-	else
+	else if (!fwd_is_nobody(c, to))
 		host.peer = *to;
 	if (addr_is_none(&host.peer))
 		return false;

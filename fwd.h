@@ -16,6 +16,11 @@
 bool fwd_map_out(const struct conf *c, const struct flow_side *guest,
 		 struct flow_side *ret_host);
 
+/* Would `to` have to be in the guest's network, where nobody else is? What isn't
+ * mapped there can't be reached: fwd_map_out() says false.
+ */
+bool fwd_is_nobody(const struct conf *c, const struct addr *to);
+
 /* Host → guest by rule r. `host`: peer is the client, our is where it
  * connected. False: there's no address to show to the guest, or none of the
  * guest's to reach.

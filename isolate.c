@@ -24,9 +24,9 @@
  *    nothing when a connection is spliced into the namespace or an automatic
  *    port comes up there, and CAP_NET_BIND_SERVICE for its ports below 1024.
  *    With --no-splice they go, too; but for the latter one, if root asked for an
- *    API socket, by which ports of the host's may be opened. The filter has no mount, no unshare, and
- *    setns() for network namespaces alone, so that this is all that is left of
- *    CAP_SYS_ADMIN.
+ *    API socket, by which ports of the host's may be opened. The filter has no
+ *    mount, no unshare, and setns() for network namespaces alone, so that this
+ *    is all that is left of CAP_SYS_ADMIN.
  *
  * Readiness in the background: the parent must report a failure of stage 4,
  * which is after the fork: it waits on a socket for one int, 0 or an errno. Before

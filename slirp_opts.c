@@ -297,8 +297,11 @@ static void translate_fds(struct conf *c, const struct given_slirp *g)
 		c->ready_fd = need_fd("--ready-fd", g->fd[0]);
 	if (g->fd[1])
 		c->exit_fd = need_fd("--exit-fd", g->fd[1]);
-	if (c->ready_fd >= 0 && c->ready_fd == c->exit_fd)
-		die("--ready-fd and --exit-fd can't be the same");
+	if (c->ready_fd >= 0 &&
+	    (c->ready_fd == c->exit_fd || c->ready_fd == c->fd))
+		die("--ready-fd can't be the same as --exit-fd or the tap device");
+	if (c->exit_fd >= 0 && c->exit_fd == c->fd)
+		die("--exit-fd can't be the tap device");
 }
 
 /* An address of ours, or an interface */
@@ -350,7 +353,7 @@ static void translate_addresses(struct conf *c, struct conf_given *cg,
 	for (enum family f = V4; f < FAMILIES; f++) {
 		struct conf_family *fam = &c->fam[f];
 
-		fam->guest_fixed = fam->gw_fixed = true;
+		fam->guest_fixed = fam->gw_fixed = fam->own_net = true;
 		fam->dns_count = g->no_dns ? 0 : 1;
 		if (!g->no_dns)
 			fam->dns_forward = fam->dns[0];

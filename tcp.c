@@ -355,8 +355,11 @@ void tcp_open(const struct pkt *pkt)
 	struct flow *f;
 	int fd, rc;
 
-	if (!fwd_map_out(tcp.conf, &guest, &host))
+	if (!fwd_map_out(tcp.conf, &guest, &host)) {
+		if (fwd_is_nobody(tcp.conf, &guest.our))
+			tcp_send_stray_rst(pkt);
 		return;
+	}
 	f = flow_alloc();
 	fd = f ? sock_outbound(SOCK_STREAM, IPPROTO_TCP, &host.peer,
 			       &host.our, 0) : -ENFILE;

@@ -276,6 +276,7 @@ static void dump_family(const struct conf_family *fam, const char *name)
 	if (fam->prefix_len)
 		printf(" /%u", fam->prefix_len);
 	dump_flag(fam->guest_fixed, "fixed");
+	dump_flag(fam->own_net, "own-net");
 	dump_addr("gw", &fam->gw);
 	dump_flag(fam->gw_fixed, "fixed");
 	dump_addr("our", &fam->our);

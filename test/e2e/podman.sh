@@ -184,7 +184,7 @@ slirp_cells()
 	published 'slirp4netns forwards' 10.0.2.2 "$WORLD4"
 }
 
-# containers of a network of their own, behind one slirp4netns for all
+# containers of a network of their own, behind one slirp4netns, or pasta, for all
 bridge_cells()
 {
 	if [ ! -x /mnt/bin/netavark ] || ! command -v iptables >/dev/null ||
@@ -214,7 +214,6 @@ pasta_cells()
 
 if [ "$major" -lt 6 ]; then
 	slirp_cells
-	bridge_cells
 else
 	skip "podman $version has no slirp4netns"
 fi
@@ -223,6 +222,8 @@ if [ "$major" -gt 4 ] || { [ "$major" -eq 4 ] && [ "$minor" -ge 4 ]; }; then
 else
 	skip "podman $version has no pasta"
 fi
+
+bridge_cells
 
 # its own process, which holds the user namespace
 podman system migrate >/dev/null 2>&1

@@ -113,11 +113,11 @@ is "$(say in_world "UDP:$HOST4:8081")" "$WORLD4 hello " 'UDP from the world'
 # another address of the guest's
 in_ns "$ns" ip addr add 10.0.2.200/24 dev tap0
 spawn "ns:$ns" socat TCP4-LISTEN:82,bind=10.0.2.200,fork,reuseaddr \
-	SYSTEM:'echo second'
+	'SYSTEM:echo second; cat'
 wait_port "ns:$ns" tcp 82
 is "$(ask '{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_addr":"127.0.0.1","host_port":8083,"guest_addr":"10.0.2.200","guest_port":82}}')" \
 	'{"return":{"id":5}}' 'another address of the guest, one of the host'
-is "$(say in_host TCP:127.0.0.1:8083)" 'second ' '... reaches it'
+is "$(say in_host TCP:127.0.0.1:8083)" 'second hello ' '... reaches it'
 is "$(say in_world "TCP:$HOST4:8083")" '' '... from there only'
 
 # a connection outlives its rule, UDP answers don't
@@ -362,7 +362,7 @@ ok '... a file of the name of the socket is still there' test -f "$api"
 # no descriptors left
 cat >"$T/bin/few" <<'E'
 #!/bin/sh
-ulimit -Hn 24
+ulimit -n 24 || exit 1
 exec slirp4netns "$@"
 E
 chmod 755 "$T/bin/few"

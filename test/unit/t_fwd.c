@@ -432,6 +432,29 @@ static void spliced(void)
 	       "  nor from them");
 }
 
+/* A network of the guest's own, of which the host knows nothing */
+static void test_own_net(void)
+{
+	defaults();
+	for (enum family f = V4; f < FAMILIES; f++)
+		conf.fam[f].own_net = true;
+	conf.fam[V4].prefix_len = 24;
+	conf.fam[V6].prefix_len = 64;
+	conf.fam[V4].dns_forward = A("192.0.2.3");
+	conf.fam[V4].dns_host = A("127.0.0.53");
+
+	is_str(out("192.0.2.2", 80), "127.0.0.1:80", "own net: the gateway");
+	is_str(out("192.0.2.3", 53), "127.0.0.53:53", "own net: names");
+	is_str(out("192.0.2.3", 80), "no", "own net: else nothing there");
+	is_str(out("192.0.2.99", 80), "no", "own net: nobody");
+	is_str(out("2001:db8:1::99", 80), "no", "own net: nobody, IPv6");
+	is_str(out("192.0.3.1", 80), "192.0.3.1:80", "own net: the next one");
+	is_str(out("2001:db8:1:1::1", 80), "[2001:db8:1:1::1]:80",
+	       "own net: the next one, IPv6");
+	conf.fam[V4].map_host_loopback = A("");
+	is_str(out("192.0.2.2", 80), "no", "own net: no way to the loopback");
+}
+
 int main(void)
 {
 	spliced();
@@ -441,5 +464,6 @@ int main(void)
 	inbound_source();
 	inbound_destination();
 	inbound_rules();
+	test_own_net();
 	return done();
 }
