@@ -86,11 +86,10 @@ static struct {
 	unsigned last_id;
 	struct log_limit limit;
 
-	int dir_fd;			/* of the socket's name; -1: none */
-	char name[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct leftover leftover;	/* the socket's name */
 	dev_t dev;
 	ino_t ino;
-} api = { .fd = -1, .dir_fd = -1 };
+} api = { .fd = -1, .leftover = { .dir_fd = -1 } };
 
 /* Apart, since what isn't zero at the start takes room in the binary */
 static struct client clients[API_CLIENTS];
@@ -532,16 +531,11 @@ static void api_timer(struct timer *t)
 void slirp_api_open(const struct conf *c)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	const char *path = c->api_socket, *slash = strrchr(path, '/');
-	char dir[sizeof(api.name)] = ".";
+	const char *path = c->api_socket;
 	struct stat st;
 
 	if (!*path)
 		return;
-	if (slash)
-		snprintf(dir, sizeof(dir), "%.*s",
-			 MAX((int)(slash - path), 1), path);
-	strcpy(api.name, slash ? slash + 1 : path);
 	if (unlink(path) && errno != ENOENT)
 		die("--api-socket: couldn't replace %s: %s", path,
 		    strerror(errno));
@@ -557,7 +551,7 @@ void slirp_api_open(const struct conf *c)
 		return;
 	api.dev = st.st_dev;
 	api.ino = st.st_ino;
-	api.dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	leftover_note(&api.leftover, path);
 }
 
 void slirp_api_start(const struct conf *c)
@@ -579,13 +573,11 @@ void slirp_api_start(const struct conf *c)
 
 void slirp_api_close(void)
 {
+	struct leftover *l = &api.leftover;
 	struct stat st;
 
-	if (api.dir_fd < 0 ||
-	    fstatat(api.dir_fd, api.name, &st, AT_SYMLINK_NOFOLLOW) ||
-	    st.st_dev != api.dev || st.st_ino != api.ino)
-		return;
-	if (unlinkat(api.dir_fd, api.name, 0))
-		debug("Couldn't remove the API socket: %s", strerror(errno));
-	close_fd(&api.dir_fd);
+	if (l->dir_fd >= 0 &&
+	    !fstatat(l->dir_fd, l->name, &st, AT_SYMLINK_NOFOLLOW) &&
+	    st.st_dev == api.dev && st.st_ino == api.ino)
+		leftover_remove(l);
 }

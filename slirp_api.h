@@ -25,7 +25,9 @@ void slirp_api_open(const struct conf *c);
  * called
  */
 void slirp_api_start(const struct conf *c);
-/* Remove its name, if it still is ours and we are allowed to */
+/* Remove its name, if it still is ours and we are allowed to. Safe in signal
+ * handlers.
+ */
 void slirp_api_close(void);
 
 #endif /* SLIRP_API_H */
