@@ -44,7 +44,7 @@ inside 'ping is for root' '0 0' -- sh -c \
 	'echo $(cat /proc/sys/net/ipv4/ping_group_range)'
 ok '... and works' as_user pasta --config-net -- ping -c 1 -W 3 "$WORLD4"
 as_user pasta -- sh -c ": >'$T/user/made'"
-is "$(stat -c '%u %g' "$T/user/made")" "$(as_user id -u) $(as_user id -g)" \
+is "$(as_user stat -c '%u %g' "$T/user/made")" "$(as_user id -u) $(as_user id -g)" \
 	'files belong to the user outside'
 is "$(as_user pasta -- sh -c 'mount -t tmpfs tmpfs /mnt && echo mounted')" \
 	mounted 'it may mount'

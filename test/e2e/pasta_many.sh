@@ -33,7 +33,7 @@ is "$(grep -v nobody "$T/pasta$pasta_n.err")" "Couldn't listen on 2047 of \
 15998 ports: TCP 1-1023 (Permission denied), 5001 (Address already in use), \
 UDP 1-1023 (Permission denied)" 'what is missing, in one line'
 d=$(pgrep -x pasta | head -n 1)
-diag "$(find "/proc/$d/fd" -type l | wc -l) descriptors," \
+diag "$(find "/proc/$d/fd" -type l 2>/dev/null | wc -l) descriptors," \
 	"$(awk '/^VmRSS/ { print $2 }' "/proc/$d/status") KiB resident"
 spawn "ns:$ns" "$peer" serve 7777 >"$T/serve"
 wait_for "grep -q ready '$T/serve'"
