@@ -333,6 +333,25 @@ ok '... the other one is there' alive "$d"
 kill "$target"
 ok '... and ends with the process' wait_gone "$d" 5
 
+# with IPv6, another port driver, and the host's loopback allowed
+spawn user unshare -Urn sleep 100003
+target=$pid
+wait_for "grep -q sleep /proc/$target/comm"
+out=$(as_user timeout 20 pasta --stderr --ns-ifname=tap0 --mtu=65520 \
+	--config-net --address=10.0.2.100 --netmask=24 --gateway=10.0.2.2 \
+	--dns-forward=10.0.2.3 --tcp-ports=none --udp-ports=none "$target" 2>&1)
+is $? 0 'rootlesskit, port driver none: status' || diag "$out"
+like "$(in_ns "$target" ip -6 -o address show tap0 scope global)" "*$HOST6*" \
+	'... IPv6'
+like "$(in_ns "$target" "$peer" ask 10.0.2.2 7777 WHO)" '127.0.0.1 *' \
+	"... the gateway leads to the host's loopback"
+spawn "ns:$target" "$peer" serve 8086 >"$T/serve.8086"
+wait_for "grep -q ready '$T/serve.8086'"
+pause 0.3
+is "$(ss -Hltn 'sport = :8086')" '' '... no automatic port'
+kill "$target"
+wait_for '! pgrep -x pasta >/dev/null' 5
+
 stop "$host_server"
 is "$(pgrep -x pasta | xargs)" '' 'nothing is left running'
 done_testing
