@@ -84,6 +84,8 @@ static struct {
 	int64_t credit_us;
 	mono_t paid, full;		/* credit counted, all dumped: when */
 	bool missed;			/* a port couldn't be opened */
+	/* Which ones, so that each is told of once */
+	uint8_t told[FLOW_SIDES][PROTOS][SCAN_PORTS / 8];
 	struct timer timer;
 	_Alignas(NLMSG_ALIGNTO) uint8_t rx[SCAN_RX];
 } scan;
@@ -317,6 +319,24 @@ static bool is_listening(const struct view *v, uint8_t proto, unsigned port)
 	return byte >> port % 8 & 1;
 }
 
+/* A port of a service, opened (rc >= 0) or not */
+static void follow_tell(const struct fwd_rule *r, enum flow_side_name side,
+			unsigned port, int rc)
+{
+	bool udp = r->proto == PROTO_UDP;
+	uint8_t *told = &scan.told[side][udp ? UDP : TCP][port / 8];
+	uint8_t bit = (uint8_t)(1 << port % 8);
+
+	if (rc >= 0) {
+		debug("%s port %u: automatic", udp ? "UDP" : "TCP", port);
+		*told &= (uint8_t)~bit;
+	} else if (!(*told & bit)) {
+		info("%s port %u isn't forwarded: %s", udp ? "UDP" : "TCP",
+		     port, strerror(-rc));
+		*told |= bit;
+	}
+}
+
 /* Close what isn't wanted any more; or open what is */
 static void follow_rule(const struct fwd_rule *r, enum flow_side_name side,
 			bool open)
@@ -335,8 +355,7 @@ static void follow_rule(const struct fwd_rule *r, enum flow_side_name side,
 		if (open && wanted && index < 0) {
 			index = listen_add(r, side, (uint16_t)port);
 			scan.missed |= index < 0;
-			debug("Port %u: automatic: %s", port,
-			      strerror(MAX(-index, 0)));
+			follow_tell(r, side, port, index);
 		}
 	}
 }

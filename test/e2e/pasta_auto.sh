@@ -121,6 +121,28 @@ is "$(in_ns "$ns" ss -Hltun 'sport = :8400')" '' \
 	"... our own listener doesn't"
 pasta_down
 
+# a port that can't be had is told of, once
+spawn host socat TCP6-LISTEN:8450,reuseaddr,fork PIPE
+busy=$pid
+wait_port host tcp 8450
+spawn user unshare -Urn sleep 100001
+target=$pid
+wait_for "grep -q sleep /proc/$target/comm"
+as_user pasta --config-net -l "$T/user/log" -t auto -u none -T none -U none \
+	"$target" 2>/dev/null
+spawn "ns:$target" socat TCP6-LISTEN:8450,reuseaddr,fork PIPE
+for p in 8451 8452; do
+	spawn "ns:$target" socat TCP6-LISTEN:$p,reuseaddr,fork PIPE
+	wait_port host tcp $p
+done
+is "$(grep -c "TCP port 8450 isn't forwarded: Address already in use" \
+	"$T/user/log")" 1 'a port that is taken: told, once'
+stop "$busy"
+spawn "ns:$target" socat TCP6-LISTEN:8453,reuseaddr,fork PIPE
+ok '... taken over when it is free' wait_port host tcp 8450
+kill "$target"
+wait_for '! pgrep -x pasta >/dev/null' 5
+
 # two of them at the same time
 pasta_up --config-net
 one=$ns one_pid=$pasta_pid
