@@ -5,6 +5,7 @@
 # them, no process, namespace, socket, file, mount, nor a namespace in the kernel
 # that nobody sees.
 # timeout 180
+# serial
 
 # shellcheck disable=SC2154 # the libraries set pid and so on
 # shellcheck source=test/lib/tap.sh

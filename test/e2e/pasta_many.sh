@@ -3,6 +3,7 @@
 #
 # All ports: how long it takes, what is told of those that can't be had, and of a
 # limit that is too low for them.
+# serial
 
 # shellcheck disable=SC2154 # the libraries set ns, pid and so on
 # shellcheck source=test/lib/tap.sh
