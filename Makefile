@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # make			build passt (and its other names, pasta and slirp4netns)
+# make mutants		are packet scripts (test/pkt) any good? MUTANTS=names
 # make check		install what the tests need, build, run all tests
 # make demo		install what the demo needs, build, show what works
 # make install		to $(DESTDIR)$(prefix)
@@ -202,10 +203,16 @@ clean:
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
 
+# Are the packet scripts any good? Minutes
+mutants:
+	@contrib/setup build check
+	@$(MAKE) --no-print-directory tools
+	@PASST_TOOLS_DIR=$(abspath $(BUILD)/tools) test/pkt/mutants/run $(MUTANTS)
+
 bench:
 	@contrib/setup build check
 	@$(MAKE) --no-print-directory all
 	@test/bench/run $(BENCH)
 
-.PHONY: all bench tools units check demo install uninstall clean \
+.PHONY: all bench mutants tools units check demo install uninstall clean \
 	install-slirp4netns uninstall-slirp4netns

@@ -32,6 +32,7 @@ class Conn:
         self.last_ack_sent = None
         self.tsval_seen = 0
         self.checks = True
+        self.syn_at, self.syn_clock_ns = None, 0    # theirs came
 
     def rel_seq(self, v):
         d = (v - self.irs) & 0xffffffff

@@ -140,7 +140,8 @@ class GuestExpects:
                        ("mss", lambda p: self.opt_int(p, 2)),
                        ("wscale", lambda p: self.opt_int(p, 3)),
                        ("tsecr", lambda p: self.opt_int(p, 8) & 0xffffffff
-                        if 8 in p.opts else None)):
+                        if 8 in p.opts else None),
+                       ("tsapart", self.ts_apart)):
             v = f.get(k, Compare)
             if v is not None:
                 out.append((f"{k} {v.text}", lambda p, get=get, v=v:
@@ -167,6 +168,12 @@ class GuestExpects:
                         [f"{c.rel_ack(a)}-{c.rel_ack(b)}" for a, b in
                          sack_blocks(p.opts.get(5, b""))] == sack))
         return out
+
+    def ts_apart(self, p):
+        """Milliseconds between its timestamp and that of the last match"""
+        d = self.opt_int(p, 8) >> 32
+        d = (d - self.last_ts) & 0xffffffff
+        return min(d, (1 << 32) - d)
 
     @staticmethod
     def opt_int(p, k):
@@ -209,6 +216,8 @@ class GuestExpects:
                                f"{p.line()}")
                 self.last = p.t
                 self.vars["DT"] = str(int(dt * 1000))
+                if p.conn and 8 in p.opts:
+                    self.last_ts = self.opt_int(p, 8) >> 32
                 if p.conn and not lost:
                     p.conn.consume(p)
                 return

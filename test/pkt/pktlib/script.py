@@ -23,6 +23,7 @@ class Script:
         self.families, self.options, self.limit = [4], [], SCRIPT_LIMIT
         self.title, self.bare, self.body = "", False, []
         self.nofile, self.network = None, "full"
+        self.kernel, self.sysctls = [], []
         self.ends = False       # the daemon is expected to end
         stack, begun = [self.body], ""
         with open(path, encoding="utf-8") as f:
@@ -52,6 +53,10 @@ class Script:
                     self.nofile = number(w[1])
                 elif w[0] == "network":
                     self.network = w[1]
+                elif w[0] == "kernel":
+                    self.kernel += w[1:]
+                elif w[0] == "sysctl":
+                    self.sysctls.append((w[1], " ".join(w[2:])))
                 elif w[0] == "bare":
                     self.bare = True
                 elif w[0] == "end":

@@ -37,7 +37,7 @@ class World(HostCommands, GuestSends, GuestExpects):
         self.conns, self.hosts, self.listeners, self.udps = {}, {}, {}, {}
         self.inbox, self.timeline = [], []
         self.t0 = time.monotonic()
-        self.last = 0.0
+        self.last, self.last_ts = 0.0, 0
         self.next_port = 40000
         self.proc = self.link = None
         self.err_path = None
@@ -58,6 +58,10 @@ class World(HostCommands, GuestSends, GuestExpects):
         for s in (ours, theirs):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         self.err = os.memfd_create("stderr")
+        self.clock, self.clock_ns = [], 0   # what is added to the daemon's
+        if "clock" in self.script.kernel:
+            self.clock = [os.memfd_create("clock")]
+            self.set_clock(0)
         cmd = [self.binary, "-f", "-F", str(theirs.fileno())] + \
             [self.subst(o) for o in self.script.options]
 
@@ -67,7 +71,8 @@ class World(HostCommands, GuestSends, GuestExpects):
                                    (self.script.nofile, self.script.nofile))
         self.proc = subprocess.Popen(
             cmd, stdin=subprocess.DEVNULL, stdout=self.err, stderr=self.err,
-            pass_fds=[theirs.fileno()], preexec_fn=limit)
+            pass_fds=[theirs.fileno()] + self.clock, preexec_fn=limit,
+            env=self.environment())
         theirs.close()
         self.link = Link(ours, self.t0)
         if not self.script.bare:
@@ -77,6 +82,23 @@ class World(HostCommands, GuestSends, GuestExpects):
                 self.link.inbox = []
             self.inbox = []
         self.fds = self.count_fds()
+
+    def environment(self):
+        """With "kernel": another one than there is (test/shims/tcp_kernel.c)"""
+        env = dict(os.environ)
+        if not self.script.kernel:
+            return env
+        shim = os.path.join(env.get("PASST_TOOLS_DIR") or os.path.join(
+            os.path.dirname(self.binary), "build", "tools"), "tcp_kernel.so")
+        if not os.path.exists(shim):
+            raise ScriptError(f"no {shim}: run make tools first")
+        env["LD_PRELOAD"] = shim
+        env["FAKE_KERNEL"] = " ".join(self.script.kernel)
+        if self.clock:
+            env["FAKE_CLOCK"] = str(self.clock[0])
+        env["ASAN_OPTIONS"] = "verify_asan_link_order=0:" + \
+            env.get("ASAN_OPTIONS", "")
+        return env
 
     def count_fds(self):
         try:
@@ -176,6 +198,9 @@ class World(HostCommands, GuestSends, GuestExpects):
             if p.kind == "TCP" and not problem:
                 if p.conn:
                     problem = p.conn.check(p)
+                    if p.f["flags"] & SYN and p.conn.syn_at is None:
+                        p.conn.syn_at = p.t
+                        p.conn.syn_clock_ns = self.clock_ns
                 else:
                     problem = "belongs to no connection of the script"
             self.note(t, "<", p.line())
@@ -364,6 +389,35 @@ class World(HostCommands, GuestSends, GuestExpects):
         if n > most:
             raise Fail(f"daemon woke up {n} times in {self.now() - x:.1f} s, "
                        f"not at most {most}")
+
+    def set_clock(self, ns):
+        self.clock_ns = ns
+        os.pwrite(self.clock[0], struct.pack("q", ns), 0)
+
+    def cmd_clock(self, f):
+        """clock T [unseen]; clock iss X N: until X's addresses would get
+        ISN N. unseen: the daemon isn't woken up by a frame"""
+        if not self.clock:
+            raise ScriptError("clock needs \"kernel clock\"")
+        unseen = f.flag("unseen")
+        if not unseen:
+            self.greet(WAIT)    # what was sent before, came before
+        what = f.pop("time")
+        if what == "iss":
+            c, want = self.conn(f.pop("name")), number(f.pop("number"))
+            # as it grows since its last SYN: RFC 6528
+            passed = int((self.now() - c.syn_at) * 1e6 / 4) + \
+                (self.clock_ns - c.syn_clock_ns) // 4000
+            ns = (want - c.irs - passed) % (1 << 32) * 4000
+        else:
+            ns = int(seconds(what) * 1e9)
+        self.set_clock(self.clock_ns + ns)
+        self.note(self.now(), "h", f"clock {ns / 1e9:.3f} s ahead")
+        if unseen:
+            self.proc.send_signal(signal.SIGUSR1)
+            time.sleep(0.05)
+        else:
+            self.greet(WAIT)
 
     def cmd_daemon(self, f):
         what = f.pop("what")
