@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "loop.h"
 #include "pcap.h"
 
 struct tap_counters tap_counters;
@@ -17,6 +18,7 @@ static struct {
 	const struct tap_ops *ops;	/* NULL: no guest now */
 	struct tap_caps caps;
 	struct tap_events events;
+	mono_t rx_at;			/* heard last */
 	uint8_t our_mac[6];
 	uint8_t guest_mac[6];
 } tap;
@@ -34,6 +36,7 @@ void tap_set_link(const struct tap_ops *ops, const struct tap_caps *caps)
 	if (!ops)
 		return;
 	tap.caps = *caps;
+	tap.rx_at = loop_now();
 	tap.events.up();
 }
 
@@ -50,6 +53,7 @@ const struct tap_caps *tap_caps(void)
 void tap_rx(const struct tap_frame *frames, unsigned count)
 {
 	tap_counters.rx_frames += count;
+	tap.rx_at = loop_now();
 	for (unsigned i = 0; i < count; i++) {
 		tap_counters.rx_bytes += frames[i].data.len;
 		pcap_frame(NULL, 0, &frames[i].data);
@@ -111,6 +115,14 @@ void tap_flush(void)
 {
 	if (tap.ops)
 		tap.ops->flush();
+}
+
+bool tap_is_paused(void)
+{
+	mono_t since = mono_add(tap.rx_at, DUR_S(1));
+
+	return tap.ops && tap.ops->unread && mono_before(since, loop_now()) &&
+	       tap.ops->unread();
 }
 
 const uint8_t *tap_guest_mac(void)

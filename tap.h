@@ -73,6 +73,8 @@ struct tap_ops {
 	bool (*send)(const uint8_t *hdr, size_t hdr_len,
 		     const struct bytes *payload, const struct tap_meta *meta);
 	void (*flush)(void);
+	/* Do frames wait that the guest hasn't read? NULL: can't be known */
+	bool (*unread)(void);
 };
 
 /* Counters, for the statistics */
@@ -112,6 +114,10 @@ void tap_cancel(struct tap_tx *tx);
 bool tap_send(const uint8_t *hdr, size_t hdr_len, const struct bytes *payload,
 	      const struct tap_meta *meta);
 void tap_flush(void);
+/* Does the guest leave its link alone, as a virtual machine that is paused? It
+ * has said nothing for a second, although there is something to read.
+ */
+bool tap_is_paused(void);
 
 /* Guest as observed: broadcast MAC until a frame came */
 const uint8_t *tap_guest_mac(void);

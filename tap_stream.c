@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -221,12 +222,20 @@ static void stream_flush(void)
 		stream_push();
 }
 
+static bool stream_unread(void)
+{
+	int n = 0;
+
+	return stream.tx_len || (!ioctl(stream.fd, TIOCOUTQ, &n) && n);
+}
+
 static const struct tap_ops stream_ops = {
 	.reserve = stream_reserve,
 	.commit = stream_commit,
 	.cancel = stream_cancel,
 	.send = stream_send,
 	.flush = stream_flush,
+	.unread = stream_unread,
 };
 
 /* Hand up whole frames of the receive area, at most a batch; what is left is for

@@ -12,12 +12,15 @@
  *	keepalive	nothing was heard for IDLE_S: KEEP_RETRIES probes, then
  *			both sides are reset
  *	TIME_WAIT	the guest's FIN may come once more
+ * A guest that doesn't read its link isn't given up for that: retransmission,
+ *	persist and keepalive wait, and count anew afterwards.
  * conn->ack_timer: the peer hasn't acknowledged yet what the guest sent; look
  *	again after half a round trip. Or an ACK is held back, for a moment, since
  *	an answer that will carry it is likely (RFC 9293 3.8.6.3).
  */
 #include "tcp.h"
 
+#include "tap.h"
 
 enum {
 	RTO_INIT_MS	= 1000,		/* RFC 6298 2.1 */
@@ -30,6 +33,7 @@ enum {
 	IDLE_S		= 7200,		/* RFC 9293 3.8.4 */
 	KEEP_S		= 75,
 	KEEP_RETRIES	= 9,
+	PAUSED_MS	= 2000,		/* when to look again */
 	TIME_WAIT_MS	= 1000,
 	ACK_MIN_US	= 1000,
 	ACK_MAX_US	= 100000,
@@ -176,10 +180,25 @@ static void tcp_timer_handshake(struct flow *f)
 	tcp_timer_syn_sent(f);
 }
 
+/* A paused machine: what it leaves unanswered counts for nothing, and more of it
+ * would be no help
+ */
+static bool tcp_timer_is_paused(struct flow *f, dur_t again)
+{
+	if (!tap_is_paused())
+		return false;
+	f->tcp.retries = 0;
+	f->tcp.active_s = tcp_now_s();
+	tcp_timer_arm(f, again);
+	return true;
+}
+
 static void tcp_timer_rto(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
 
+	if (tcp_timer_is_paused(f, DUR_MS(PAUSED_MS)))
+		return;
 	if (conn->retries++ >= DATA_RETRIES) {
 		flow_debug(f, "guest doesn't acknowledge any more");
 		tcp_abort(f);
@@ -196,6 +215,8 @@ static void tcp_timer_persist(struct flow *f, uint32_t idle_s)
 {
 	struct tcp_conn *conn = &f->tcp;
 
+	if (tcp_timer_is_paused(f, DUR_MS(PAUSED_MS)))
+		return;
 	/* A window may stay closed for ever, as long as the guest says so */
 	if (conn->retries >= 2 && idle_s >= PERSIST_SILENCE_S) {
 		flow_debug(f, "guest doesn't answer window probes");
@@ -216,6 +237,8 @@ static void tcp_timer_keepalive(struct flow *f, uint32_t idle_s)
 		tcp_timer_arm(f, DUR_S(IDLE_S - idle_s));
 		return;
 	}
+	if (tcp_timer_is_paused(f, DUR_S(KEEP_S)))
+		return;
 	if (conn->retries++ >= KEEP_RETRIES) {
 		flow_debug(f, "guest doesn't answer keepalive probes");
 		tcp_abort(f);
