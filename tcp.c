@@ -215,11 +215,16 @@ void tcp_shut_sock(struct flow *f)
 		flow_debug(f, "shutdown: %s", strerror(errno));
 }
 
-/* RFC 6528: a clock of 4 µs and a keyed hash of the addresses */
-static tcp_seq tcp_new_iss(const struct flow *f)
+/* RFC 6528: a clock of 4 µs and a keyed hash of the addresses. From another half
+ * of the hash, the time stamps' beginning: neither tells for how long the host
+ * has been up, and both grow from one connection to the next of the same ports.
+ */
+static void tcp_new_iss(struct flow *f)
 {
-	return (tcp_seq)(loop_now().us / 4) + tcp.iss_salt +
-	       (tcp_seq)flow_side_hash(PROTO_TCP, &f->side[GUEST]);
+	uint64_t h = flow_side_hash(PROTO_TCP, &f->side[GUEST]);
+
+	f->tcp.iss = (tcp_seq)(loop_now().us / 4) + tcp.iss_salt + (tcp_seq)h;
+	f->tcp.ts_offset = (uint32_t)(h >> 32) - tcp.iss_salt;
 }
 
 /* What both ways of opening have in common */
@@ -229,7 +234,7 @@ static void tcp_new_conn(struct flow *f, int fd)
 
 	conn->fd = fd;
 	conn->mss = TCP_MSS_DEFAULT;
-	conn->iss = tcp_new_iss(f);
+	tcp_new_iss(f);
 	conn->snd_una = conn->iss;
 	conn->snd_nxt = conn->iss + 1;
 	conn->sock_una = conn->iss + 1;
@@ -280,6 +285,7 @@ static void tcp_connected(struct flow *f)
 	tcp_sock_established(f);
 	tcp_first_window(&f->tcp);
 	tcp_set_state(f, TCP_SYN_RCVD);
+	tcp_rtt_start(&f->tcp, f->tcp.iss);
 	tcp_send_syn(f);
 	tcp_timer_syn_sent(f);
 }
@@ -439,6 +445,7 @@ static void tcp_open_guest(int fd, const struct flow_side *host,
 		tcp_abort_sock(f);
 		return;
 	}
+	tcp_rtt_start(&f->tcp, f->tcp.iss);
 	tcp_send_syn(f);
 	tcp_timer_syn_sent(f);
 }

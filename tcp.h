@@ -59,8 +59,8 @@ uint32_t tcp_now_s(void);
 bool tcp_challenge_allowed(void);
 
 /* tcp_out.c */
-/* Clock of the time stamps: milliseconds */
-uint32_t tcp_ts_now(void);
+/* Clock of a connection's time stamps: milliseconds */
+uint32_t tcp_ts_now(const struct tcp_conn *conn);
 /* Our MSS for the guest: what fits in the link's MTU (RFC 9293 3.7.1) */
 uint16_t tcp_link_mss(const struct flow *f);
 /* Control segment at seq with flags; adds ACK, window, timestamps. Updates what
@@ -69,6 +69,8 @@ uint16_t tcp_link_mss(const struct flow *f);
 bool tcp_send_flags(struct flow *f, tcp_seq seq, uint8_t flags);
 /* SYN, or SYN-ACK in SYN_RCVD */
 bool tcp_send_syn(struct flow *f);
+/* Measure the round trip of what begins at seq and is sent now, once */
+void tcp_rtt_start(struct tcp_conn *conn, tcp_seq seq);
 /* ACK at once, with what is known: for each segment that is out of order */
 void tcp_send_old_ack(struct flow *f);
 /* ACK at once, window and acknowledgement fresh */

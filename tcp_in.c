@@ -27,6 +27,7 @@ enum {
 	HOLD_MAX	= 1400,		/* bytes of which an ACK may wait */
 	DUP_ACKS	= 3,		/* RFC 5681 3.2 */
 	PAWS_IDLE_S	= 24 * 24 * 3600,	/* RFC 7323 5.5 */
+	TS_RTT_MAX_MS	= 60000,	/* no RTO is longer */
 };
 
 /* What a run has gathered for the socket */
@@ -35,11 +36,18 @@ struct tcp_run {
 	unsigned cnt;
 	uint32_t len;			/* bytes in iov */
 	tcp_seq nxt;			/* rcv_nxt, when those are taken */
-	bool fin;			/* FIN follows them */
+	bool cut;			/* the last write was short */
 	bool acked;			/* snd_una or snd_wnd have moved */
-	bool closed;			/* flow is gone */
+	bool gone;			/* flow is freed */
+	bool last_ack;			/* the guest has, and said, everything */
 	bool took;			/* the socket took payload */
 };
+
+/* Nothing of this connection is looked at any more */
+static bool tcp_run_is_over(const struct tcp_run *run)
+{
+	return run->gone || run->last_ack;
+}
 
 /* Write what the run has; whatever doesn't fit is the guest's again */
 static void tcp_run_flush(struct flow *f, struct tcp_run *run)
@@ -48,6 +56,7 @@ static void tcp_run_flush(struct flow *f, struct tcp_run *run)
 	struct msghdr msg = { .msg_iov = run->iov, .msg_iovlen = run->cnt };
 	ssize_t n = 0;
 
+	run->cut = false;
 	if (run->len) {
 		do {
 			n = sendmsg(conn->fd, &msg,
@@ -57,7 +66,7 @@ static void tcp_run_flush(struct flow *f, struct tcp_run *run)
 		    errno != ENOMEM) {
 			flow_debug(f, "write: %s", strerror(errno));
 			tcp_abort(f);
-			run->closed = true;
+			run->gone = true;
 			return;
 		}
 		n = MAX(n, 0);
@@ -68,18 +77,33 @@ static void tcp_run_flush(struct flow *f, struct tcp_run *run)
 	if ((uint32_t)n < run->len) {
 		tcp_counters.short_writes++;
 		conn->short_write = true;
-		run->fin = false;
+		run->cut = true;
 	}
 	run->len = run->cnt = 0;
 	run->nxt = conn->rcv_nxt;
 }
 
-/* The guest's FIN, behind everything that was taken: RFC 9293 3.10.7.4, 8th */
-static void tcp_in_fin(struct flow *f)
+/* Both directions are through: the rest is the kernel's */
+static void tcp_in_time_wait_begins(struct flow *f)
+{
+	tcp_set_state(f, TCP_TIME_WAIT);
+	tcp_discard_acked(f);
+	close(f->tcp.fd);
+	f->tcp.fd = -1;
+	tcp_timer_time_wait(f);
+}
+
+/* The guest's FIN, behind everything that was taken: RFC 9293 3.10.7.4, 8th. At
+ * once, not at the end of the run: what follows it has its number behind it.
+ */
+static void tcp_in_fin(struct flow *f, struct tcp_run *run)
 {
 	struct tcp_conn *conn = &f->tcp;
 
-	conn->rcv_nxt++;
+	tcp_run_flush(f, run);
+	if (run->gone || run->cut)
+		return;
+	run->nxt = ++conn->rcv_nxt;
 	conn->rcv_edge = seq_max(conn->rcv_edge, conn->rcv_nxt);
 	conn->fin_rcvd = true;
 	conn->want_ack = true;
@@ -92,7 +116,7 @@ static void tcp_in_fin(struct flow *f)
 		tcp_set_state(f, TCP_CLOSING);
 		break;
 	case TCP_FIN_WAIT_2:
-		tcp_set_state(f, TCP_TIME_WAIT);
+		tcp_in_time_wait_begins(f);
 		break;
 	case TCP_CLOSED:
 	case TCP_SYN_DEFERRED:
@@ -128,18 +152,21 @@ static void tcp_in_text(struct flow *f, const struct pkt *pkt,
 	bool fin = pkt->tcp.flags & TCP_FIN;
 	struct bytes text;
 
-	if ((!len && !fin) || conn->fin_rcvd || run->fin)
+	if ((!len && !fin) || conn->fin_rcvd)
 		return;
 	if (run->cnt + pkt->payload.cnt > IN_IOV)
 		tcp_run_flush(f, run);
-	if (run->closed)
+	if (run->gone)
 		return;
 	if (seq_gt(pkt->tcp.seq, run->nxt)) {
 		/* Out of order: tell at once, so that the guest can repair it */
 		tcp_counters.out_of_order++;
 		tcp_run_flush(f, run);
-		if (!run->closed)
-			tcp_send_old_ack(f);
+		if (run->gone)
+			return;
+		/* Where the hole is counts now, not what the peer has */
+		conn->rcv_wup = conn->rcv_nxt;
+		tcp_send_old_ack(f);
 		return;
 	}
 	/* Of data beyond what was promised, only the part within counts */
@@ -154,7 +181,8 @@ static void tcp_in_text(struct flow *f, const struct pkt *pkt,
 		text = bytes_slice(&pkt->payload, skip, len - skip);
 		tcp_run_add(run, &text);
 	}
-	run->fin = fin;
+	if (fin)
+		tcp_in_fin(f, run);
 }
 
 /* Remember what the guest has beyond snd_una: the blocks of this segment, and
@@ -211,6 +239,17 @@ static void tcp_forget_sack(struct tcp_conn *conn)
 	}
 }
 
+static bool tcp_is_sacked(const struct tcp_conn *conn, tcp_seq seq)
+{
+	for (unsigned i = 0; i < TCP_SACK_MAX; i++) {
+		const struct tcp_sack *s = &conn->sack[i];
+
+		if (seq - s->left < s->right - s->left)
+			return true;
+	}
+	return false;
+}
+
 static uint32_t tcp_sacked_bytes(const struct tcp_conn *conn)
 {
 	uint32_t n = 0;
@@ -248,6 +287,13 @@ static void tcp_in_window(struct flow *f, const struct pkt *pkt,
 	}
 }
 
+/* The one segment that is being measured has arrived */
+static void tcp_in_measured(struct flow *f)
+{
+	f->tcp.rtt_timing = false;
+	tcp_timer_rtt(f, (uint32_t)loop_now().us - f->tcp.rtt_start_us);
+}
+
 /* Acknowledges something new */
 static void tcp_in_new_ack(struct flow *f, tcp_seq ack,
 			   const struct tcp_opts *o)
@@ -256,11 +302,15 @@ static void tcp_in_new_ack(struct flow *f, tcp_seq ack,
 	uint32_t n = ack - conn->snd_una;
 
 	if (conn->rtt_timing && seq_gt(ack, conn->rtt_seq)) {
-		conn->rtt_timing = false;
-		tcp_timer_rtt(f, (uint32_t)loop_now().us - conn->rtt_start_us);
+		tcp_in_measured(f);
 	} else if (conn->backoff && conn->ts_ok && o->has_ts) {
-		/* A time stamp tells which of the segments it was: RFC 7323 4 */
-		tcp_timer_rtt(f, (tcp_ts_now() - o->ts_ecr) * 1000);
+		/* A time stamp tells which of the segments it was: RFC 7323 4.
+		 * Unless it is none of ours.
+		 */
+		uint32_t ms = tcp_ts_now(conn) - o->ts_ecr;
+
+		if (ms <= TS_RTT_MAX_MS)
+			tcp_timer_rtt(f, ms * 1000);
 	}
 	conn->snd_una = ack;
 	conn->dup_acks = 0;
@@ -312,6 +362,9 @@ static bool tcp_in_ack(struct flow *f, const struct pkt *pkt,
 		return true;		/* old, but its data may be new */
 	if (conn->sack_ok)
 		tcp_in_sack(conn, o);
+	/* The round trip of what was measured, not that of a hole below it */
+	if (conn->rtt_timing && tcp_is_sacked(conn, conn->rtt_seq))
+		tcp_in_measured(f);
 	if (seq_gt(ack, conn->snd_una)) {
 		tcp_in_new_ack(f, ack, o);
 		run->acked = true;
@@ -336,10 +389,10 @@ static void tcp_in_fin_acked(struct flow *f, struct tcp_run *run)
 		tcp_set_state(f, TCP_FIN_WAIT_2);
 		break;
 	case TCP_CLOSING:
-		tcp_set_state(f, TCP_TIME_WAIT);
+		tcp_in_time_wait_begins(f);
 		break;
 	case TCP_LAST_ACK:
-		run->closed = true;
+		run->last_ack = true;
 		break;
 	case TCP_CLOSED:
 	case TCP_SYN_DEFERRED:
@@ -397,7 +450,46 @@ static bool tcp_is_paws_ok(struct tcp_conn *conn, const struct pkt *pkt,
 	return true;
 }
 
-/* A segment in a synchronised state, RFC 9293 3.10.7.4 */
+/* ACK in SYN_RCVD, RFC 9293 3.10.7.4, 5th. False: the segment ends here. */
+static bool tcp_in_syn_acked(struct flow *f, const struct pkt *pkt,
+			     struct tcp_run *run)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	if (pkt->tcp.ack != conn->snd_nxt) {
+		tcp_send_stray_rst(pkt);
+		return false;
+	}
+	if (conn->rtt_timing)
+		tcp_in_measured(f);
+	conn->snd_una = pkt->tcp.ack;
+	tcp_established(f);
+	run->acked = true;
+	return true;
+}
+
+/* The guest's SYN once more: our SYN-ACK was lost. Or its SYN-ACK, if both have
+ * opened at the same time: its number is behind the window, only what it
+ * acknowledges counts. True: that's all about this segment.
+ */
+static bool tcp_in_syn_repeated(struct flow *f, const struct pkt *pkt,
+				struct tcp_run *run)
+{
+	struct tcp_conn *conn = &f->tcp;
+	uint8_t flags = pkt->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST);
+
+	if (pkt->tcp.seq != conn->irs || !(flags & TCP_SYN) || flags & TCP_RST)
+		return false;
+	if (flags & TCP_ACK && pkt->tcp.ack == conn->snd_nxt) {
+		tcp_in_syn_acked(f, pkt, run);
+	} else {
+		conn->rtt_timing = false;	/* Karn */
+		tcp_send_syn(f);
+	}
+	return true;
+}
+
+/* A segment in a synchronised state, or SYN_RCVD: RFC 9293 3.10.7.4 */
 static void tcp_in_synchronised(struct flow *f, const struct pkt *pkt,
 				struct tcp_run *run)
 {
@@ -405,6 +497,19 @@ static void tcp_in_synchronised(struct flow *f, const struct pkt *pkt,
 	uint8_t flags = pkt->tcp.flags;
 	struct tcp_opts o;
 
+	/* RFC 5961 3.2. What we acknowledged last, while the peer's ACKs are
+	 * mirrored that is behind the window, is where the reset of a guest
+	 * stands that has forgotten us.
+	 */
+	if (flags & TCP_RST && (pkt->tcp.seq == run->nxt ||
+				pkt->tcp.seq == conn->rcv_wup)) {
+		tcp_run_flush(f, run);
+		flow_debug(f, "reset by the guest");
+		if (!run->gone)
+			tcp_abort_sock(f);
+		run->gone = true;
+		return;
+	}
 	tcp_opt_parse(pkt->tcp.opt, pkt->tcp.opt_len, &o);
 	if (!tcp_is_acceptable(conn, pkt, run->nxt) ||
 	    !tcp_is_paws_ok(conn, pkt, &o, run->nxt)) {
@@ -413,28 +518,19 @@ static void tcp_in_synchronised(struct flow *f, const struct pkt *pkt,
 		/* Guest repeats a FIN, probes, or keeps alive: it lives */
 		conn->active_s = tcp_now_s();
 		tcp_run_flush(f, run);
-		if (!run->closed)
+		if (!run->gone)
 			tcp_send_ack(f);
 		return;
 	}
-	/* RFC 5961 3.2 and 4.2. What we acknowledged last is where the reset of a
-	 * guest stands that has forgotten us.
-	 */
-	if (flags & TCP_RST && (pkt->tcp.seq == run->nxt ||
-				pkt->tcp.seq == conn->rcv_wup)) {
-		tcp_run_flush(f, run);
-		flow_debug(f, "reset by the guest");
-		if (!run->closed)
-			tcp_abort_sock(f);
-		run->closed = true;
-		return;
-	}
+	/* RFC 5961 3.2 and 4.2 */
 	if (flags & (TCP_RST | TCP_SYN)) {
 		if (tcp_challenge_allowed())
 			tcp_send_ack(f);
 		return;
 	}
 	if (!(flags & TCP_ACK))
+		return;
+	if (conn->state == TCP_SYN_RCVD && !tcp_in_syn_acked(f, pkt, run))
 		return;
 
 	conn->active_s = tcp_now_s();
@@ -443,12 +539,12 @@ static void tcp_in_synchronised(struct flow *f, const struct pkt *pkt,
 	if (!tcp_in_ack(f, pkt, &o, run))
 		return;
 	if (f->type != FLOW_TCP) {
-		run->closed = true;
+		run->gone = true;
 		return;
 	}
 	if (conn->fin_sent && conn->snd_una == conn->snd_nxt)
 		tcp_in_fin_acked(f, run);
-	if (!run->closed)
+	if (!run->last_ack)
 		tcp_in_text(f, pkt, run);
 }
 
@@ -476,12 +572,12 @@ static void tcp_in_syn_sent(struct flow *f, const struct pkt *pkt)
 	if (!ack_ok) {
 		/* Both open at the same time */
 		tcp_set_state(f, TCP_SYN_RCVD);
+		conn->rtt_timing = false;
 		tcp_send_syn(f);
 		return;
 	}
 	if (conn->rtt_timing)
-		tcp_timer_rtt(f, (uint32_t)loop_now().us - conn->rtt_start_us);
-	conn->rtt_timing = false;
+		tcp_in_measured(f);
 	conn->snd_una = pkt->tcp.ack;
 	tcp_established(f);
 	conn->want_ack = true;
@@ -490,43 +586,15 @@ static void tcp_in_syn_sent(struct flow *f, const struct pkt *pkt)
 		tcp_queue(f);
 }
 
-/* Our SYN-ACK is out. True: established, go on with the segment. */
-static bool tcp_in_syn_rcvd(struct flow *f, const struct pkt *pkt)
-{
-	struct tcp_conn *conn = &f->tcp;
-	uint8_t flags = pkt->tcp.flags;
-
-	if (flags & TCP_SYN && pkt->tcp.seq == conn->irs) {
-		/* Our SYN-ACK was lost. In a simultaneous open, this is one. */
-		if (!(flags & TCP_ACK) || pkt->tcp.ack != conn->snd_nxt) {
-			tcp_send_syn(f);
-			return false;
-		}
-	}
-	if (!(flags & TCP_ACK) || flags & TCP_RST)
-		return true;		/* by the rules for all states */
-	if (pkt->tcp.ack != conn->snd_nxt) {
-		tcp_send_stray_rst(pkt);
-		return false;
-	}
-	if (conn->rtt_timing)
-		tcp_timer_rtt(f, (uint32_t)loop_now().us - conn->rtt_start_us);
-	conn->rtt_timing = false;
-	conn->snd_una = pkt->tcp.ack;
-	conn->snd_wl1 = pkt->tcp.seq;
-	conn->snd_wl2 = pkt->tcp.ack;
-	conn->snd_wnd = pkt->tcp.wnd << conn->snd_wscale;
-	tcp_established(f);
-	tcp_out(f);
-	return f->type == FLOW_TCP && !(flags & TCP_SYN);
-}
-
 /* connect() hasn't resolved yet: only a reset, or another SYN, means anything */
 static void tcp_in_syn_deferred(struct flow *f, const struct pkt *pkt)
 {
 	if (pkt->tcp.flags & TCP_RST) {
-		tcp_abort_sock(f);
-	} else if (pkt->tcp.flags & TCP_SYN && pkt->tcp.seq != f->tcp.irs) {
+		/* What it can be in reply to, or instead of a close() */
+		if (seq_between(pkt->tcp.seq, f->tcp.irs, f->tcp.rcv_nxt))
+			tcp_abort_sock(f);
+	} else if ((pkt->tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
+		   pkt->tcp.seq != f->tcp.irs) {
 		/* The guest has begun anew */
 		tcp_abort_sock(f);
 		tcp_open(pkt);
@@ -539,12 +607,13 @@ static void tcp_in_time_wait(struct flow *f, const struct pkt *pkt)
 	struct tcp_conn *conn = &f->tcp;
 
 	if (pkt->tcp.flags & TCP_RST) {
-		tcp_done(f);
-	} else if (pkt->tcp.flags & TCP_SYN &&
+		if (pkt->tcp.seq == conn->rcv_nxt)
+			tcp_done(f);
+	} else if ((pkt->tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
 		   seq_gt(pkt->tcp.seq, conn->rcv_nxt)) {
 		tcp_done(f);
 		tcp_open(pkt);
-	} else if (pkt->payload.len ||
+	} else if (pkt->payload.len || pkt->tcp.seq != conn->rcv_nxt ||
 		   pkt->tcp.flags & (TCP_FIN | TCP_SYN)) {
 		tcp_send_ack(f);
 		tcp_timer_time_wait(f);
@@ -564,7 +633,7 @@ static void tcp_in_segment(struct flow *f, const struct pkt *pkt,
 		run->nxt = f->tcp.rcv_nxt;
 		break;
 	case TCP_SYN_RCVD:
-		if (tcp_in_syn_rcvd(f, pkt))
+		if (!tcp_in_syn_repeated(f, pkt, run))
 			tcp_in_synchronised(f, pkt, run);
 		break;
 	case TCP_ESTABLISHED:
@@ -583,18 +652,7 @@ static void tcp_in_segment(struct flow *f, const struct pkt *pkt,
 		break;
 	}
 	if (f->type != FLOW_TCP)
-		run->closed = true;
-}
-
-/* Both directions are through: the rest is the kernel's */
-static void tcp_in_time_wait_begins(struct flow *f)
-{
-	if (f->tcp.fd < 0)
-		return;
-	tcp_discard_acked(f);
-	close(f->tcp.fd);
-	f->tcp.fd = -1;
-	tcp_timer_time_wait(f);
+		run->gone = true;
 }
 
 /* Something short that is likely to be answered at once: the answer may carry
@@ -612,9 +670,10 @@ static bool tcp_may_hold_ack(const struct tcp_conn *conn,
 static void tcp_run_end(struct flow *f, struct tcp_run *run)
 {
 	struct tcp_conn *conn = &f->tcp;
-	bool last_ack = run->closed && f->type == FLOW_TCP;
 
-	if (last_ack) {
+	if (run->gone)
+		return;
+	if (run->last_ack) {
 		/* What is left in the queue would make close() a reset */
 		tcp_discard_acked(f);
 		/* The peer may not have acknowledged the guest's FIN yet; but
@@ -627,21 +686,15 @@ static void tcp_run_end(struct flow *f, struct tcp_run *run)
 		tcp_done(f);
 		return;
 	}
-	if (run->closed)
-		return;
 	tcp_run_flush(f, run);
-	if (run->closed)
+	if (run->gone)
 		return;
-	if (run->fin)
-		tcp_in_fin(f);
 	if (run->acked) {
 		tcp_discard_acked(f);
 		tcp_out(f);
 		if (f->type != FLOW_TCP)
 			return;
 	}
-	if (conn->state == TCP_TIME_WAIT)
-		tcp_in_time_wait_begins(f);
 	if (!tcp_may_hold_ack(conn, run)) {
 		if (conn->want_ack)
 			tcp_queue(f);
@@ -683,8 +736,9 @@ void tcp_input(const struct pkt *pkts, unsigned n)
 		run.cnt = 0;
 		run.len = 0;
 		run.nxt = f->tcp.rcv_nxt;
-		run.fin = run.acked = run.closed = run.took = false;
-		while (i < n && !run.closed)
+		run.acked = run.took = false;
+		run.gone = run.last_ack = false;
+		while (i < n && !tcp_run_is_over(&run))
 			tcp_in_segment(f, &pkts[i++], &run);
 		tcp_run_end(f, &run);
 	}

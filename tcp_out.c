@@ -44,9 +44,9 @@ enum {
 
 static uint8_t tcp_discard_area[OUT_DISCARD];
 
-uint32_t tcp_ts_now(void)
+uint32_t tcp_ts_now(const struct tcp_conn *conn)
 {
-	return (uint32_t)(loop_now().us / 1000);
+	return (uint32_t)(loop_now().us / 1000) + conn->ts_offset;
 }
 
 static struct frame_ip tcp_frame_ip(const struct flow *f)
@@ -86,7 +86,7 @@ static size_t tcp_header(struct flow *f, uint8_t *buf, tcp_seq seq,
 						  tcp_rcv_scale(conn)));
 	}
 	if (conn->ts_ok)
-		len += tcp_opt_ts(buf + len, tcp_ts_now(), conn->ts_recent);
+		len += tcp_opt_ts(buf + len, tcp_ts_now(conn), conn->ts_recent);
 	h.off = (uint8_t)(len / 4 << 4);
 	memcpy(buf, &h, sizeof(h));
 	return len;
@@ -123,6 +123,15 @@ uint16_t tcp_link_mss(const struct flow *f)
 	return (uint16_t)(mtu > hdrs ? mtu - hdrs : TCP_MSS_DEFAULT);
 }
 
+void tcp_rtt_start(struct tcp_conn *conn, tcp_seq seq)
+{
+	if (conn->rtt_timing)
+		return;
+	conn->rtt_timing = true;
+	conn->rtt_seq = seq;
+	conn->rtt_start_us = (uint32_t)loop_now().us;
+}
+
 bool tcp_send_syn(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
@@ -145,19 +154,14 @@ bool tcp_send_syn(struct flow *f)
 		h.ack = be32_put(conn->rcv_nxt);
 		conn->rcv_wup = conn->rcv_nxt;
 		len += tcp_opt_syn(buf + len, tcp_link_mss(f), conn->sack_ok,
-				   conn->ts_ok, tcp_ts_now(), conn->ts_recent,
+				   conn->ts_ok, tcp_ts_now(conn), conn->ts_recent,
 				   conn->wscale_ok ? TCP_WSCALE : -1);
 	} else {
 		len += tcp_opt_syn(buf + len, tcp_link_mss(f), true, true,
-				   tcp_ts_now(), 0, TCP_WSCALE);
+				   tcp_ts_now(conn), 0, TCP_WSCALE);
 	}
 	h.off = (uint8_t)(len / 4 << 4);
 	memcpy(buf, &h, sizeof(h));
-	if (!conn->rtt_timing && !conn->retries) {
-		conn->rtt_timing = true;
-		conn->rtt_seq = conn->iss;
-		conn->rtt_start_us = (uint32_t)loop_now().us;
-	}
 	tcp_counters.out_segs++;
 	return frame_send(&ip, buf, len, NULL, 0);
 }
@@ -170,7 +174,7 @@ static bool tcp_refresh(struct flow *f)
 	struct tcp_conn *conn = &f->tcp;
 	struct sock_tcp_info ti = { 0 };
 	tcp_seq old_ack = conn->rcv_wup, old_edge = conn->rcv_edge;
-	uint32_t room = UINT16_MAX;
+	uint32_t room = UINT16_MAX, whole = room;
 	struct sock_sndbuf sb;
 	bool in_flight = true;
 
@@ -205,6 +209,7 @@ static bool tcp_refresh(struct flow *f)
 	if (sock_sndbuf(conn->fd, &sb)) {
 		room = tcp_window_room(sb.size, sb.queued, sb.payload,
 				       conn->snd_quantum);
+		whole = tcp_window_room(sb.size, 0, 0, conn->snd_quantum);
 		if (tcp_window_is_tight(sb.size, sb.queued) &&
 		    !conn->wnd_tight) {
 			conn->wnd_tight = true;
@@ -212,8 +217,10 @@ static bool tcp_refresh(struct flow *f)
 				 flow_ref(f, LOOP_TCP));
 		}
 	}
+	/* What the field can't say is no promise */
+	room = MIN(room, (uint32_t)UINT16_MAX << tcp_rcv_scale(conn));
 	conn->rcv_edge = tcp_window_edge(conn->rcv_nxt, old_edge, room,
-					 conn->mss);
+					 MIN(conn->mss, whole / 2));
 	conn->rcv_wnd = conn->rcv_edge - conn->rcv_nxt;
 	conn->rcv_wnd_max = MAX(conn->rcv_wnd_max, conn->rcv_wnd);
 	/* Less than half of what it had once makes a guest wait (RFC 9293
@@ -501,20 +508,27 @@ static void tcp_out_sent(struct flow *f, uint32_t n)
 {
 	struct tcp_conn *conn = &f->tcp;
 
-	if (!conn->rtt_timing) {
-		conn->rtt_timing = true;
-		conn->rtt_seq = conn->snd_nxt;
-		conn->rtt_start_us = (uint32_t)loop_now().us;
-	}
+	tcp_rtt_start(conn, conn->snd_nxt);
 	conn->snd_nxt += n;
 	conn->want_ack = conn->ack_held = false;
 	tcp_timer_data_sent(f);
 }
 
+/* How far the discard area reaches, and with it what may be in flight */
+static bool tcp_is_beyond_reach(const struct tcp_conn *conn, uint32_t *usable)
+{
+	uint32_t in_queue = conn->snd_nxt - conn->sock_una;
+
+	if (sock_has_peek_off())
+		return false;
+	*usable = MIN(*usable, OUT_DISCARD * OUT_DISCARD_IOV - in_queue);
+	return !*usable;
+}
+
 void tcp_out(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
-	uint32_t budget = TCP_OUT_BUDGET;
+	uint32_t budget = TCP_OUT_BUDGET / conn->mss * conn->mss;
 
 	if (!tcp_may_send(conn))
 		return;
@@ -522,25 +536,29 @@ void tcp_out(struct flow *f)
 	if ((conn->want_ack || conn->ack_held) && !conn->sock_drained)
 		tcp_refresh(f);
 	while (budget && !conn->sock_drained) {
-		int32_t usable = (int32_t)(conn->snd_una + conn->snd_wnd -
-					   conn->snd_nxt);
+		uint32_t usable = conn->snd_una + conn->snd_wnd - conn->snd_nxt;
 		bool in_flight = conn->snd_nxt != conn->snd_una;
 		bool fin = false;
+		uint32_t want;
 		ssize_t n;
 
-		if (usable <= 0) {
+		if ((int32_t)usable <= 0) {
 			tcp_out_closed(f);
 			return;
 		}
 		/* RFC 9293 3.8.6.2.1: no silly segments while an ACK is on its
 		 * way that may open the window further
 		 */
-		if (in_flight && (uint32_t)usable < conn->mss &&
-		    (uint32_t)usable < conn->snd_wnd_max / 2)
+		if (in_flight && usable < conn->mss &&
+		    usable < conn->snd_wnd_max / 2)
 			return;
+		if (tcp_is_beyond_reach(conn, &usable))
+			return;		/* an ACK brings us back */
 
-		n = tcp_send_data(f, conn->snd_nxt,
-				  MIN((uint32_t)usable, budget), &fin);
+		want = MIN(usable, budget);
+		if (want > conn->mss)
+			want -= want % conn->mss;	/* the same at its end */
+		n = tcp_send_data(f, conn->snd_nxt, want, &fin);
 		if (n > 0) {
 			tcp_out_sent(f, (uint32_t)n);
 			if (fin) {
@@ -609,7 +627,6 @@ void tcp_retransmit(struct flow *f, uint32_t budget)
 {
 	struct tcp_conn *conn = &f->tcp;
 
-	conn->rtt_timing = false;	/* Karn */
 	conn->rtx_nxt = seq_max(conn->rtx_nxt, conn->snd_una);
 	tcp_discard_acked(f);
 	while (budget) {
@@ -643,6 +660,8 @@ void tcp_retransmit(struct flow *f, uint32_t budget)
 		n = tcp_send_data(f, seq, want, NULL);
 		if (n <= 0)
 			return;		/* the timer tries again */
+		if (conn->rtt_seq - seq < (tcp_seq)n)
+			conn->rtt_timing = false;	/* Karn */
 		tcp_counters.rtx_segs++;
 		conn->rtx_nxt = seq + (tcp_seq)n;
 		budget -= (uint32_t)n;

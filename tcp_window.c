@@ -29,12 +29,11 @@ bool tcp_window_is_tight(uint32_t size, uint32_t queued)
 }
 
 tcp_seq tcp_window_edge(tcp_seq rcv_nxt, tcp_seq old_edge, uint32_t room,
-			uint32_t mss)
+			uint32_t least)
 {
 	tcp_seq edge = rcv_nxt + room;
 
-	if (seq_leq(edge, old_edge) ||
-	    edge - old_edge < MIN(mss, room / 2))
+	if (seq_leq(edge, old_edge) || edge - old_edge < least)
 		return old_edge;
 	return edge;
 }

@@ -28,10 +28,11 @@ uint32_t tcp_window_room(uint32_t size, uint32_t queued, uint32_t payload,
 bool tcp_window_is_tight(uint32_t size, uint32_t queued);
 
 /* Right edge to promise: never left of old_edge (RFC 9293 3.8.6.2.1), and not
- * moved by less than a segment or half of the room (3.8.6.2.2, silly windows)
+ * moved by less than `least`: a segment, or half of what an empty buffer takes
+ * (3.8.6.2.2, silly windows)
  */
 tcp_seq tcp_window_edge(tcp_seq rcv_nxt, tcp_seq old_edge, uint32_t room,
-			uint32_t mss);
+			uint32_t least);
 
 /* Window field for `edge`, seen from `ack`. Rounded down to the scale, so what
  * is seen on the wire may lie up to a unit left of what was seen before (RFC

@@ -69,10 +69,11 @@ static void edge(void)
 	is_int(tcp_window_edge(1000, 6000, 6459, 1460), 6000,
 	       "less than a segment more: not worth it (3.8.6.2.2)");
 	is_int(tcp_window_edge(1000, 6000, 6460, 1460), 7460, "a segment is");
-	is_int(tcp_window_edge(1000, 1500, 900, 1460), 1500,
-	       "less than half of a small room isn't");
-	is_int(tcp_window_edge(1000, 1500, 1000, 1460), 2000, "half of it is");
+	is_int(tcp_window_edge(1000, 1500, 999, 500), 1500,
+	       "less than half of a small buffer isn't");
+	is_int(tcp_window_edge(1000, 1500, 1000, 500), 2000, "half of it is");
 	is_int(tcp_window_edge(1000, 1000, 0, 1460), 1000, "no room at all");
+	is_int(tcp_window_edge(1000, 1000, 0, 0), 1000, "  of no buffer");
 	is_int(tcp_window_edge(0xfffffff0, 0xfffffff0, 5000, 1460), 4984,
 	       "across the wrap");
 	is_int(tcp_window_edge(0xfffffff0, 4984, 100, 1460), 4984,
@@ -130,7 +131,7 @@ static void connection(unsigned wscale, unsigned *wrong, unsigned *moves)
 	bool mirror = random_below(2);
 
 	for (int i = 0; i < 400; i++) {
-		uint32_t n = random_magnitude(24), lent, wnd, r;
+		uint32_t n = random_magnitude(24), lent, wnd, r, whole, least;
 		tcp_seq old_edge = rcv_edge, old_wup = rcv_wup;
 
 		/* The guest sends */
@@ -152,14 +153,19 @@ static void connection(unsigned wscale, unsigned *wrong, unsigned *moves)
 			  rcv_wup - irs - 1 != (uint32_t)acked;
 
 		r = tcp_window_room(size, queued, 0, quantum);
-		rcv_edge = tcp_window_edge(rcv_nxt, old_edge, r, mss);
+		whole = tcp_window_room(size, 0, 0, quantum);
+		least = MIN(mss, whole / 2);
+		rcv_edge = tcp_window_edge(rcv_nxt, old_edge, r, least);
 		*wrong += seq_lt(rcv_edge, old_edge);
 		*moves += rcv_edge != old_edge;
 		if (rcv_edge != old_edge)
 			*wrong += rcv_edge != rcv_nxt + r ||
-				  rcv_edge - old_edge < MIN(mss, r / 2);
-		/* With room, there is a window, whatever was withheld */
-		*wrong += rcv_edge - rcv_nxt < r / 2;
+				  rcv_edge - old_edge < least;
+		/* Nothing worth while is withheld; of an empty buffer, half
+		 * is there at any time
+		 */
+		*wrong += rcv_edge - rcv_nxt + least <= r && least;
+		*wrong += !queued && rcv_edge - rcv_nxt < whole / 2;
 
 		wnd = (uint32_t)tcp_window_field(rcv_wup, rcv_edge, wscale)
 		      << wscale;

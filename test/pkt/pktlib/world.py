@@ -149,6 +149,11 @@ class World(HostCommands, GuestSends, GuestExpects):
                     return int(line.split()[1])
         raise Fail("no context switches in /proc")
 
+    def run_time(self):
+        """Seconds of the processor's"""
+        with open(f"/proc/{self.daemon_pid()}/schedstat") as f:
+            return int(f.read().split()[0]) / 1e9
+
     def check_alive(self):
         rc = self.proc.poll()
         if rc is not None and not self.ended and not self.script.ends:
@@ -381,11 +386,12 @@ class World(HostCommands, GuestSends, GuestExpects):
         t = seconds(f.pop("time"))
         most = f.get("max-wakeups", number, 2)
         self.pull()
-        a, x = self.switches(), self.now()
+        a, x, ran = self.switches(), self.now(), self.run_time()
         time.sleep(t)
-        n = self.switches() - a
-        with open(f"/proc/{self.daemon_pid()}/stat") as s:
-            s.read()
+        n, ran = self.switches() - a, self.run_time() - ran
+        # who never sleeps isn't woken up either
+        if ran > t / 10:
+            raise Fail(f"daemon ran for {ran:.2f} of {self.now() - x:.2f} s")
         if n > most:
             raise Fail(f"daemon woke up {n} times in {self.now() - x:.1f} s, "
                        f"not at most {most}")
