@@ -21,8 +21,8 @@
 #	in_world CMD...		run in the world
 #	as_user CMD...		run in the host as an ordinary user
 #	in_ns PID CMD...	run in the namespaces of PID, as its root
-#	spawn WHERE CMD...	start in background (host, world, user, ns:PID),
-#				sets $pid
+#	spawn WHERE CMD...	start in background (host, world, user, ns:PID,
+#				net:NAME of ip-netns), sets $pid
 #	stop PID...		end what spawn started, and wait for it
 #	alive PID		is it there, and not a zombie?
 #	wait_for COND [SECS]	poll a shell condition, fail after 10 seconds
@@ -110,7 +110,8 @@ world_exec()
 	world_where=$1
 	shift
 	case $world_where in
-	world)	set -- nsenter --net=/run/netns/world -- "$@" ;;
+	world | net:*)
+		set -- nsenter --net="/run/netns/${world_where#net:}" -- "$@" ;;
 	ns:*)	set -- nsenter --preserve-credentials -U -n \
 			-t "${world_where#ns:}" -- "$@" ;;
 	esac
