@@ -18,8 +18,10 @@
 #			run on a machine that has other work to do varies)
 #	WAN_RATE	of the link, Mbit/s (200: little for the processor, so that
 #			the path decides)
-#	WAN_FILE	for machines: a line for each cell, separated by tabs
-#			(build/wan.tsv)
+#	WAN_FILE	for machines (build/wan.tsv): a line for each cell, separated
+#			by tabs: family, round trip, loss, congestion control,
+#			direction, streams, seconds, medians of direct and pasta,
+#			their ratio, all figures of direct, of pasta
 #	WAN_GUEST=1	instead of all this, loss on the guest's own link: passt
 #			behind linkemu, beside a plain connection over such a link;
 #			only printed
