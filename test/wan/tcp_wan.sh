@@ -147,7 +147,10 @@ one()
 	[ "$1" = 4 ] || one_to=$WORLD6
 	one_d='' one_p=''
 	for _ in $(seq "$times"); do
+		# both meet the same losses, each pair others
+		kill -HUP "$emu"
 		one_d="$one_d $(measure host "$one_to" "$5" "$4")"
+		kill -USR2 "$emu"
 		one_p="$one_p $(measure "ns:$ns" "$one_to" "$5" "$4")"
 	done
 	# shellcheck disable=SC2086 # lists
