@@ -277,6 +277,15 @@ unsigned sock_send_batch(int fd, struct mmsghdr *mm, unsigned n,
 	return done;
 }
 
+void sock_set_dscp(int fd, const struct addr *peer, uint8_t tos)
+{
+	bool v4 = addr_is_v4(peer);
+
+	if (sock_set_int(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6,
+			 v4 ? IP_TOS : IPV6_TCLASS, tos))
+		debug("Couldn't set DSCP: %s", strerror(errno));
+}
+
 int sock_error(int fd)
 {
 	socklen_t len = sizeof(int);

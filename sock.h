@@ -50,6 +50,11 @@ struct mmsghdr;
 unsigned sock_send_batch(int fd, struct mmsghdr *mm, unsigned n,
 			 int *ret_error);
 
+/* DSCP of what a connected socket sends to `peer`, as the six upper bits of a
+ * TOS or traffic class byte (RFC 2474). The kernel keeps the ECN bits.
+ */
+void sock_set_dscp(int fd, const struct addr *peer, uint8_t tos);
+
 /* Pending error of a socket, cleared: errno value, 0 if there is none */
 int sock_error(int fd);
 

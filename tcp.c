@@ -351,6 +351,16 @@ void tcp_take_syn_ack(struct flow *f, const struct pkt *pkt)
 	f->tcp.rcv_edge = f->tcp.rcv_nxt + promised;
 }
 
+void tcp_take_dscp(struct flow *f, const struct pkt *pkt)
+{
+	uint8_t dscp = pkt->tos & ~3U;
+
+	if (dscp == f->tcp.dscp)
+		return;
+	f->tcp.dscp = dscp;
+	sock_set_dscp(f->tcp.fd, &f->side[HOST].peer, dscp);
+}
+
 void tcp_open(const struct pkt *pkt)
 {
 	struct flow_side guest = {
@@ -389,6 +399,7 @@ void tcp_open(const struct pkt *pkt)
 	f->side[HOST] = host;
 	tcp_new_conn(f, fd);
 	tcp_take_syn(f, pkt);
+	tcp_take_dscp(f, pkt);
 	tcp_set_state(f, TCP_SYN_DEFERRED);
 
 	rc = sock_connect(fd, &host.peer, host.peer_port);

@@ -178,6 +178,7 @@ static void tcp_in_text(struct flow *f, const struct pkt *pkt,
 	}
 	skip = run->nxt - pkt->tcp.seq;
 	if (skip < len) {
+		tcp_take_dscp(f, pkt);
 		text = bytes_slice(&pkt->payload, skip, len - skip);
 		tcp_run_add(run, &text);
 	}

@@ -68,6 +68,7 @@ struct tcp_conn {
 	bool want_out : 1;
 	bool queued : 1;		/* on the list of those with such work */
 
+	uint8_t dscp;			/* of what we send to the host's side */
 	uint8_t dup_acks;
 	uint8_t ack_backoff;		/* mirrored ACKs that had no news */
 	uint8_t hold_off;		/* ACKs not to be held back, as the last

@@ -165,6 +165,54 @@ from()
 is "$(from $GW4:9010)" loopback4 'the gateway is the host'"'s loopback"
 is "$(from "[$GW6LL%eth0]:9010")" loopback6 \
 	'the gateway is the host'"'s loopback, v6"
+
+# DSCP of the guest's segments, seen in the world: that of the SYN, of data, and
+# of data after it has changed
+cat >"$T/sniff.py" <<'E'
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+s.bind(("eth0", 3))
+s.settimeout(15)
+print("ready", flush=True)
+seen = []
+while True:
+    p, a = s.recvfrom(65536)
+    v4 = a[1] == 0x800
+    if not v4 and a[1] != 0x86dd:
+        continue
+    tos, l4 = (p[1], p[(p[0] & 15) * 4:]) if v4 else (
+        int.from_bytes(p[:2], "big") >> 4 & 255, p[40:])
+    if int.from_bytes(l4[2:4], "big") != 9003 or a[2] != socket.PACKET_HOST:
+        continue
+    if l4[13] & 2 or len(l4) > (l4[12] >> 4) * 4:
+        seen.append(hex(tos & 0xfc))
+    if l4[13] & 1:
+        break
+print(*dict.fromkeys(seen), flush=True)
+E
+cat >"$T/dscp.py" <<'E'
+import socket, sys
+v6 = ":" in sys.argv[1]
+s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET)
+opt = (socket.IPPROTO_IPV6, socket.IPV6_TCLASS) if v6 else (
+    socket.IPPROTO_IP, socket.IP_TOS)
+s.setsockopt(*opt, 0xb8)
+s.connect((sys.argv[1], 9003))
+for tos in 0xb8, 0x28, 0:
+    s.setsockopt(*opt, tos)
+    s.sendall(b"x" * 100)
+    got = 0
+    while got < 100:
+        got += len(s.recv(100))
+E
+for a in $WORLD4 $WORLD6; do
+	spawn world python3 "$T/sniff.py" >"$T/sniff.out"
+	sniffer=$pid
+	wait_for "grep -q ready '$T/sniff.out'"
+	in_ns "$ns" python3 "$T/dscp.py" "$a"
+	wait_gone "$sniffer" 5
+	is "$(tail -n 1 "$T/sniff.out")" '0xb8 0x28 0x0' "DSCP to $a"
+done
 pasta_down
 
 pasta_up --config-net --no-map-gw -t none -u none -T none -U none
