@@ -61,6 +61,35 @@ static void flow_set_type(struct flow *f, enum flow_type type)
 	flows.count[type]++;
 }
 
+/* The longest idle one of a sample; for_fd: of those with a descriptor */
+static bool flow_evict(bool for_fd)
+{
+	struct flow *oldest = NULL;
+	mono_t oldest_active = { 0 };
+	unsigned found = 0;
+
+	for (uint32_t i = 0; i < MIN(flows.high, FLOW_SAMPLE_WALK) &&
+			     found < FLOW_SAMPLE; i++) {
+		struct flow *f = flow_at(flows.evict_cursor++ % flows.high);
+		const struct flow_evictable *ops = &flows.evictable[f->type];
+		mono_t active;
+
+		if (!ops->end || (for_fd && !ops->has_fd(f)))
+			continue;
+		found++;
+		active = ops->active(f);
+		if (!oldest || mono_before(active, oldest_active)) {
+			oldest = f;
+			oldest_active = active;
+		}
+	}
+	if (!oldest)
+		return false;
+	flow_debug(oldest, "ended to make room");
+	flows.evictable[oldest->type].end(oldest);
+	return true;
+}
+
 struct flow *flow_alloc(void)
 {
 	struct flow *f;
@@ -72,6 +101,8 @@ struct flow *flow_alloc(void)
 	} else if (flows.high < FLOW_MAX) {
 		f = &flows.entry[flows.high++];
 	} else {
+		if (!flows.dead_head)
+			flow_evict(false);
 		return NULL;
 	}
 	gen = f->gen;
@@ -195,37 +226,9 @@ void flow_set_evictable(enum flow_type type, const struct flow_evictable *ops)
 	flows.evictable[type] = *ops;
 }
 
-bool flow_evict(void)
+bool flow_make_room(int rc)
 {
-	struct flow *oldest = NULL;
-	mono_t oldest_active = { 0 };
-	unsigned found = 0;
-
-	for (uint32_t i = 0; i < MIN(flows.high, FLOW_SAMPLE_WALK) &&
-			     found < FLOW_SAMPLE; i++) {
-		struct flow *f = flow_at(flows.evict_cursor++ % flows.high);
-		const struct flow_evictable *ops = &flows.evictable[f->type];
-		mono_t active;
-
-		if (!ops->end)
-			continue;
-		found++;
-		active = ops->active(f);
-		if (!oldest || mono_before(active, oldest_active)) {
-			oldest = f;
-			oldest_active = active;
-		}
-	}
-	if (!oldest)
-		return false;
-	flow_debug(oldest, "ended to make room");
-	flows.evictable[oldest->type].end(oldest);
-	return true;
-}
-
-bool flow_is_exhausted(int rc)
-{
-	return rc == -EMFILE || rc == -ENFILE;
+	return is_out_of_files(rc) && flow_evict(true);
 }
 
 unsigned flow_count(enum flow_type type)

@@ -11,7 +11,8 @@
 
 void flow_init(void);
 
-/* A new entry of FLOW_NEW, zeroed but for gen; NULL if the table is full.
+/* A new entry of FLOW_NEW, zeroed but for gen; NULL if the table is full. Then the
+ * longest idle of a sample of evictable ones was ended, for the next turn.
  * The caller fills in proto, ini and sides, then calls flow_activate().
  */
 struct flow *flow_alloc(void);
@@ -38,15 +39,15 @@ struct loop_ref flow_ref(const struct flow *f, enum loop_kind kind);
  */
 struct flow_evictable {
 	mono_t (*active)(const struct flow *f);		/* last used */
+	bool (*has_fd)(const struct flow *f);		/* to itself */
 	void (*end)(struct flow *f);
 };
 void flow_set_evictable(enum flow_type type, const struct flow_evictable *ops);
-/* End the one of a sample of them that was idle for the longest time, for its
- * descriptor, or its entry (which is free in the next turn). False: found none.
+/* If rc, negative, is a lack of descriptors: end the one of a sample of such flows
+ * that was idle for the longest time, and has one. True: try again. Flows that
+ * the caller knows, and their sockets, may be gone then.
  */
-bool flow_evict(void);
-/* Is this error, negative, one that flow_evict() may help against? */
-bool flow_is_exhausted(int rc);
+bool flow_make_room(int rc);
 
 /* Entries in use, by type */
 unsigned flow_count(enum flow_type type);

@@ -62,6 +62,12 @@ static mono_t ping_active(const struct flow *f)
 	return f->ping.active;
 }
 
+static bool ping_has_fd(const struct flow *f)
+{
+	(void)f;
+	return true;
+}
+
 /* Connected ping socket with the guest's id if possible; or -errno */
 static int ping_open(const struct flow_side *host, uint16_t id)
 {
@@ -93,7 +99,7 @@ static struct flow *ping_new(const struct pkt *pkt,
 	struct flow *f;
 	int fd = ping_open(host, pkt->icmp.id);
 
-	if (flow_is_exhausted(fd) && flow_evict())
+	if (fd < 0 && flow_make_room(fd))
 		fd = ping_open(host, pkt->icmp.id);
 	if (fd == -EACCES || fd == -EPERM) {
 		if (!icmp.warned)
@@ -106,7 +112,6 @@ static struct flow *ping_new(const struct pkt *pkt,
 	f = flow_alloc();
 	if (!f) {
 		close(fd);
-		flow_evict();		/* room for the next one */
 		return NULL;
 	}
 	f->proto = pkt->proto;
@@ -282,6 +287,7 @@ static void ping_event(struct loop_ref ref, uint32_t events)
 void icmp_init(const struct conf *c)
 {
 	const struct flow_evictable evictable = { .active = ping_active,
+						  .has_fd = ping_has_fd,
 						  .end = ping_end };
 
 	icmp.conf = c;

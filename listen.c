@@ -181,11 +181,6 @@ static void missed_add(struct missed *m, const struct fwd_rule *r,
 	m->count++;
 }
 
-static bool out_of_files(int rc)
-{
-	return rc == -EMFILE || rc == -ENFILE;
-}
-
 /* Ports opened. Dies if one of a plain range can't be had, or if there are no
  * descriptors left to work with.
  */
@@ -199,7 +194,7 @@ static unsigned listen_rule(const struct fwd_rule *r, enum flow_side_name side,
 
 		if (rc >= 0)
 			opened++;
-		else if (!(r->flags & FWD_WEAK) || out_of_files(rc))
+		else if (!(r->flags & FWD_WEAK) || is_out_of_files(rc))
 			listen_refused(r, side, (uint16_t)port, rc);
 		else
 			missed_add(missed, r, port, rc);

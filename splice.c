@@ -323,7 +323,7 @@ static struct flow *splice_new(int fd, enum flow_side_name ini,
 	int other = f ? sock_splice(SOCK_STREAM, ini == HOST,
 				    addr_family(&to->peer), 0) : -ENFILE;
 
-	if (flow_is_exhausted(other) && flow_evict() && f)
+	if (f && other < 0 && flow_make_room(other))
 		other = sock_splice(SOCK_STREAM, ini == HOST,
 				    addr_family(&to->peer), 0);
 	if (other < 0) {

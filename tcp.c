@@ -379,7 +379,7 @@ void tcp_open(const struct pkt *pkt)
 	f = flow_alloc();
 	fd = f ? sock_outbound(SOCK_STREAM, IPPROTO_TCP, &host.peer,
 			       &host.our, 0) : -ENFILE;
-	if (flow_is_exhausted(fd) && flow_evict() && f)
+	if (f && fd < 0 && flow_make_room(fd))
 		fd = sock_outbound(SOCK_STREAM, IPPROTO_TCP, &host.peer,
 				   &host.our, 0);
 	if (fd < 0) {
@@ -518,12 +518,13 @@ static void tcp_accept(struct loop_ref ref, uint32_t events)
 
 		if (fd < 0 && errno == EAGAIN)
 			return;
-		if (fd < 0 && flow_is_exhausted(-errno) && !flow_evict()) {
+		if (fd >= 0) {
+			tcp_accepted(l, fd, &sa);
+		} else if (is_out_of_files(-errno) &&
+			   !flow_make_room(-errno)) {
 			tcp_refuse(l);
 			break;
 		}
-		if (fd >= 0)
-			tcp_accepted(l, fd, &sa);
 	}
 	/* Edge-triggered, and there may be more: have the kernel tell again, which
 	 * it does only if there is

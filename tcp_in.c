@@ -703,9 +703,11 @@ static void tcp_run_end(struct flow *f, struct tcp_run *run)
 		conn->hold_off--;
 		tcp_queue(f);
 	} else {
+		/* More may come while one is held: its time goes on */
+		if (!conn->ack_held)
+			tcp_timer_ack_held(f);
 		conn->want_ack = false;
 		conn->ack_held = true;
-		tcp_timer_ack_held(f);
 	}
 }
 

@@ -298,6 +298,15 @@ static mono_t udp_active(const struct flow *f)
 	return f->udp.active;
 }
 
+/* An outbound socket lives as long as it has flows */
+static bool udp_has_fd(const struct flow *f)
+{
+	const struct udp_sock *s = udp_sock_of(f);
+
+	return f->udp.spliced ||
+	       (!s->rule && s->first_flow == flow_index(f) + 1 && !f->udp.next);
+}
+
 static void udp_evicted(struct flow *f)
 {
 	udp_counters.evicted++;
@@ -346,10 +355,8 @@ static struct flow *udp_flow_splice(struct udp_sock *s,
 	struct flow *f = flow_alloc();
 	int rc;
 
-	if (!f) {
-		flow_evict();		/* room for the next one */
+	if (!f)
 		return NULL;
-	}
 	f->proto = PROTO_UDP;
 	f->ini = s->side;
 	f->side[s->side] = *from;
@@ -363,8 +370,7 @@ static struct flow *udp_flow_splice(struct udp_sock *s,
 			     ENDPOINT_STR(&from->our, from->our_port),
 			     strerror(-rc));
 		flow_free(f);
-		if (flow_is_exhausted(rc))
-			flow_evict();
+		flow_make_room(rc);	/* for the next one */
 		return NULL;
 	}
 	flow_activate(f, FLOW_UDP);
@@ -384,7 +390,7 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest)
 	if (!fwd_map_out(udp.conf, guest, &host))
 		return NULL;
 	s = udp_sock_get(guest, &host);
-	if (!s && flow_is_exhausted(-errno) && flow_evict())
+	if (!s && flow_make_room(-errno))
 		s = udp_sock_get(guest, &host);
 	if (!s) {
 		if (log_allow(&limit, loop_now(), 1, NULL))
@@ -410,11 +416,9 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest)
 		udp_flow_end(f);
 	}
 	f = udp_flow_new(guest, &host, GUEST, s);
-	if (!f) {
-		if (!s->first_flow)
-			udp_sock_close(s);
-		flow_evict();		/* room for the next one */
-	}
+	/* Making room may have closed it already */
+	if (!f && s->fd >= 0 && !s->first_flow)
+		udp_sock_close(s);
 	return f;
 }
 
@@ -816,10 +820,7 @@ static struct flow *udp_flow_from_host(struct udp_sock *s,
 		return NULL;
 	if (old)
 		udp_flow_end(old);
-	f = udp_flow_new(&guest, host, HOST, s);
-	if (!f)
-		flow_evict();		/* room for the next one */
-	return f;
+	return udp_flow_new(&guest, host, HOST, s);
 }
 
 /* To the guest: one datagram, or a train of `seg` bytes each, cut up here unless
@@ -1028,6 +1029,7 @@ void udp_init(const struct conf *c)
 	const struct listen_user user = { .opened = udp_listen,
 					  .closed = udp_unlisten };
 	const struct flow_evictable evictable = { .active = udp_active,
+						  .has_fd = udp_has_fd,
 						  .end = udp_evicted };
 
 	udp.conf = c;

@@ -79,6 +79,11 @@ int write_file(const char *path, const char *text)
 	return rc;
 }
 
+bool is_out_of_files(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE;
+}
+
 int open_output(const char *path, int flags)
 {
 	struct stat st;

@@ -20,6 +20,9 @@ long read_file_number(const char *path, long fallback);
 /* Write text to an existing file; 0 or -errno */
 int write_file(const char *path, const char *text);
 
+/* Is this error, negative, a lack of descriptors: the process's or the host's? */
+bool is_out_of_files(int rc);
+
 /* Open or make a file to write to, mode 0600. As root in a directory that is
  * everybody's, a symbolic link could have been put there to have us overwrite
  * something: one is followed only if it is root's or ours. Or -errno.
