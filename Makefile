@@ -184,7 +184,12 @@ install: all
 	install -m 0644 README.md COPYING $(DESTDIR)$(docdir)
 	install -m 0644 doc/*.md $(DESTDIR)$(docdir)/doc
 
+# Under the tool's own name, unless something else has it
 install-slirp4netns: install
+	@f=$(DESTDIR)$(bindir)/slirp4netns; \
+	if [ -e "$$f" ] && [ "$$(readlink "$$f")" != passt ]; then \
+		echo "$$f is there, and not ours: left alone" >&2; exit 1; \
+	fi
 	ln -sf passt $(DESTDIR)$(bindir)/slirp4netns
 	ln -sf passt-slirp4netns.1 $(DESTDIR)$(mandir)/man1/slirp4netns.1
 
@@ -194,9 +199,11 @@ uninstall:
 	rm -f $(DESTDIR)$(mandir)/man1/passt-slirp4netns.1
 	rm -rf $(DESTDIR)$(libexecdir)/passt $(DESTDIR)$(docdir)
 
-uninstall-slirp4netns: uninstall
-	rm -f $(DESTDIR)$(bindir)/slirp4netns
-	rm -f $(DESTDIR)$(mandir)/man1/slirp4netns.1
+uninstall-slirp4netns:
+	@f=$(DESTDIR)$(bindir)/slirp4netns; \
+	if [ "$$(readlink "$$f")" = passt ]; then \
+		rm -f "$$f" $(DESTDIR)$(mandir)/man1/slirp4netns.1; \
+	fi
 
 clean:
 	rm -rf build build-san passt pasta slirp4netns

@@ -46,6 +46,7 @@
 #include "frame_build.h"
 #include "frame_parse.h"
 #include "log.h"
+#include "loop.h"
 #include "rdwr.h"
 #include "wire.h"
 
@@ -105,6 +106,8 @@ enum dhcp_code {
 	OPT_ROUTES		= 121,
 	OPT_END			= 255,
 };
+
+enum { DHCP_LOG_RATE = 5 };	/* messages a second */
 
 enum { OVERLOAD_FILE = 1, OVERLOAD_SNAME = 2 };
 
@@ -656,11 +659,13 @@ static void dhcp_log(const struct dhcp_req *req, enum dhcp_verdict verdict)
 		[DHCP_REQUEST] = "REQUEST", [DHCP_DECLINE] = "DECLINE",
 		[DHCP_RELEASE] = "RELEASE", [DHCP_INFORM] = "INFORM",
 	};
+	static struct log_limit limit;
 	const char *name = req->type < DHCP_TYPES ? names[req->type] : NULL;
 	struct addr wanted = dhcp_wanted(req);
 
 	/* Words that people look for in logs */
-	if (verdict == REPLY_OFFER || verdict == REPLY_ACK) {
+	if ((verdict == REPLY_OFFER || verdict == REPLY_ACK) &&
+	    log_allow(&limit, loop_now(), DHCP_LOG_RATE, NULL)) {
 		info("DHCP: %s to %s",
 		     verdict == REPLY_OFFER ? "offer" : "ack",
 		     req->type == DHCP_DISCOVER ? "discover" :

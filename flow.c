@@ -23,7 +23,9 @@
 enum {
 	FLOW_BUCKETS	= FLOW_MAX,
 	FLOW_SAMPLE	= 64,		/* candidates to find an old one */
-	FLOW_SAMPLE_WALK = 4096,	/* entries looked at for them */
+	FLOW_SAMPLE_WALK = 4096,	/* entries looked at for more than one */
+	FLOW_RESERVE	= 256,		/* ended at a time when the table is full */
+	FLOW_EVICT_MS	= 100,		/* before looking at all in vain again */
 };
 static_assert((FLOW_BUCKETS & (FLOW_BUCKETS - 1)) == 0, "used as a mask");
 
@@ -34,6 +36,7 @@ static struct {
 	unsigned count[FLOW_TYPES];
 	struct flow_evictable evictable[FLOW_TYPES];
 	uint32_t evict_cursor;
+	mono_t evict_again[2];		/* by what is needed: entry, descriptor */
 	uint32_t bucket[FLOW_BUCKETS];	/* index * 2 + side, + 1; 0: empty */
 	struct flow entry[FLOW_MAX];
 } flows;
@@ -61,35 +64,6 @@ static void flow_set_type(struct flow *f, enum flow_type type)
 	flows.count[type]++;
 }
 
-/* The longest idle one of a sample; for_fd: of those with a descriptor */
-static bool flow_evict(bool for_fd)
-{
-	struct flow *oldest = NULL;
-	mono_t oldest_active = { 0 };
-	unsigned found = 0;
-
-	for (uint32_t i = 0; i < MIN(flows.high, FLOW_SAMPLE_WALK) &&
-			     found < FLOW_SAMPLE; i++) {
-		struct flow *f = flow_at(flows.evict_cursor++ % flows.high);
-		const struct flow_evictable *ops = &flows.evictable[f->type];
-		mono_t active;
-
-		if (!ops->end || (for_fd && !ops->has_fd(f)))
-			continue;
-		found++;
-		active = ops->active(f);
-		if (!oldest || mono_before(active, oldest_active)) {
-			oldest = f;
-			oldest_active = active;
-		}
-	}
-	if (!oldest)
-		return false;
-	flow_debug(oldest, "ended to make room");
-	flows.evictable[oldest->type].end(oldest);
-	return true;
-}
-
 struct flow *flow_alloc(void)
 {
 	struct flow *f;
@@ -101,8 +75,6 @@ struct flow *flow_alloc(void)
 	} else if (flows.high < FLOW_MAX) {
 		f = &flows.entry[flows.high++];
 	} else {
-		if (!flows.dead_head)
-			flow_evict(false);
 		return NULL;
 	}
 	gen = f->gen;
@@ -192,7 +164,43 @@ void flow_free(struct flow *f)
 	flows.dead_head = flow_index(f) + 1;
 }
 
-void flow_reap(void)
+/* The longest idle one of a sample; for_fd: of those with a descriptor. If the
+ * sample has none, all others are looked at, but not time and again for nothing.
+ */
+static bool flow_evict(bool for_fd)
+{
+	struct flow *oldest = NULL;
+	mono_t oldest_active = { 0 };
+	unsigned found = 0;
+
+	if (mono_before(loop_now(), flows.evict_again[for_fd]))
+		return false;
+	for (uint32_t i = 0; i < flows.high && found < FLOW_SAMPLE &&
+			     (i < FLOW_SAMPLE_WALK || !found); i++) {
+		struct flow *f = flow_at(flows.evict_cursor++ % flows.high);
+		const struct flow_evictable *ops = &flows.evictable[f->type];
+		mono_t active;
+
+		if (!ops->end || (for_fd && !ops->has_fd(f)))
+			continue;
+		found++;
+		active = ops->active(f);
+		if (!oldest || mono_before(active, oldest_active)) {
+			oldest = f;
+			oldest_active = active;
+		}
+	}
+	if (!oldest)
+		flows.evict_again[for_fd] = mono_add(loop_now(),
+						     DUR_MS(FLOW_EVICT_MS));
+	if (!oldest)
+		return false;
+	flow_debug(oldest, "ended to make room");
+	flows.evictable[oldest->type].end(oldest);
+	return true;
+}
+
+static void flow_bury(void)
 {
 	while (flows.dead_head) {
 		struct flow *f = &flows.entry[flows.dead_head - 1];
@@ -203,6 +211,16 @@ void flow_reap(void)
 		f->next[0] = flows.free_head;
 		flows.free_head = flow_index(f) + 1;
 	}
+}
+
+void flow_reap(void)
+{
+	flow_bury();
+	if (flows.free_head || flows.high < FLOW_MAX)
+		return;
+	for (unsigned i = 0; i < FLOW_RESERVE && flow_evict(false); i++)
+		;
+	flow_bury();
 }
 
 struct flow *flow_from_ref(struct loop_ref ref, enum flow_type type)

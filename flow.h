@@ -11,8 +11,7 @@
 
 void flow_init(void);
 
-/* A new entry of FLOW_NEW, zeroed but for gen; NULL if the table is full. Then the
- * longest idle of a sample of evictable ones was ended, for the next turn.
+/* A new entry of FLOW_NEW, zeroed but for gen; NULL if the table is full.
  * The caller fills in proto, ini and sides, then calls flow_activate().
  */
 struct flow *flow_alloc(void);
@@ -21,7 +20,7 @@ void flow_activate(struct flow *f, enum flow_type type);
 void flow_hash(struct flow *f, enum flow_side_name side);
 /* Out of the hash now, entry reused after this turn. Twice is harmless. */
 void flow_free(struct flow *f);
-/* End-of-turn hook */
+/* End-of-turn hook. If the table is full, idle flows that can be ended make room */
 void flow_reap(void);
 
 /* The flow whose `side` has these addresses; NULL if there is none */

@@ -66,6 +66,8 @@ int icmp_err_next(int fd, struct icmp_err *ret_err)
 	ret_err->data_len = (size_t)n;
 	ret_err->dst = addr_from_sockaddr(&to, &ret_err->dst_port);
 	ret_err->error = 0;
+	ret_err->is_icmp = false;
+	ret_err->our = ret_err->offender = (struct addr){ { 0 } };
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c;
 	     c = CMSG_NXTHDR(&msg, c)) {
 		struct sock_extended_err ee;

@@ -73,7 +73,6 @@ enum sys_mode {
 	P	= 1 << MODE_PASST,
 	V	= 1 << MODE_VU,
 	N	= 1 << MODE_PASTA,
-	A	= 1 << 6,
 	ANY	= P | V | N,
 	S	= 1 << 7,
 };
@@ -115,7 +114,7 @@ static struct {
 	struct rlimit nofile;		/* as we were started with */
 	int null_fd;			/* /dev/null, for the background */
 	int ready_fd;			/* tell the waiting parent; -1: none */
-	bool was_root;			/* of the machine */
+	bool was_root;			/* of the machine, and still there */
 } iso = { .null_fd = -1, .ready_fd = -1 };
 
 /* Capabilities */
@@ -270,17 +269,6 @@ void isolate_die_ns(const char *what, int errnum)
 	exit(EXIT_FAILURE);
 }
 
-/* Are we in the first user namespace of the machine, where root is root? */
-static bool userns_is_init(void)
-{
-	unsigned in, out, count;
-	char map[128];
-
-	return read_file("/proc/self/uid_map", map, sizeof(map)) > 0 &&
-	       sscanf(map, "%u %u %u", &in, &out, &count) == 3 &&
-	       !in && !out && count == UINT_MAX;
-}
-
 /* Become another user, keeping what capabilities set-up needs for now */
 static void user_change(uid_t uid, gid_t gid)
 {
@@ -330,7 +318,7 @@ void isolate_user(const struct conf *c)
 
 	if (c->have_runas) {
 		user_change(c->runas_uid, c->runas_gid);
-	} else if (!geteuid() && userns_is_init()) {
+	} else if (is_machine_root()) {
 		iso.was_root = true;
 		warn("Started as root, will change to nobody.");
 		user_change(NOBODY, NOBODY);
@@ -339,6 +327,8 @@ void isolate_user(const struct conf *c)
 	if (netns_user_fd() >= 0) {
 		if (setns(netns_user_fd(), CLONE_NEWUSER))
 			isolate_die_ns("Couldn't enter user namespace", errno);
+		/* What we may do there opens no port of the host */
+		iso.was_root = false;
 	} else if (!joins && !(c->mode == MODE_PASTA && c->netns_only)) {
 		userns_create();
 	}
@@ -561,8 +551,6 @@ void isolate_final(const struct conf *c)
 	unsigned mode = 1U << c->mode;
 	int rc;
 
-	if (*c->api_socket)
-		mode |= A;
 #ifdef SANITIZE
 	mode |= S;
 #endif

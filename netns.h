@@ -18,6 +18,9 @@
 
 #include "types.h"
 
+/* Flags to see that a name exists, and nothing more */
+#define WATCH_OPEN	(O_PATH | O_NOFOLLOW | O_CLOEXEC)
+
 struct conf;
 
 /* Open the namespaces of a PID, path or name, and what tells of their end.

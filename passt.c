@@ -69,7 +69,7 @@ static struct leftover pid_leftover = { .dir_fd = -1 };
 static void roof_undo(void)
 {
 	tap_stream_undo();
-	slirp_api_close();
+	slirp_api_undo();
 	leftover_remove(&pid_leftover);
 }
 
@@ -78,6 +78,7 @@ static void roof_keep(void)
 {
 	log_at_die(NULL);
 	tap_stream_keep();
+	slirp_api_keep();
 	leftover_keep(&pid_leftover);
 }
 
@@ -345,7 +346,6 @@ int main(int argc, char **argv)
 		netns_start_command(c);
 	slirp_ready(c);
 	status = loop_run();
-	slirp_api_close();
 	/* A command's last words are still in its kernel's buffers */
 	if (c->mode == MODE_PASTA && !c->ns_pid && !*c->netns && !c->no_ns)
 		loop_linger(roof_is_quiet, DUR_S(LINGER_S));

@@ -84,4 +84,9 @@ void slirp_ready(const struct conf *c)
 		warn("Couldn't tell --ready-fd %d: %s", c->ready_fd,
 		     strerror(errno));
 	close(c->ready_fd);
+	/* No socket may get the number of a standard one, and messages with it;
+	 * what this is can't be written to
+	 */
+	if (c->ready_fd <= STDERR_FILENO && dup(loop_fd()) < 0)
+		warn("Couldn't replace descriptor %d", c->ready_fd);
 }

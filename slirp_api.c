@@ -571,7 +571,7 @@ void slirp_api_start(const struct conf *c)
 		die("Couldn't watch the API socket: %s", strerror(-rc));
 }
 
-void slirp_api_close(void)
+void slirp_api_undo(void)
 {
 	struct leftover *l = &api.leftover;
 	struct stat st;
@@ -580,4 +580,9 @@ void slirp_api_close(void)
 	    !fstatat(l->dir_fd, l->name, &st, AT_SYMLINK_NOFOLLOW) &&
 	    st.st_dev == api.dev && st.st_ino == api.ino)
 		leftover_remove(l);
+}
+
+void slirp_api_keep(void)
+{
+	leftover_keep(&api.leftover);
 }

@@ -25,9 +25,12 @@ void slirp_api_open(const struct conf *c);
  * called
  */
 void slirp_api_start(const struct conf *c);
-/* Remove its name, if it still is ours and we are allowed to. Safe in signal
- * handlers.
+/* The start has failed: remove its name, if it still is ours. Safe in signal
+ * handlers. Later on it stays: a descriptor of its directory would be a way out
+ * of the empty root.
  */
-void slirp_api_close(void);
+void slirp_api_undo(void);
+/* The start has succeeded */
+void slirp_api_keep(void);
 
 #endif /* SLIRP_API_H */

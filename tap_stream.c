@@ -47,6 +47,7 @@ enum {
 
 static struct {
 	int listen_fd, fd;
+	int spare_fd;			/* given up to accept a guest */
 	bool one_off;
 	bool blocked;			/* waiting for EPOLLOUT */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -56,7 +57,8 @@ static struct {
 	bool rx_more;			/* whole frames lie there still */
 	bool fresh;			/* a batch was handed up this turn */
 	size_t tx_sent, tx_len;
-} stream = { .listen_fd = -1, .fd = -1, .leftover = { .dir_fd = -1 } };
+} stream = { .listen_fd = -1, .fd = -1, .spare_fd = -1,
+	     .leftover = { .dir_fd = -1 } };
 
 /* Apart, since what isn't zero at the start takes room in the binary */
 static struct {
@@ -73,6 +75,22 @@ static pid_t stream_peer_pid(int fd)
 
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) ?
 	       0 : cred.pid;
+}
+
+/* Keep a descriptor, so that a guest can always connect */
+static void stream_spare(void)
+{
+	if (stream.spare_fd < 0 && stream.listen_fd >= 0)
+		stream.spare_fd = dup(stream.listen_fd);
+}
+
+/* Edge-triggered, so that nothing spins where accept4() lacks a descriptor */
+static void stream_watch_listener(void)
+{
+	struct loop_ref ref = { .kind = LOOP_TAP_LISTEN };
+
+	if (stream.listen_fd >= 0)
+		loop_mod(stream.listen_fd, EPOLLIN | EPOLLET, ref);
 }
 
 static void stream_disconnect(void)
@@ -93,6 +111,9 @@ static void stream_disconnect(void)
 	} else if (log_allow(&limit, loop_now(), STREAM_LOG_RATE, NULL)) {
 		info("Client connection closed");
 	}
+	/* Somebody may wait whom there was no descriptor for */
+	stream_spare();
+	stream_watch_listener();
 }
 
 static void stream_watch(bool writable)
@@ -384,11 +405,17 @@ static void stream_accept(struct loop_ref ref, uint32_t events)
 	for (int i = 0; i < STREAM_ACCEPTS; i++) {
 		fd = accept4(stream.listen_fd, NULL, NULL,
 			     SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0 && is_out_of_files(-errno) && stream.spare_fd >= 0) {
+			close_fd(&stream.spare_fd);
+			fd = accept4(stream.listen_fd, NULL, NULL,
+				     SOCK_NONBLOCK | SOCK_CLOEXEC);
+		}
 		if (fd < 0)
 			return;
 		stream_accepted(fd);
+		stream_spare();
 	}
-	loop_mod(stream.listen_fd, EPOLLIN | EPOLLET, ref);
+	stream_watch_listener();
 }
 
 /* Does somebody listen there already? */
@@ -484,7 +511,7 @@ void tap_stream_start(bool one_off)
 		stream_connected(stream.fd);
 		return;
 	}
-	/* Edge-triggered: no spinning where accept4() lacks a descriptor */
+	stream_spare();
 	rc = loop_add(stream.listen_fd, EPOLLIN | EPOLLET, ref);
 	if (rc)
 		die("Couldn't watch socket %s: %s", stream.path, strerror(-rc));

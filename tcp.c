@@ -486,10 +486,14 @@ static void tcp_accepted(const struct listener *l, int fd,
 /* Out of descriptors: refuse one connection at a time with the spare one, so
  * that clients learn at once and the listener doesn't keep us busy
  */
-static void tcp_refuse(const struct listener *l)
+static bool tcp_refuse(const struct listener *l)
 {
 	int fd;
 
+	if (tcp.spare_fd < 0)
+		tcp.spare_fd = dup(loop_fd());
+	if (tcp.spare_fd < 0)
+		return false;
 	if (log_allow(&tcp.refused, loop_now(), 1, NULL))
 		warn("No descriptors left for connections to port %u", l->port);
 	close_fd(&tcp.spare_fd);
@@ -501,6 +505,7 @@ static void tcp_refuse(const struct listener *l)
 		sock_reset(&fd);
 	}
 	tcp.spare_fd = dup(loop_fd());
+	return true;
 }
 
 static void tcp_accept(struct loop_ref ref, uint32_t events)
@@ -522,8 +527,9 @@ static void tcp_accept(struct loop_ref ref, uint32_t events)
 			tcp_accepted(l, fd, &sa);
 		} else if (is_out_of_files(-errno) &&
 			   !flow_make_room(-errno)) {
-			tcp_refuse(l);
-			break;
+			if (tcp_refuse(l))
+				break;
+			return;		/* the next client makes an event */
 		}
 	}
 	/* Edge-triggered, and there may be more: have the kernel tell again, which

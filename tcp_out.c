@@ -220,7 +220,8 @@ static bool tcp_refresh(struct flow *f)
 	/* What the field can't say is no promise */
 	room = MIN(room, (uint32_t)UINT16_MAX << tcp_rcv_scale(conn));
 	conn->rcv_edge = tcp_window_edge(conn->rcv_nxt, old_edge, room,
-					 MIN(conn->mss, whole / 2));
+					 MIN(conn->mss,
+					     MIN(whole, conn->rcv_wnd_max) / 2));
 	conn->rcv_wnd = conn->rcv_edge - conn->rcv_nxt;
 	conn->rcv_wnd_max = MAX(conn->rcv_wnd_max, conn->rcv_wnd);
 	/* Less than half of what it had once makes a guest wait (RFC 9293

@@ -51,7 +51,7 @@ enum {
 	UDP_IDLE_S	= 30,		/* seen one way only */
 	UDP_STREAM_S	= 180,		/* seen both ways */
 	UDP_TTL		= 64,		/* what our sockets send by default */
-	UDP_CMSG	= 128,
+	UDP_CMSG	= 192,		/* train, both families' address, TTL, TOS */
 	UDP_IOV		= 1024,		/* in one batch to a socket */
 	UDP_PART_IOV	= 16,		/* one datagram's */
 	UDP_TRAIN_DGRAMS = 64,		/* what all kernels take at once */
@@ -416,8 +416,7 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest)
 		udp_flow_end(f);
 	}
 	f = udp_flow_new(guest, &host, GUEST, s);
-	/* Making room may have closed it already */
-	if (!f && s->fd >= 0 && !s->first_flow)
+	if (!f && !s->first_flow)
 		udp_sock_close(s);
 	return f;
 }
@@ -623,12 +622,13 @@ static void udp_out_end_train(struct udp_out *out)
 }
 
 /* Can this datagram follow the last one in its train? */
-static bool udp_out_follows(const struct udp_out *out, const struct pkt *p,
-			    uint32_t len)
+static bool udp_out_follows(const struct udp_sock *s, const struct udp_out *out,
+			    const struct pkt *p, uint32_t len)
 {
 	unsigned i = out->cnt - 1;
 
-	return out->cnt && !out->full[i] && len && len <= out->seg[i] &&
+	return out->cnt && !s->no_segment && !out->full[i] && len &&
+	       len <= out->seg[i] &&
 	       out->dgrams[i] < UDP_TRAIN_DGRAMS &&
 	       (out->dgrams[i] + 1U) * out->seg[i] <= UDP_TRAIN_BYTES &&
 	       out->pkt->ttl == p->ttl && out->pkt->tos == p->tos;
@@ -642,12 +642,12 @@ static void udp_out_add(const struct flow *f, struct udp_out *out,
 	unsigned n;
 
 	if (out->iovs + part->cnt > UDP_IOV ||
-	    (out->cnt == UDP_BATCH && !udp_out_follows(out, p, part->len))) {
+	    (out->cnt == UDP_BATCH && !udp_out_follows(s, out, p, part->len))) {
 		udp_out_end_train(out);
 		udp_out_flush(f, out);
 	}
 	n = bytes_to_iov(part, &out->iov[out->iovs], UDP_IOV - out->iovs);
-	if (!s->no_segment && udp_out_follows(out, p, part->len)) {
+	if (udp_out_follows(s, out, p, part->len)) {
 		out->full[out->cnt - 1] = part->len < out->seg[out->cnt - 1];
 		out->dgrams[out->cnt - 1]++;
 		out->mm[out->cnt - 1].msg_hdr.msg_iovlen += n;

@@ -3,6 +3,7 @@
 #ifndef UTIL_H
 #define UTIL_H
 
+#include <errno.h>
 #include <limits.h>
 #include <sys/types.h>
 
@@ -21,11 +22,17 @@ long read_file_number(const char *path, long fallback);
 int write_file(const char *path, const char *text);
 
 /* Is this error, negative, a lack of descriptors: the process's or the host's? */
-bool is_out_of_files(int rc);
+static inline bool is_out_of_files(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE;
+}
 
-/* Open or make a file to write to, mode 0600. As root in a directory that is
- * everybody's, a symbolic link could have been put there to have us overwrite
- * something: one is followed only if it is root's or ours. Or -errno.
+/* Root in the first user namespace of the machine: of all that it has? */
+bool is_machine_root(void);
+
+/* Open or make a file to write to, mode 0600. In a directory that is everybody's,
+ * a symbolic link could have been put there to have the machine's root overwrite
+ * something: root follows its own alone. Or -errno, -ELOOP for such a link.
  */
 int open_output(const char *path, int flags);
 

@@ -162,8 +162,9 @@ slirp_cells()
 		'slirp4netns: address'
 	like "$(run cat /etc/resolv.conf)" '*nameserver 10.0.2.3*' \
 		'slirp4netns: resolver'
-	is "$(run socat -T 3 -u TCP:10.0.2.2:7777,connect-timeout=2 - 2>&-)" \
-		'' "slirp4netns: the host's loopback is out of reach"
+	is "$(run sh -c 'echo start; socat -T 3 -u "$0" -; echo end' \
+		TCP:10.0.2.2:7777,connect-timeout=2 2>/dev/null)" 'start
+end' "slirp4netns: the host's loopback is out of reach"
 	net=slirp4netns:allow_host_loopback=true
 	is "$(run socat -u TCP:10.0.2.2:7777 -)" loopback \
 		'slirp4netns: ... but with allow_host_loopback=true'
@@ -207,8 +208,9 @@ pasta_cells()
 	is "$(run socat -u "TCP:$GW4:7777" -)" loopback \
 		"pasta: the host's loopback, with --map-gw"
 	net=pasta
-	is "$(run socat -T 3 -u "TCP:$GW4:7777,connect-timeout=2" - 2>&-)" '' \
-		"pasta: the host's loopback is out of reach"
+	is "$(run sh -c 'echo start; socat -T 3 -u "$0" -; echo end' \
+		"TCP:$GW4:7777,connect-timeout=2" 2>/dev/null)" 'start
+end' "pasta: the host's loopback is out of reach"
 	published pasta '*' "$WORLD4"
 }
 

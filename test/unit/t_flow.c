@@ -5,6 +5,7 @@
  */
 #include "flow.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,6 +20,13 @@ void log_msg(enum log_level level, const char *fmt, ...)
 {
 	(void)level;
 	(void)fmt;
+}
+
+static mono_t now;
+
+mono_t loop_now(void)
+{
+	return now;
 }
 
 void random_bytes(void *buf, size_t n)
@@ -326,6 +334,79 @@ static void hashes(void)
 	   "and the key: another one in each run");
 }
 
+/* Flows that may be ended: idle since `active`, with a descriptor or not */
+static mono_t evict_active(const struct flow *f)
+{
+	return f->udp.active;
+}
+
+static bool evict_has_fd(const struct flow *f)
+{
+	return f->udp.spliced;
+}
+
+static void evict_end(struct flow *f)
+{
+	flow_free(f);
+}
+
+static struct flow *evict_new(enum flow_type type, int64_t active, bool has_fd)
+{
+	struct flow *f = flow_alloc();
+
+	if (!f)
+		return NULL;
+	flow_activate(f, type);
+	if (type == FLOW_UDP) {
+		f->udp.active.us = active;
+		f->udp.spliced = has_fd;
+	}
+	return f;
+}
+
+static void evict(void)
+{
+	const struct flow_evictable ops = { .active = evict_active,
+					    .has_fd = evict_has_fd,
+					    .end = evict_end };
+	struct flow *old, *older, *f, *tcp;
+	unsigned full = 0;
+
+	flow_set_evictable(FLOW_UDP, &ops);
+	ok(!flow_make_room(-EMFILE), "no room to make without flows");
+	now.us += 200000;
+	tcp = evict_new(FLOW_TCP, 0, true);
+	older = evict_new(FLOW_UDP, 1, false);
+	old = evict_new(FLOW_UDP, 2, true);
+	f = evict_new(FLOW_UDP, 3, true);
+	ok(!flow_make_room(-ECONNREFUSED), "not for other errors");
+	ok(flow_make_room(-EMFILE), "without descriptors");
+	is_int(old->type, FLOW_DEAD, "  the oldest with one of its own ends");
+	ok(flow_make_room(-ENFILE), "without any on the machine");
+	is_int(f->type, FLOW_DEAD, "  the next one");
+	ok(!flow_make_room(-EMFILE), "  and no other");
+	f = evict_new(FLOW_UDP, 4, true);
+	ok(!flow_make_room(-EMFILE), "  without looking again at once");
+	now.us += 200000;
+	ok(flow_make_room(-EMFILE), "  but later");
+	flow_reap();
+	while ((f = evict_new(FLOW_TCP, 0, true)))
+		full++;
+	ok(full, "the table is full");
+	is_int(older->type, FLOW_UDP, "  which ends none in that turn");
+	flow_reap();
+	is_int(older->type, FLOW_FREE, "  then the one that can be ended");
+	is_int(tcp->type, FLOW_TCP, "  and no connection");
+	f = flow_alloc();
+	ok(f == older, "  then");
+	flow_free(f);
+	for (uint32_t i = 0; i < flow_high(); i++)
+		if (flow_at(i)->type == FLOW_TCP)
+			flow_free(flow_at(i));
+	flow_reap();
+	is_int(flow_count(FLOW_TCP), 0, "all are gone");
+}
+
 int main(void)
 {
 	flow_init();
@@ -335,6 +416,7 @@ int main(void)
 	twins();
 	against_model();
 	full_table();
+	evict();
 	against_model();
 	hashes();
 	return done();

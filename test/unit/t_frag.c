@@ -27,13 +27,6 @@ size_t frame_l3_len(const struct frame_ip *ip)
 	abort();
 }
 
-bool log_allow(struct log_limit *l, mono_t now, unsigned burst,
-	       unsigned *ret_lost)
-{
-	(void)l, (void)now, (void)burst, (void)ret_lost;
-	abort();
-}
-
 /* A datagram from the guest, and what its fragments' headers say */
 static struct dgram {
 	enum family family;
