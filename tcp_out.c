@@ -40,6 +40,7 @@ enum {
 	OUT_GSO_MAX	= 65535,	/* IP packet with offload */
 	OUT_DISCARD	= 1024 * 1024,	/* area for peeks without SO_PEEK_OFF */
 	OUT_DISCARD_IOV	= 16,
+	OUT_TINY_BUFFER	= 32768,	/* windows move by halves of it */
 };
 
 static uint8_t tcp_discard_area[OUT_DISCARD];
@@ -166,6 +167,15 @@ bool tcp_send_syn(struct flow *f)
 	return frame_send(&ip, buf, len, NULL, 0);
 }
 
+/* What a guest may want to send at once, and waits for a window for: a segment of
+ * our MSS, or half of the largest window that it has seen (RFC 9293 3.8.6.2.1;
+ * that is what Linux cuts its segments to)
+ */
+static uint32_t tcp_guest_seg(const struct flow *f)
+{
+	return MIN(tcp_link_mss(f), f->tcp.rcv_wnd_max / 2);
+}
+
 /* Ask the socket how much more it takes and, on a longer path, what the peer
  * has acknowledged. False: no news for the guest.
  */
@@ -174,9 +184,9 @@ static bool tcp_refresh(struct flow *f)
 	struct tcp_conn *conn = &f->tcp;
 	struct sock_tcp_info ti = { 0 };
 	tcp_seq old_ack = conn->rcv_wup, old_edge = conn->rcv_edge;
-	uint32_t room = UINT16_MAX, whole = room;
+	uint32_t room = UINT16_MAX, whole = room, seg;
 	struct sock_sndbuf sb;
-	bool in_flight = true;
+	bool in_flight = true, drains = false;
 
 	if (conn->fd < 0) {
 		conn->rcv_wup = conn->rcv_nxt;
@@ -198,18 +208,18 @@ static bool tcp_refresh(struct flow *f)
 	if (conn->rcv_wup != conn->rcv_nxt)
 		tcp_timer_ack_pending(f, ti.rtt_us, conn->rcv_wup != old_ack);
 
-	/* Most of a good window is still there: no need to ask for more. Linux
-	 * sends segments of up to half of the largest window, and none that
-	 * doesn't fit.
-	 */
+	/* Most of a good window is still there: no need to ask for more */
+	seg = tcp_guest_seg(f);
 	if (conn->fin_rcvd ||
 	    conn->rcv_edge - conn->rcv_nxt >
-	    MAX(conn->rcv_wnd - conn->rcv_wnd / 4, conn->rcv_wnd_max / 2))
+	    MAX(conn->rcv_wnd - conn->rcv_wnd / 4, seg))
 		return conn->rcv_wup != old_ack;
 	if (sock_sndbuf(conn->fd, &sb)) {
 		room = tcp_window_room(sb.size, sb.queued, sb.payload,
 				       conn->snd_quantum);
 		whole = tcp_window_room(sb.size, 0, 0, conn->snd_quantum);
+		drains = sb.queued < conn->sock_queued;
+		conn->sock_queued = sb.queued;
 		if (tcp_window_is_tight(sb.size, sb.queued) &&
 		    !conn->wnd_tight) {
 			conn->wnd_tight = true;
@@ -217,19 +227,22 @@ static bool tcp_refresh(struct flow *f)
 				 flow_ref(f, LOOP_TCP));
 		}
 	}
+	/* In a tiny buffer, pieces take much more than their size */
+	if (whole < OUT_TINY_BUFFER)
+		seg = 0;
 	/* What the field can't say is no promise */
 	room = MIN(room, (uint32_t)UINT16_MAX << tcp_rcv_scale(conn));
 	conn->rcv_edge = tcp_window_edge(conn->rcv_nxt, old_edge, room,
-					 MIN(conn->mss,
-					     MIN(whole, conn->rcv_wnd_max) / 2));
+					 MIN(conn->mss, whole / 2), seg);
 	conn->rcv_wnd = conn->rcv_edge - conn->rcv_nxt;
-	conn->rcv_wnd_max = MAX(conn->rcv_wnd_max, conn->rcv_wnd);
-	/* Less than half of what it had once makes a guest wait (RFC 9293
-	 * 3.8.6.2.1) for more; if the buffer isn't tight, there's no event when
-	 * it has drained
+	conn->rcv_wnd_max = MAX(conn->rcv_wnd_max,
+				conn->rcv_edge - conn->rcv_wup);
+	/* A guest waits for more then; if the buffer isn't tight, there's no
+	 * event when it has drained
 	 */
-	if (conn->rcv_wnd < conn->rcv_wnd_max / 2 && !conn->wnd_tight)
-		tcp_timer_ack_pending(f, 0, conn->rcv_edge != old_edge);
+	if (conn->rcv_wnd < tcp_guest_seg(f) && !conn->wnd_tight)
+		tcp_timer_ack_pending(f, 0, drains ||
+					    conn->rcv_edge != old_edge);
 	return conn->rcv_wup != old_ack || conn->rcv_edge != old_edge;
 }
 

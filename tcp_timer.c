@@ -38,7 +38,9 @@ enum {
 	ACK_MIN_US	= 1000,
 	ACK_MAX_US	= 100000,
 	ACK_IDLE_US	= 1500000,
-	ACK_BACKOFF_MAX	= 44,
+	ACK_BACKOFF_STEP = 8,		/* polls of the same interval: what is new
+					 * is seen an eighth late */
+	ACK_BACKOFF_MAX	= 88,
 	ACK_HOLD_OFF	= 32,
 };
 
@@ -139,17 +141,19 @@ void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us, bool progress)
 {
 	struct tcp_conn *conn = &f->tcp;
 	uint64_t us = MAX(MIN(rtt_us / 2, ACK_MAX_US), ACK_MIN_US);
+	mono_t due;
 
-	if (conn->ack_timer.armed)
-		return;
 	/* The peer may take its time: don't ask as often for ever */
 	if (progress)
 		conn->ack_backoff = 0;
-	else if (conn->ack_backoff < ACK_BACKOFF_MAX)
+	us <<= conn->ack_backoff / ACK_BACKOFF_STEP;
+	due = mono_add(loop_now(), DUR_US(MIN(us, ACK_IDLE_US)));
+	if (conn->ack_timer.armed &&
+	    !mono_before(due, timer_deadline(&conn->ack_timer)))
+		return;
+	if (conn->ack_backoff < ACK_BACKOFF_MAX)
 		conn->ack_backoff++;
-	us <<= conn->ack_backoff / 4;
-	timer_set(&conn->ack_timer, TIMER_TCP_ACK,
-		  mono_add(loop_now(), DUR_US(MIN(us, ACK_IDLE_US))));
+	timer_set(&conn->ack_timer, TIMER_TCP_ACK, due);
 }
 
 void tcp_timer_ack_held(struct flow *f)

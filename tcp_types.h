@@ -97,7 +97,8 @@ struct tcp_conn {
 	tcp_seq rcv_wup;		/* acknowledged last */
 	tcp_seq rcv_edge;		/* right edge that was promised */
 	uint32_t rcv_wnd;		/* promised when the socket was asked */
-	uint32_t rcv_wnd_max;		/* the most that was */
+	uint32_t sock_queued;		/* in the send buffer when asked last */
+	uint32_t rcv_wnd_max;		/* the most that the guest has seen */
 	uint32_t ts_offset;		/* of our clock: RFC 7323 5.4 */
 	uint32_t ts_recent;		/* RFC 7323 4.3 */
 	uint32_t ts_recent_s;		/* when it was taken, seconds */

@@ -29,13 +29,16 @@ bool tcp_window_is_tight(uint32_t size, uint32_t queued)
 }
 
 tcp_seq tcp_window_edge(tcp_seq rcv_nxt, tcp_seq old_edge, uint32_t room,
-			uint32_t least)
+			uint32_t least, uint32_t seg)
 {
 	tcp_seq edge = rcv_nxt + room;
 
-	if (seq_leq(edge, old_edge) || edge - old_edge < least)
+	if (seq_leq(edge, old_edge))
 		return old_edge;
-	return edge;
+	if (edge - old_edge >= least ||
+	    (old_edge - rcv_nxt < seg && room >= seg))
+		return edge;
+	return old_edge;
 }
 
 uint16_t tcp_window_field(tcp_seq ack, tcp_seq edge, unsigned wscale)

@@ -29,10 +29,11 @@ bool tcp_window_is_tight(uint32_t size, uint32_t queued);
 
 /* Right edge to promise: never left of old_edge (RFC 9293 3.8.6.2.1), and not
  * moved by less than `least`: a segment, or half of what an empty buffer takes
- * (3.8.6.2.2, silly windows)
+ * (3.8.6.2.2, silly windows); unless that makes room for a segment of the guest's
+ * (`seg`), which it hasn't now
  */
 tcp_seq tcp_window_edge(tcp_seq rcv_nxt, tcp_seq old_edge, uint32_t room,
-			uint32_t least);
+			uint32_t least, uint32_t seg);
 
 /* Window field for `edge`, seen from `ack`. Rounded down to the scale, so what
  * is seen on the wire may lie up to a unit left of what was seen before (RFC

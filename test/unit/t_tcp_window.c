@@ -60,23 +60,29 @@ static void tight(void)
 
 static void edge(void)
 {
-	is_int(tcp_window_edge(1000, 1000, 5000, 1460), 6000,
+	is_int(tcp_window_edge(1000, 1000, 5000, 1460, 0), 6000,
 	       "a closed window opens");
-	is_int(tcp_window_edge(1000, 6000, 5000, 1460), 6000, "nothing new");
-	is_int(tcp_window_edge(1000, 6000, 2000, 1460), 6000,
+	is_int(tcp_window_edge(1000, 6000, 5000, 1460, 0), 6000, "nothing new");
+	is_int(tcp_window_edge(1000, 6000, 2000, 1460, 0), 6000,
 	       "less room: the promise holds (RFC 9293 3.8.6.2.1)");
-	is_int(tcp_window_edge(1000, 6000, 0, 1460), 6000, "  even with none");
-	is_int(tcp_window_edge(1000, 6000, 6459, 1460), 6000,
+	is_int(tcp_window_edge(1000, 6000, 0, 1460, 0), 6000, "  even with none");
+	is_int(tcp_window_edge(1000, 6000, 6459, 1460, 0), 6000,
 	       "less than a segment more: not worth it (3.8.6.2.2)");
-	is_int(tcp_window_edge(1000, 6000, 6460, 1460), 7460, "a segment is");
-	is_int(tcp_window_edge(1000, 1500, 999, 500), 1500,
+	is_int(tcp_window_edge(1000, 6000, 6460, 1460, 0), 7460, "a segment is");
+	is_int(tcp_window_edge(1000, 1500, 999, 500, 0), 1500,
 	       "less than half of a small buffer isn't");
-	is_int(tcp_window_edge(1000, 1500, 1000, 500), 2000, "half of it is");
-	is_int(tcp_window_edge(1000, 1000, 0, 1460), 1000, "no room at all");
-	is_int(tcp_window_edge(1000, 1000, 0, 0), 1000, "  of no buffer");
-	is_int(tcp_window_edge(0xfffffff0, 0xfffffff0, 5000, 1460), 4984,
+	is_int(tcp_window_edge(1000, 1500, 1000, 500, 0), 2000, "half of it is");
+	is_int(tcp_window_edge(1000, 3000, 2500, 1460, 2400), 3500,
+	       "less, if a segment of the guest's fits then");
+	is_int(tcp_window_edge(1000, 3500, 3000, 1460, 2400), 3500,
+	       "  not if one did before");
+	is_int(tcp_window_edge(1000, 3000, 2300, 1460, 2400), 3000,
+	       "  nor if it still doesn't");
+	is_int(tcp_window_edge(1000, 1000, 0, 1460, 0), 1000, "no room at all");
+	is_int(tcp_window_edge(1000, 1000, 0, 0, 0), 1000, "  of no buffer");
+	is_int(tcp_window_edge(0xfffffff0, 0xfffffff0, 5000, 1460, 0), 4984,
 	       "across the wrap");
-	is_int(tcp_window_edge(0xfffffff0, 4984, 100, 1460), 4984,
+	is_int(tcp_window_edge(0xfffffff0, 4984, 100, 1460, 0), 4984,
 	       "  and it stays");
 }
 
@@ -155,7 +161,7 @@ static void connection(unsigned wscale, unsigned *wrong, unsigned *moves)
 		r = tcp_window_room(size, queued, 0, quantum);
 		whole = tcp_window_room(size, 0, 0, quantum);
 		least = MIN(mss, whole / 2);
-		rcv_edge = tcp_window_edge(rcv_nxt, old_edge, r, least);
+		rcv_edge = tcp_window_edge(rcv_nxt, old_edge, r, least, 0);
 		*wrong += seq_lt(rcv_edge, old_edge);
 		*moves += rcv_edge != old_edge;
 		if (rcv_edge != old_edge)
