@@ -182,7 +182,7 @@ install: all
 		$(DESTDIR)$(mandir)/man1/passt-slirp4netns.1
 	install -d $(DESTDIR)$(docdir)/doc
 	install -m 0644 README.md COPYING $(DESTDIR)$(docdir)
-	install -m 0644 doc/*.md $(DESTDIR)$(docdir)/doc
+	install -m 0644 doc/*.md doc/bench.svg $(DESTDIR)$(docdir)/doc
 
 # Under the tool's own name, unless something else has it
 install-slirp4netns: install
