@@ -324,14 +324,14 @@ class GuestExpects:
         return out
 
     def guest_sendall(self, f, name):
-        """sendall N [mss M]: within the window, as fast as it allows"""
+        """sendall N [mss M] [rto T]: within the window, as fast as it allows"""
         c = self.conn(name)
         n, mss = number(f.pop("bytes")), f.get("mss", number, 1460)
-        stalls = f.get("max-stalls", number, 0)
+        stalls, rto = f.get("max-stalls", number, 0), f.get("rto", seconds)
         stop = c.snd_nxt + n
         end = self.now() + self.limit()
         stalled = 0
-        una = c.una
+        una, again = c.una, self.now() + (rto or 0)
         while c.una < stop:
             self.pull()
             for p in [p for p in self.inbox if p.conn is c]:
@@ -348,6 +348,10 @@ class GuestExpects:
                 sent = True
             if c.una > una:
                 una, end = c.una, self.now() + self.limit()
+                again = self.now() + (rto or 0)
+            if rto and self.now() >= again:
+                c.snd_nxt, again = c.una, self.now() + rto
+                continue
             if self.now() >= end:
                 stalled += 1
                 if stalled > stalls:
