@@ -27,7 +27,10 @@
 #define SO_MEMINFO	55
 #endif
 
-enum { SOCK_BACKLOG = 4096 };		/* the kernel clamps to somaxconn */
+enum {
+	SOCK_BACKLOG	= 4096,		/* the kernel clamps to somaxconn */
+	SOCK_DGRAM_BUF	= 1024 * 1024,	/* and to rmem_max, wmem_max */
+};
 
 static struct {
 	const struct conf *conf;
@@ -109,6 +112,24 @@ static int sock_set_stream(int fd)
 	return rc ? rc : sock_set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 }
 
+/* What comes or goes in a burst, while we do something else or the network is
+ * slower than the guest, is lost where it doesn't fit. The default holds 90
+ * full-size datagrams, in the kernel's accounting.
+ */
+static void sock_set_dgram(int fd)
+{
+	sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, SOCK_DGRAM_BUF);
+	sock_set_int(fd, SOL_SOCKET, SO_SNDBUF, SOCK_DGRAM_BUF);
+}
+
+static int sock_set_type(int fd, int type)
+{
+	if (type == SOCK_STREAM)
+		return sock_set_stream(fd);
+	sock_set_dgram(fd);
+	return 0;
+}
+
 static int sock_bind(int fd, const struct addr *a, uint16_t port)
 {
 	union sockaddr_any sa;
@@ -123,7 +144,7 @@ int sock_outbound(int type, int proto, const struct addr *peer,
 	enum family f = addr_family(peer);
 	const char *ifname = sock.conf->fam[f].outbound_if;
 	struct addr any = f == V4 ? addr_v4(0) : (struct addr){ { 0 } };
-	int fd, rc = 0;
+	int fd, rc;
 
 	fd = socket(f == V4 ? AF_INET : AF_INET6,
 		    type | SOCK_NONBLOCK | SOCK_CLOEXEC, proto);
@@ -131,8 +152,7 @@ int sock_outbound(int type, int proto, const struct addr *peer,
 		return -errno;
 	if (f == V6)
 		sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (type == SOCK_STREAM)
-		rc = sock_set_stream(fd);
+	rc = sock_set_type(fd, type);
 	if (!rc && *ifname && !addr_is_loopback(peer) &&
 	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, ifname,
 		       (socklen_t)strlen(ifname)))
@@ -161,12 +181,11 @@ static int sock_new(int type, bool in_ns, enum family f)
 int sock_splice(int type, bool in_ns, enum family f, uint16_t our_port)
 {
 	struct addr any = f == V4 ? addr_v4(0) : (struct addr){ { 0 } };
-	int fd = sock_new(type, in_ns, f), rc = 0;
+	int fd = sock_new(type, in_ns, f), rc;
 
 	if (fd < 0)
 		return fd;
-	if (type == SOCK_STREAM)
-		rc = sock_set_stream(fd);
+	rc = sock_set_type(fd, type);
 	if (!rc && f == V6)
 		rc = sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (!rc && our_port)
@@ -207,8 +226,8 @@ static int sock_listen_on(const struct fwd_rule *r, const struct addr *a,
 		rc = sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, at->v6only);
 	if (!rc && tcp)
 		rc = sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	if (!rc && tcp)
-		rc = sock_set_stream(fd);	/* accepted ones inherit it */
+	if (!rc)		/* accepted ones inherit it */
+		rc = sock_set_type(fd, tcp ? SOCK_STREAM : SOCK_DGRAM);
 	if (!rc && sock.conf->freebind)
 		rc = v4 ? sock_set_int(fd, IPPROTO_IP, IP_FREEBIND, 1) :
 			  sock_set_int(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
