@@ -9,6 +9,12 @@
  * complete), or FLOW_DEAD until flow_reap(): within a turn, an index that
  * somebody holds stays what it was. gen changes with each reuse, and every
  * epoll reference carries it.
+ *
+ * Eviction: when entries or descriptors are used up, flows end whose types allow
+ * that, those idle for the longest time first: out of a sample, as a list by age
+ * would cost each packet. For entries that is done ahead, by flow_reap(), so that
+ * flow_alloc() never ends a flow that somebody holds; for a descriptor, where the
+ * caller asks: flow_make_room().
  */
 #include "flow.h"
 
@@ -181,7 +187,7 @@ static bool flow_evict(bool for_fd)
 		const struct flow_evictable *ops = &flows.evictable[f->type];
 		mono_t active;
 
-		if (!ops->end || (for_fd && !ops->has_fd(f)))
+		if (!ops->end || (for_fd && ops->has_fd && !ops->has_fd(f)))
 			continue;
 		found++;
 		active = ops->active(f);
@@ -190,16 +196,17 @@ static bool flow_evict(bool for_fd)
 			oldest_active = active;
 		}
 	}
-	if (!oldest)
+	if (!oldest) {
 		flows.evict_again[for_fd] = mono_add(loop_now(),
 						     DUR_MS(FLOW_EVICT_MS));
-	if (!oldest)
 		return false;
+	}
 	flow_debug(oldest, "ended to make room");
 	flows.evictable[oldest->type].end(oldest);
 	return true;
 }
 
+/* The dead ones' entries can be used again, with another gen */
 static void flow_bury(void)
 {
 	while (flows.dead_head) {

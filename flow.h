@@ -38,7 +38,7 @@ struct loop_ref flow_ref(const struct flow *f, enum loop_kind kind);
  */
 struct flow_evictable {
 	mono_t (*active)(const struct flow *f);		/* last used */
-	bool (*has_fd)(const struct flow *f);		/* to itself */
+	bool (*has_fd)(const struct flow *f);	/* to itself; NULL: each has */
 	void (*end)(struct flow *f);
 };
 void flow_set_evictable(enum flow_type type, const struct flow_evictable *ops);

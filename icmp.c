@@ -62,12 +62,6 @@ static mono_t ping_active(const struct flow *f)
 	return f->ping.active;
 }
 
-static bool ping_has_fd(const struct flow *f)
-{
-	(void)f;
-	return true;
-}
-
 /* Connected ping socket with the guest's id if possible; or -errno */
 static int ping_open(const struct flow_side *host, uint16_t id)
 {
@@ -287,7 +281,6 @@ static void ping_event(struct loop_ref ref, uint32_t events)
 void icmp_init(const struct conf *c)
 {
 	const struct flow_evictable evictable = { .active = ping_active,
-						  .has_fd = ping_has_fd,
 						  .end = ping_end };
 
 	icmp.conf = c;
