@@ -176,17 +176,16 @@ static uint32_t tcp_guest_seg(const struct flow *f)
 	return MIN(tcp_link_mss(f), f->tcp.rcv_wnd_max / 2);
 }
 
-/* Ask the socket how much more it takes and, on a longer path, what the peer
- * has acknowledged. False: no news for the guest.
+/* Choose what to acknowledge: what the socket took or, on a longer path, what
+ * the peer has acknowledged, for which the socket is asked. Sees to it that it
+ * is asked again if that isn't all. True: more than before.
  */
-static bool tcp_refresh(struct flow *f)
+static bool tcp_refresh_ack(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
 	struct sock_tcp_info ti = { 0 };
-	tcp_seq old_ack = conn->rcv_wup, old_edge = conn->rcv_edge;
-	uint32_t room = UINT16_MAX, whole = room, seg;
-	struct sock_sndbuf sb;
-	bool in_flight = true, drains = false;
+	tcp_seq old_ack = conn->rcv_wup;
+	bool in_flight = true;
 
 	if (conn->fd < 0) {
 		conn->rcv_wup = conn->rcv_nxt;
@@ -203,37 +202,64 @@ static bool tcp_refresh(struct flow *f)
 		 */
 		in_flight = ti.unacked;
 	}
-	conn->rcv_wup = tcp_window_ack(conn->irs, conn->rcv_nxt, conn->rcv_wup,
+	conn->rcv_wup = tcp_window_ack(conn->irs, conn->rcv_nxt, old_ack,
 				       conn->mirror_ack && in_flight, ti.acked);
 	if (conn->rcv_wup != conn->rcv_nxt)
 		tcp_timer_ack_pending(f, ti.rtt_us, conn->rcv_wup != old_ack);
+	return conn->rcv_wup != old_ack;
+}
+
+/* Bytes of the guest's that the send buffer takes */
+struct tcp_room {
+	uint32_t now;
+	uint32_t whole;			/* when it is empty */
+	bool drains;			/* less is in it than when asked last */
+};
+
+/* Ask the socket. If the buffer is tight, its event tells from now on. */
+static struct tcp_room tcp_ask_room(struct flow *f)
+{
+	struct tcp_room room = { .now = UINT16_MAX, .whole = UINT16_MAX };
+	struct tcp_conn *conn = &f->tcp;
+	struct sock_sndbuf sb;
+
+	if (!sock_sndbuf(conn->fd, &sb))
+		return room;
+	room.now = tcp_window_room(sb.size, sb.queued, sb.payload,
+				   conn->snd_quantum);
+	room.whole = tcp_window_room(sb.size, 0, 0, conn->snd_quantum);
+	room.drains = sb.queued < conn->sock_queued;
+	conn->sock_queued = sb.queued;
+	if (tcp_window_is_tight(sb.size, sb.queued) && !conn->wnd_tight) {
+		conn->wnd_tight = true;
+		loop_mod(conn->fd, TCP_EVENTS, flow_ref(f, LOOP_TCP));
+	}
+	return room;
+}
+
+/* Choose the window's right edge, by how much more the socket takes. Sees to it
+ * that it is asked again if the guest waits for more. True: the edge has moved.
+ */
+static bool tcp_refresh_window(struct flow *f)
+{
+	struct tcp_conn *conn = &f->tcp;
+	tcp_seq old_edge = conn->rcv_edge;
+	uint32_t seg = tcp_guest_seg(f);
+	struct tcp_room room;
 
 	/* Most of a good window is still there: no need to ask for more */
-	seg = tcp_guest_seg(f);
-	if (conn->fin_rcvd ||
-	    conn->rcv_edge - conn->rcv_nxt >
+	if (conn->fd < 0 || conn->fin_rcvd ||
+	    old_edge - conn->rcv_nxt >
 	    MAX(conn->rcv_wnd - conn->rcv_wnd / 4, seg))
-		return conn->rcv_wup != old_ack;
-	if (sock_sndbuf(conn->fd, &sb)) {
-		room = tcp_window_room(sb.size, sb.queued, sb.payload,
-				       conn->snd_quantum);
-		whole = tcp_window_room(sb.size, 0, 0, conn->snd_quantum);
-		drains = sb.queued < conn->sock_queued;
-		conn->sock_queued = sb.queued;
-		if (tcp_window_is_tight(sb.size, sb.queued) &&
-		    !conn->wnd_tight) {
-			conn->wnd_tight = true;
-			loop_mod(conn->fd, TCP_EVENTS,
-				 flow_ref(f, LOOP_TCP));
-		}
-	}
+		return false;
+	room = tcp_ask_room(f);
 	/* In a tiny buffer, pieces take much more than their size */
-	if (whole < OUT_TINY_BUFFER)
+	if (room.whole < OUT_TINY_BUFFER)
 		seg = 0;
 	/* What the field can't say is no promise */
-	room = MIN(room, (uint32_t)UINT16_MAX << tcp_rcv_scale(conn));
-	conn->rcv_edge = tcp_window_edge(conn->rcv_nxt, old_edge, room,
-					 MIN(conn->mss, whole / 2), seg);
+	room.now = MIN(room.now, (uint32_t)UINT16_MAX << tcp_rcv_scale(conn));
+	conn->rcv_edge = tcp_window_edge(conn->rcv_nxt, old_edge, room.now,
+					 MIN(conn->mss, room.whole / 2), seg);
 	conn->rcv_wnd = conn->rcv_edge - conn->rcv_nxt;
 	conn->rcv_wnd_max = MAX(conn->rcv_wnd_max,
 				conn->rcv_edge - conn->rcv_wup);
@@ -241,9 +267,17 @@ static bool tcp_refresh(struct flow *f)
 	 * event when it has drained
 	 */
 	if (conn->rcv_wnd < tcp_guest_seg(f) && !conn->wnd_tight)
-		tcp_timer_ack_pending(f, 0, drains ||
+		tcp_timer_ack_pending(f, 0, room.drains ||
 					    conn->rcv_edge != old_edge);
-	return conn->rcv_wup != old_ack || conn->rcv_edge != old_edge;
+	return conn->rcv_edge != old_edge;
+}
+
+/* What the next segment acknowledges and promises. True: news for the guest. */
+static bool tcp_refresh(struct flow *f)
+{
+	bool acks = tcp_refresh_ack(f);
+
+	return tcp_refresh_window(f) || acks;
 }
 
 void tcp_send_old_ack(struct flow *f)
@@ -439,8 +473,7 @@ static ssize_t tcp_send_data(struct flow *f, tcp_seq seq, uint32_t want,
 	size_t hdr_len = frame_l3_len(&ip) + sizeof(struct wire_tcp) +
 			 (conn->ts_ok ? 12 : 0);
 	struct msghdr msg = { .msg_iov = iov };
-	bool eof = conn->sock_eof;
-	uint8_t last_flags = 0;
+	bool is_short, is_all;
 	struct tap_tx tx;
 	size_t room;
 	ssize_t n;
@@ -457,18 +490,18 @@ static ssize_t tcp_send_data(struct flow *f, tcp_seq seq, uint32_t want,
 	memcpy(iov + first, tx.iov, tx.count * sizeof(iov[0]));
 	msg.msg_iovlen = (unsigned)first + tx.count;
 	n = tcp_peek(conn, &msg, first ? seq - conn->sock_una : 0);
-	/* Less than there was room for: the next byte makes an event. But a peek
-	 * stops at urgent data, and behind the last byte a FIN may wait.
-	 */
-	if (n == -EAGAIN || (n > 0 && (size_t)n < room && !conn->sock_urg &&
-			     !conn->sock_eof))
+	/* There was room for more. But a peek stops at urgent data, too. */
+	is_short = n > 0 && (size_t)n < room;
+	is_all = is_short && !conn->sock_urg;
+	/* The next byte makes an event; behind the last one a FIN may wait */
+	if (n == -EAGAIN || (is_all && !conn->sock_eof))
 		conn->sock_drained |= seq == conn->snd_nxt;
 	if (n > 0) {
+		uint8_t last_flags = is_short ? TCP_PSH : 0;
+
 		tcp_advance_ack(conn);
-		if ((size_t)n < room)
-			last_flags |= TCP_PSH;
-		/* The FIN had come before we looked, so this is all */
-		if (ret_fin && (size_t)n < room && eof && !conn->sock_urg) {
+		/* The FIN had come before we looked */
+		if (ret_fin && is_all && conn->sock_eof) {
 			*ret_fin = true;
 			last_flags |= TCP_FIN;
 		}
