@@ -142,6 +142,25 @@ struct addr addr_from_sockaddr(const union sockaddr_any *sa,
 	return (struct addr){ { 0 } };
 }
 
+bool addr_from_pktinfo(const struct cmsghdr *c, struct addr *ret_addr)
+{
+	if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+		struct in_pktinfo pi;
+
+		memcpy(&pi, CMSG_DATA(c), sizeof(pi));
+		*ret_addr = addr_from_v4(&pi.ipi_addr);
+		return true;
+	}
+	if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+		struct in6_pktinfo pi;
+
+		memcpy(&pi, CMSG_DATA(c), sizeof(pi));
+		*ret_addr = addr_from_v6(&pi.ipi6_addr);
+		return true;
+	}
+	return false;
+}
+
 bool mac_parse(const char *s, uint8_t ret_mac[6])
 {
 	uint8_t mac[6];

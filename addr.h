@@ -120,6 +120,11 @@ socklen_t addr_to_sockaddr(union sockaddr_any *ret_sa, const struct addr *a,
 struct addr addr_from_sockaddr(const union sockaddr_any *sa,
 			       uint16_t *ret_port);
 
+/* Our address that a datagram came to, or went out from: the control message of
+ * IP_PKTINFO or IPV6_PKTINFO. False if c is another, *ret_addr is untouched then.
+ */
+bool addr_from_pktinfo(const struct cmsghdr *c, struct addr *ret_addr);
+
 /* MAC "xx:xx:xx:xx:xx:xx", exactly 17 characters; false if it isn't one */
 bool mac_parse(const char *s, uint8_t ret_mac[6]);
 enum { MAC_STRLEN = 18 };

@@ -74,18 +74,8 @@ int icmp_err_next(int fd, struct icmp_err *ret_err)
 		union sockaddr_any from = { 0 };
 		uint16_t port;
 
-		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-			struct in_pktinfo pi;
-
-			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
-			ret_err->our = addr_from_v4(&pi.ipi_addr);
-		} else if (c->cmsg_level == IPPROTO_IPV6 &&
-			   c->cmsg_type == IPV6_PKTINFO) {
-			struct in6_pktinfo pi;
-
-			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
-			ret_err->our = addr_from_v6(&pi.ipi6_addr);
-		}
+		if (addr_from_pktinfo(c, &ret_err->our))
+			continue;
 		if (!(c->cmsg_level == IPPROTO_IP &&
 		      c->cmsg_type == IP_RECVERR) &&
 		    !(c->cmsg_level == IPPROTO_IPV6 &&

@@ -750,10 +750,10 @@ static void udp_control_in(struct msghdr *msg, struct udp_info *ret)
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
 	     c = CMSG_NXTHDR(msg, c)) {
 		const void *data = CMSG_DATA(c);
-		struct in6_pktinfo pi6;
-		struct in_pktinfo pi4;
 		uint8_t tos;
 
+		if (addr_from_pktinfo(c, &ret->dst))
+			continue;
 		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
 			memcpy(&ret->seg, data, sizeof(ret->seg));
 		} else if (c->cmsg_level == IPPROTO_IP) {
@@ -765,10 +765,6 @@ static void udp_control_in(struct msghdr *msg, struct udp_info *ret)
 				memcpy(&tos, data, sizeof(tos));
 				ret->tos = tos;
 				break;
-			case IP_PKTINFO:
-				memcpy(&pi4, data, sizeof(pi4));
-				ret->dst = addr_from_v4(&pi4.ipi_addr);
-				break;
 			}
 		} else if (c->cmsg_level == IPPROTO_IPV6) {
 			switch (c->cmsg_type) {
@@ -777,10 +773,6 @@ static void udp_control_in(struct msghdr *msg, struct udp_info *ret)
 				break;
 			case IPV6_TCLASS:
 				memcpy(&ret->tos, data, sizeof(ret->tos));
-				break;
-			case IPV6_PKTINFO:
-				memcpy(&pi6, data, sizeof(pi6));
-				ret->dst = addr_from_v6(&pi6.ipi6_addr);
 				break;
 			}
 		}
