@@ -296,6 +296,25 @@ unsigned sock_send_batch(int fd, struct mmsghdr *mm, unsigned n,
 	return done;
 }
 
+unsigned sock_send_or_drop(int fd, struct mmsghdr *mm, unsigned n)
+{
+	unsigned tried = 0, lost = 0;
+
+	/* Each turn sends some, or gives one up, or is the last */
+	while (tried < n) {
+		int error;
+
+		tried += sock_send_batch(fd, mm + tried, n - tried, &error);
+		if (error == EAGAIN)
+			return lost + n - tried;
+		if (error) {
+			tried++;
+			lost++;
+		}
+	}
+	return lost;
+}
+
 void sock_set_dscp(int fd, const struct addr *peer, uint8_t tos)
 {
 	bool v4 = addr_is_v4(peer);

@@ -49,6 +49,10 @@ struct addr sock_local(int fd, uint16_t *ret_port);
 struct mmsghdr;
 unsigned sock_send_batch(int fd, struct mmsghdr *mm, unsigned n,
 			 int *ret_error);
+/* The same, past those that are refused, until all n were tried or the socket
+ * takes no more. How many are lost.
+ */
+unsigned sock_send_or_drop(int fd, struct mmsghdr *mm, unsigned n);
 
 /* DSCP of what a connected socket sends to `peer`, as the six upper bits of a
  * TOS or traffic class byte (RFC 2474). The kernel keeps the ECN bits.

@@ -677,7 +677,6 @@ void udp_reply(struct flow *f, struct mmsghdr *mm, unsigned n)
 	union udp_control control = { .buf = { 0 } };
 	struct msghdr m = { .msg_control = &control };
 	union sockaddr_any sa;
-	unsigned done = 0;
 
 	f->udp.active = loop_now();
 	f->udp.replied = true;
@@ -689,15 +688,7 @@ void udp_reply(struct flow *f, struct mmsghdr *mm, unsigned n)
 		m.msg_iovlen = mm[i].msg_hdr.msg_iovlen;
 		mm[i].msg_hdr = m;
 	}
-	while (done < n) {
-		int error;
-
-		done += sock_send_batch(s->fd, mm + done, n - done, &error);
-		if (error == EAGAIN)
-			break;
-		done += !!error;
-	}
-	udp_counters.dropped += n - done;
+	udp_counters.dropped += sock_send_or_drop(s->fd, mm, n);
 }
 
 void udp_input(const struct pkt *pkts, unsigned n)

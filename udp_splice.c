@@ -47,19 +47,9 @@ static struct {
 
 void udp_splice_flush(void)
 {
-	struct flow *f = us.flow;
-	unsigned done = 0;
-	int error = 0;
-
-	while (f && done < us.count && error != EAGAIN) {
-		done += sock_send_batch(f->udp.fd, us.out + done,
-					us.count - done, &error);
-		if (error && error != EAGAIN) {
-			udp_counters.dropped++;
-			done++;
-		}
-	}
-	udp_counters.dropped += us.count - done;
+	if (us.flow)
+		udp_counters.dropped += sock_send_or_drop(us.flow->udp.fd,
+							  us.out, us.count);
 	us.flow = NULL;
 	us.count = 0;
 }
