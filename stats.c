@@ -82,7 +82,6 @@ void stats_dump(void)
 static void stats_timer(struct timer *t)
 {
 	uint64_t frames = tap_counters.rx_frames + tap_counters.tx_frames;
-
 	enum log_level was = stats_aloud();
 
 	if (frames != stats.seen)
