@@ -104,7 +104,11 @@ void tcp_timer_acked(struct flow *f);
 void tcp_timer_window_closed(struct flow *f);
 void tcp_timer_idle(struct flow *f);
 void tcp_timer_time_wait(struct flow *f);
-void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us, bool news);
+/* The socket is to be asked again, for an acknowledgement or for room: after half
+ * of rtt_us (0: not known), later and later while there's no progress
+ */
+void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us, bool progress);
+/* An ACK waits for data that takes it along: for a moment, from now on */
 void tcp_timer_ack_held(struct flow *f);
 void tcp_timer_cancel(struct flow *f);
 /* RTT sample, RFC 6298 2 */
