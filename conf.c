@@ -53,6 +53,15 @@ static const char *const proto_name[FWD_PROTOS] = {
 	[FWD_TCP] = "TCP", [FWD_UDP] = "UDP",
 };
 
+/* What we may be called, or have in our name */
+enum own_name { NAME_SLIRP, NAME_PASTA, NAME_PASST, NAME_OTHER };
+
+static const char *const own_names[NAME_OTHER] = {
+	[NAME_SLIRP] = "slirp4netns",
+	[NAME_PASTA] = "pasta",
+	[NAME_PASST] = "passt",
+};
+
 /* Names of the host's resolvers */
 struct resolv {
 	struct addr ns[FAMILIES][CONF_DNS_MAX];
@@ -77,36 +86,34 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-const char *conf_name(const char *argv0)
+static enum own_name name_of(const char *argv0)
 {
-	static const char *const names[] = { "slirp4netns", "pasta", "passt" };
+	enum own_name name = NAME_SLIRP;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strstr(base_name(argv0), names[i]))
-			return names[i];
-	}
-	return NULL;
+	while (name < NAME_OTHER && !strstr(base_name(argv0), own_names[name]))
+		name++;
+	return name;
 }
 
-static bool named_slirp(const char *argv0)
+const char *conf_name(const char *argv0)
 {
-	const char *name = conf_name(argv0);
+	enum own_name name = name_of(argv0);
 
-	return name && !strcmp(name, "slirp4netns");
+	return own_names[name == NAME_OTHER ? NAME_PASST : name];
 }
 
 static enum mode mode_of(int argc, char **argv)
 {
-	const char *name = conf_name(argv[0]);
+	enum own_name name = name_of(argv[0]);
 
-	if (named_slirp(argv[0]))
+	if (name == NAME_SLIRP)
 		return MODE_PASTA;
 	if (conf_opts_early(argc, argv).vhost_user)
 		return MODE_VU;
-	if (!name)
+	if (name == NAME_OTHER)
 		die("Can't tell the mode from the name '%s': call me passt or pasta",
 		    base_name(argv[0]));
-	return strcmp(name, "pasta") ? MODE_PASST : MODE_PASTA;
+	return name == NAME_PASTA ? MODE_PASTA : MODE_PASST;
 }
 
 static void set_defaults(struct conf *c, enum mode mode)
@@ -689,7 +696,7 @@ void conf_init(struct conf *c, int argc, char **argv)
 	memset(&g, 0, sizeof(g));
 	read_ephemeral(&g);
 
-	if (named_slirp(argv[0])) {
+	if (name_of(argv[0]) == NAME_SLIRP) {
 		slirp_opts_parse(c, &g, argc, argv);
 	} else {
 		int next = conf_opts_parse(c, &g, argc, argv);
@@ -792,7 +799,8 @@ void conf_print(const struct conf *c)
 
 unsigned conf_early_fds(int argc, char **argv, int ret_fds[CONF_FDS_MAX])
 {
-	if (named_slirp(argv[0]))
+	static_assert((int)SLIRP_FDS <= CONF_FDS_MAX, "they fit in ret_fds");
+	if (name_of(argv[0]) == NAME_SLIRP)
 		return slirp_opts_early(argc, argv, ret_fds);
 	ret_fds[0] = conf_opts_early(argc, argv).fd;
 	return ret_fds[0] >= 0;

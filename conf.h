@@ -14,7 +14,9 @@ void conf_init(struct conf *c, int argc, char **argv);
 /* The resolved configuration, as info messages */
 void conf_print(const struct conf *c);
 
-/* What we are called: "passt", "pasta" or "slirp4netns"; NULL: none of these */
+/* What we are called: "passt", "pasta" or "slirp4netns"; "passt", too, if that is
+ * none of these
+ */
 const char *conf_name(const char *argv0);
 
 /* Descriptors that a command line names (--fd; --ready-fd and others), before

@@ -279,13 +279,12 @@ static void modules_init(const struct conf *c)
 
 int main(int argc, char **argv)
 {
-	const char *name = conf_name(argv[0]) ? conf_name(argv[0]) : "passt";
 	int keep[CONF_FDS_MAX], pid_fd, tun_fd = -1, status;
 	struct conf *c = &roof.conf;
 	const pid_t self = getpid();
 	pid_t pid;
 
-	log_init(name);
+	log_init(conf_name(argv[0]));
 	isolate_start(keep, conf_early_fds(argc, argv, keep));
 	signals_start();
 	log_at_die(roof_undo);

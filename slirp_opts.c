@@ -39,7 +39,7 @@ enum netns_type { TYPE_PID, TYPE_PATH, TYPE_TAPFD };
 
 /* What was given, by and large as text */
 struct given_slirp {
-	const char *fd[2];		/* --ready-fd, --exit-fd */
+	const char *ready_fd, *exit_fd;
 	const char *mtu, *mac, *api_socket, *userns;
 	const char *outbound[FAMILIES];
 	enum netns_type type;
@@ -194,10 +194,10 @@ static void take_option(struct given_slirp *g, int val, const char *arg)
 		g->configure = true;
 		break;
 	case 'r':
-		g->fd[0] = arg;
+		g->ready_fd = arg;
 		break;
 	case 'e':
-		g->fd[1] = arg;
+		g->exit_fd = arg;
 		break;
 	case 'm':
 		g->mtu = arg;
@@ -293,10 +293,10 @@ static void need_path(const char *what, const char *text, char *buf,
 
 static void translate_fds(struct conf *c, const struct given_slirp *g)
 {
-	if (g->fd[0])
-		c->ready_fd = need_fd("--ready-fd", g->fd[0]);
-	if (g->fd[1])
-		c->exit_fd = need_fd("--exit-fd", g->fd[1]);
+	if (g->ready_fd)
+		c->ready_fd = need_fd("--ready-fd", g->ready_fd);
+	if (g->exit_fd)
+		c->exit_fd = need_fd("--exit-fd", g->exit_fd);
 	if (c->ready_fd >= 0 &&
 	    (c->ready_fd == c->exit_fd || c->ready_fd == c->fd))
 		die("--ready-fd can't be the same as --exit-fd or the tap device");
@@ -448,9 +448,9 @@ void slirp_opts_parse(struct conf *c, struct conf_given *cg, int argc,
 			  sizeof(c->api_socket));
 }
 
-unsigned slirp_opts_early(int argc, char **argv, int ret_fds[SLIRP_FDS_MAX])
+unsigned slirp_opts_early(int argc, char **argv, int ret_fds[SLIRP_FDS])
 {
-	const char *named[SLIRP_FDS_MAX] = { NULL };
+	const char *named[SLIRP_FDS] = { NULL };
 	bool tapfd = false;
 	unsigned n = 0;
 	int val;
@@ -459,16 +459,16 @@ unsigned slirp_opts_early(int argc, char **argv, int ret_fds[SLIRP_FDS_MAX])
 	opterr = 0;
 	while ((val = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		if (val == 'r')
-			named[0] = optarg;
+			named[SLIRP_FD_READY] = optarg;
 		else if (val == 'e')
-			named[1] = optarg;
+			named[SLIRP_FD_EXIT] = optarg;
 		else if (val == OPT_NETNS_TYPE)
 			tapfd = !strcmp(optarg, "tapfd");
 	}
 	opterr = 1;
 	if (tapfd && optind < argc)
-		named[2] = argv[optind];
-	for (unsigned i = 0; i < SLIRP_FDS_MAX; i++) {
+		named[SLIRP_FD_TAP] = argv[optind];
+	for (unsigned i = 0; i < SLIRP_FDS; i++) {
 		if (named[i] && parse_number_of_fd(named[i], &ret_fds[n]))
 			n++;
 	}

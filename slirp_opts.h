@@ -18,7 +18,7 @@ void slirp_opts_parse(struct conf *c, struct conf_given *g, int argc,
 /* Descriptors named by a line that nobody has checked yet: how many. No
  * message, no effect.
  */
-enum { SLIRP_FDS_MAX = 3 };	/* to get ready, to end, tap */
-unsigned slirp_opts_early(int argc, char **argv, int ret_fds[SLIRP_FDS_MAX]);
+enum slirp_fd { SLIRP_FD_READY, SLIRP_FD_EXIT, SLIRP_FD_TAP, SLIRP_FDS };
+unsigned slirp_opts_early(int argc, char **argv, int ret_fds[SLIRP_FDS]);
 
 #endif /* SLIRP_OPTS_H */
