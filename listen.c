@@ -25,7 +25,7 @@ enum {
 	LISTEN_MAX	= 2 * FWD_SOCKETS_MAX,
 	LISTEN_PROTOS	= 2,
 	LISTEN_PORTS	= UINT16_MAX + 1,
-	LISTEN_MANY	= 100,
+	LISTEN_MANY	= 100,		/* fewer fail soon enough by themselves */
 	LISTEN_SPARE	= 64,		/* descriptors beside those of many */
 	MISSED_LEN	= 512,
 	MISSED_ITEM	= 128,
