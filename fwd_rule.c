@@ -17,7 +17,10 @@
 #include "parse.h"
 #include "wire.h"
 
-enum { PORTS = UINT16_MAX + 1 };
+enum {
+	PORTS		= UINT16_MAX + 1,
+	DIGITS_SHOWN	= 20,		/* of a port that is none */
+};
 
 enum chunk_kind { CHUNK_RANGE, CHUNK_ALL, CHUNK_AUTO, CHUNK_EXCLUDE,
 		  CHUNK_KINDS };
@@ -68,12 +71,32 @@ static int spec_invalid(const struct spec *s, const char *why, const char *at)
 			 s->text, why, at);
 }
 
-static int spec_unexpected(const struct spec *s, const char *at)
+/* Something else is there, or nothing */
+static int spec_expected(const struct spec *s, const char *what, const char *at)
 {
 	if (*at)
-		return spec_invalid(s, "unexpected", at);
+		return spec_invalid(s, what, at);
 	return spec_fail(s, "Invalid port specifier '%.160s': something is missing at its end",
 			 s->text);
+}
+
+/* Why parse_port_range() refused what is there */
+static int spec_no_range(const struct spec *s, const char *at)
+{
+	const char *p = at;
+	unsigned port;
+	int digits;
+
+	if (parse_uint(&p, UINT16_MAX, &port) && parse_literal(&p, "-") &&
+	    parse_uint(&p, UINT16_MAX, &port))
+		return spec_fail(s, "Invalid port specifier '%.160s': range %.*s ends before it begins",
+				 s->text, (int)(p - at), at);
+	digits = (int)strspn(p, "0123456789");
+	if (digits)
+		return spec_fail(s, "Invalid port specifier '%.160s': port %.*s is above %u",
+				 s->text, MIN(digits, DIGITS_SHOWN), p,
+				 UINT16_MAX);
+	return spec_expected(s, "expected a port, not", p);
 }
 
 static void exclude(struct spec *s, unsigned first, unsigned last)
@@ -120,15 +143,8 @@ static void parse_where(struct spec *s)
 /* What follows the colon of a range: the longest form that fits */
 static bool parse_target(const char **cursor, struct chunk *c)
 {
-	const char *p = *cursor;
-
-	if (parse_any_addr(cursor, &c->target)) {
-		p = *cursor;
-		if (parse_literal(&p, "/") &&
-		    parse_port_range(&p, &c->to_first, &c->to_last))
-			*cursor = p;
+	if (parse_any_addr(cursor, &c->target) && !parse_literal(cursor, "/"))
 		return true;
-	}
 	return parse_port_range(cursor, &c->to_first, &c->to_last);
 }
 
@@ -204,8 +220,12 @@ static int read_spec(struct spec *s)
 
 	p = s->ports;
 	do {
-		if (!parse_chunk(&p, &c) || (!parse_end(&p) && *p != ','))
-			return spec_unexpected(s, p);
+		if (!parse_chunk(&p, &c))
+			return c.kind == CHUNK_ALL ?
+			       spec_expected(s, "expected an address, not", p) :
+			       spec_no_range(s, p);
+		if (!parse_end(&p) && *p != ',')
+			return spec_invalid(s, "unexpected", p);
 		rc = check_chunk(s, &c);
 		if (rc)
 			return rc;
