@@ -27,6 +27,7 @@ enum {
 	LISTEN_PORTS	= UINT16_MAX + 1,
 	LISTEN_MANY	= 100,		/* fewer fail soon enough by themselves */
 	LISTEN_SPARE	= 64,		/* descriptors beside those of many */
+	LISTEN_FEW_FILES = 1024,	/* worth a warning */
 	MISSED_LEN	= 512,
 	MISSED_ITEM	= 128,
 };
@@ -215,17 +216,24 @@ static unsigned listen_count(const struct fwd_rules *rules)
 	return n;
 }
 
-/* Say so at once, rather than after some ten thousand ports */
+/* Say so at once: rather than after some ten thousand ports, or when connections
+ * are refused later
+ */
 static void listen_check_limit(const struct conf *c)
 {
 	unsigned n = listen_count(&c->fwd_in) + listen_count(&c->fwd_out);
+	unsigned long long files;
 	struct rlimit limit;
 
-	if (n < LISTEN_MANY || getrlimit(RLIMIT_NOFILE, &limit) ||
-	    limit.rlim_cur > n + LISTEN_SPARE)
+	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return;
-	die("%u ports to forward need as many descriptors, and the limit is %llu open files: raise it (ulimit -Hn) or forward fewer ports",
-	    n, (unsigned long long)limit.rlim_cur);
+	files = limit.rlim_cur;
+	if (n >= LISTEN_MANY && files <= n + LISTEN_SPARE)
+		die("%u ports to forward need as many descriptors, and the limit is %llu open files: raise it (ulimit -Hn) or forward fewer ports",
+		    n, files);
+	if (files < LISTEN_FEW_FILES)
+		warn("The limit of %llu open files allows for fewer than %llu connections at a time: raise it (ulimit -Hn) for more",
+		     files, files - MIN(n, files));
 }
 
 void listen_open(const struct conf *c, enum flow_side_name side)
