@@ -154,6 +154,35 @@ static void makers(void)
 	ok(!addr_eq(&a, &b), "not the same");
 }
 
+/* The control message with which the kernel tells our address */
+static void pktinfo(void)
+{
+	const struct in_pktinfo pi4 = { .ipi_spec_dst = { htonl(0x7f000001) },
+					.ipi_addr = { htonl(0xc0000201) } };
+	struct addr got, v4 = A("192.0.2.1"), v6 = A("2001:db8::1");
+	struct in6_pktinfo pi6 = { .ipi6_ifindex = 7 };
+	union {
+		struct cmsghdr c;
+		char buf[64];
+	} m = { .c = { .cmsg_len = CMSG_LEN(sizeof(pi4)),
+		       .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO } };
+
+	memcpy(CMSG_DATA(&m.c), &pi4, sizeof(pi4));
+	ok(addr_from_pktinfo(&m.c, &got) && addr_eq(&got, &v4), "IP_PKTINFO");
+	m.c.cmsg_type = IP_TTL;
+	got = v6;
+	ok(!addr_from_pktinfo(&m.c, &got), "another message of IPv4");
+	ok(addr_eq(&got, &v6), "  changes nothing");
+
+	memcpy(&pi6.ipi6_addr, v6.b, sizeof(v6.b));
+	m.c.cmsg_len = CMSG_LEN(sizeof(pi6));
+	m.c.cmsg_level = IPPROTO_IPV6;
+	m.c.cmsg_type = IPV6_PKTINFO;
+	memcpy(CMSG_DATA(&m.c), &pi6, sizeof(pi6));
+	got = v4;
+	ok(addr_from_pktinfo(&m.c, &got) && addr_eq(&got, &v6), "IPV6_PKTINFO");
+}
+
 /* Bit by bit, for every prefix length */
 static bool naive_prefix(const struct addr *a, const struct addr *b,
 			 unsigned bits)
@@ -296,6 +325,7 @@ int main(void)
 	round_trips();
 	classify();
 	makers();
+	pktinfo();
 	prefixes();
 	endpoints();
 	sockaddrs();
