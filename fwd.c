@@ -180,6 +180,19 @@ static bool fwd_splice_out(const struct fwd_rule *r,
 	return true;
 }
 
+struct addr fwd_splice_other(const struct conf *c,
+			     const struct guest_addrs *seen,
+			     const struct addr *to)
+{
+	enum family f = addr_is_v4(to) ? V6 : V4;
+	struct addr lo = addr_loopback(f);
+
+	if (!c->fam[f].enabled)
+		return (struct addr){ { 0 } };
+	return addr_is_loopback(to) ? lo :
+	       fwd_guest_addr(&c->fam[f], seen, &lo);
+}
+
 enum fwd_path fwd_map_listener(const struct conf *c,
 			       const struct guest_addrs *seen,
 			       const struct fwd_rule *r,

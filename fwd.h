@@ -46,6 +46,15 @@ enum fwd_path fwd_map_listener(const struct conf *c,
 			       const struct flow_side *from,
 			       struct flow_side *ret_to);
 
+/* Where else, for FWD_SPLICE, a service may listen that isn't at `to`: the same
+ * host's address of the other family; none if there is none. Names such as
+ * localhost have addresses of both, and a client that is accepted at one of them
+ * doesn't try the other.
+ */
+struct addr fwd_splice_other(const struct conf *c,
+			     const struct guest_addrs *seen,
+			     const struct addr *to);
+
 /* The source that the guest sees for a client at `client`: itself, or one of
  * ours if the client's address means something else to the guest; none if there
  * is nothing to show.

@@ -4,7 +4,7 @@
  *
  * Flow: tcp.c accepts, fwd decides → splice_accepted(): a socket on the other
  * side (inside the namespace or on the host), non-blocking connect() → refused:
- * RST to the client; connected: both directions are pumped, socket → pipe →
+ * the same by the other family, then RST to the client; connected: both directions are pumped, socket → pipe →
  * socket, whenever an event says that there is something to do.
  *
  * Data: a direction holds a pipe only as long as bytes are in it; at rest it has
@@ -282,6 +282,55 @@ void splice_run_queue(void)
 	}
 }
 
+static int splice_watch(const struct flow *f, unsigned side)
+{
+	struct loop_ref ref = flow_ref(f, LOOP_SPLICE);
+
+	ref.side = (uint8_t)side;
+	return loop_add(f->splice.fd[side], SPLICE_EVENTS, ref);
+}
+
+/* 0: connected; -EINPROGRESS: an event will tell; other -errno */
+static int splice_connect(struct flow *f)
+{
+	const struct flow_side *to = &f->side[!f->ini];
+	int rc = sock_connect(f->splice.fd[!f->ini], &to->peer, to->peer_port);
+
+	if ((!rc || rc == -EINPROGRESS) && splice_watch(f, !f->ini))
+		return -ENOMEM;
+	return rc;
+}
+
+/* The other side said no: where else? As splice_connect(). */
+static int splice_connect_other(struct flow *f, int error)
+{
+	struct splice_conn *conn = &f->splice;
+	struct addr other = conn->other;
+	int fd;
+
+	if (error != ECONNREFUSED || addr_is_none(&other))
+		return -error;
+	conn->other = (struct addr){ { 0 } };
+	fd = sock_splice(SOCK_STREAM, f->ini == HOST, addr_family(&other), 0);
+	if (fd < 0)
+		return -error;
+	close_fd(&conn->fd[!f->ini]);
+	conn->fd[!f->ini] = fd;
+	f->side[!f->ini].peer = other;
+	return splice_connect(f);
+}
+
+/* What came of splice_connect() */
+static void splice_proceed(struct flow *f, int rc)
+{
+	if (rc && rc != -EINPROGRESS)
+		rc = splice_connect_other(f, -rc);
+	if (!rc)
+		splice_connected(f);
+	else if (rc != -EINPROGRESS)
+		splice_abort(f, -rc);
+}
+
 static void splice_event(struct loop_ref ref, uint32_t events)
 {
 	struct flow *f = flow_from_ref(ref, FLOW_SPLICE);
@@ -298,20 +347,14 @@ static void splice_event(struct loop_ref ref, uint32_t events)
 	if (events & EPOLLOUT)
 		conn->dir[!side].writable = true;
 
-	if (events & EPOLLERR)
+	if (events & EPOLLERR && side != f->ini && !conn->connected)
+		splice_proceed(f, -sock_error(conn->fd[side]));
+	else if (events & EPOLLERR)
 		splice_abort(f, sock_error(conn->fd[side]));
 	else if (conn->connected)
 		splice_pump(f);
 	else if (side != f->ini && events & EPOLLOUT)
 		splice_connected(f);
-}
-
-static int splice_watch(const struct flow *f, unsigned side)
-{
-	struct loop_ref ref = flow_ref(f, LOOP_SPLICE);
-
-	ref.side = (uint8_t)side;
-	return loop_add(f->splice.fd[side], SPLICE_EVENTS, ref);
 }
 
 /* An entry with both sockets, not connected yet; NULL with both closed */
@@ -353,25 +396,21 @@ static struct flow *splice_new(int fd, enum flow_side_name ini,
 }
 
 void splice_accepted(int fd, enum flow_side_name ini,
-		     const struct flow_side *from, const struct flow_side *to)
+		     const struct flow_side *from, const struct flow_side *to,
+		     const struct addr *other)
 {
 	struct flow *f = splice_new(fd, ini, from, to);
-	int rc;
 
 	if (!f) {
 		splice_counters.refused++;
 		return;
 	}
 	splice_counters.opened++;
-	rc = sock_connect(f->splice.fd[!ini], &to->peer, to->peer_port);
-	if (rc && rc != -EINPROGRESS) {
-		splice_abort(f, -rc);
-		return;
-	}
-	if (splice_watch(f, ini) || splice_watch(f, !ini))
+	f->splice.other = *other;
+	if (splice_watch(f, ini))
 		splice_abort(f, ENOMEM);
-	else if (!rc)
-		splice_connected(f);
+	else
+		splice_proceed(f, splice_connect(f));
 }
 
 void splice_init(void)

@@ -8,11 +8,12 @@
 void splice_init(void);
 
 /* Connection fd was accepted on side `ini`, whose addresses are *from; connect
- * it to to->peer on the other side. Takes the descriptor; what fails is a reset
- * to the client.
+ * it to to->peer on the other side or, if that is refused, to `other`, unless
+ * that is none. Takes the descriptor; what fails is a reset to the client.
  */
 void splice_accepted(int fd, enum flow_side_name ini,
-		     const struct flow_side *from, const struct flow_side *to);
+		     const struct flow_side *from, const struct flow_side *to,
+		     const struct addr *other);
 
 /* End-of-turn hook: go on with connections that had more than their share */
 void splice_run_queue(void);

@@ -3,7 +3,7 @@
 #ifndef SPLICE_TYPES_H
 #define SPLICE_TYPES_H
 
-#include "types.h"
+#include "addr.h"
 
 /* One direction, named by the side that its data comes from */
 struct splice_dir {
@@ -21,6 +21,7 @@ struct splice_conn {
 	struct splice_dir dir[2];
 	bool connected;			/* to the side that didn't begin */
 	bool queued;			/* on the list for the next turn */
+	struct addr other;		/* to try if refused; or none */
 	uint32_t next_queued;		/* that list: flow index + 1 */
 };
 

@@ -466,6 +466,7 @@ static void tcp_accepted(const struct listener *l, int fd,
 			 const union sockaddr_any *sa)
 {
 	struct flow_side from, to;
+	struct addr other;
 
 	from.peer = addr_from_sockaddr(sa, &from.peer_port);
 	from.our = sock_local(fd, &from.our_port);
@@ -478,7 +479,8 @@ static void tcp_accepted(const struct listener *l, int fd,
 		tcp_open_guest(fd, &from, &to);
 		break;
 	case FWD_SPLICE:
-		splice_accepted(fd, l->side, &from, &to);
+		other = fwd_splice_other(tcp.conf, &tap_guest, &to.peer);
+		splice_accepted(fd, l->side, &from, &to, &other);
 		break;
 	}
 }

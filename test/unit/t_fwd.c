@@ -372,6 +372,29 @@ static const char *at(const struct fwd_rule *r, enum flow_side_name ini,
 	return "?";
 }
 
+/* Where the same host is by the other family */
+static const char *elsewhere(const char *to)
+{
+	struct addr a = A(to), other = fwd_splice_other(&conf, &seen, &a);
+	static char s[64];
+
+	snprintf(s, sizeof(s), "%s", addr_is_none(&other) ? "none" :
+		 ADDR_STR(&other));
+	return s;
+}
+
+static void spliced_elsewhere(void)
+{
+	defaults();
+	is_str(elsewhere("127.0.0.1"), "::1", "loopback by the other family");
+	is_str(elsewhere("::1"), "127.0.0.1", "  and back");
+	is_str(elsewhere("192.0.2.15"), "2001:db8:1::15", "the guest's address");
+	is_str(elsewhere("2001:db8:1::15"), "192.0.2.15", "  and back");
+	conf.fam[V6].enabled = false;
+	is_str(elsewhere("127.0.0.1"), "none", "a family that is off");
+	is_str(elsewhere("192.0.2.15"), "none", "  for addresses, too");
+}
+
 /* interfaces: 8.6 */
 static void spliced(void)
 {
@@ -458,6 +481,7 @@ static void test_own_net(void)
 int main(void)
 {
 	spliced();
+	spliced_elsewhere();
 	outbound();
 	outbound_options();
 	dns();
