@@ -142,13 +142,16 @@ struct addr addr_from_sockaddr(const union sockaddr_any *sa,
 	return (struct addr){ { 0 } };
 }
 
-bool addr_from_pktinfo(const struct cmsghdr *c, struct addr *ret_addr)
+bool addr_from_pktinfo(const struct cmsghdr *c, struct addr *ret_addr,
+		       struct addr *ret_from)
 {
 	if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
 		struct in_pktinfo pi;
 
 		memcpy(&pi, CMSG_DATA(c), sizeof(pi));
 		*ret_addr = addr_from_v4(&pi.ipi_addr);
+		if (ret_from)
+			*ret_from = addr_from_v4(&pi.ipi_spec_dst);
 		return true;
 	}
 	if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
@@ -156,6 +159,9 @@ bool addr_from_pktinfo(const struct cmsghdr *c, struct addr *ret_addr)
 
 		memcpy(&pi, CMSG_DATA(c), sizeof(pi));
 		*ret_addr = addr_from_v6(&pi.ipi6_addr);
+		if (ret_from)
+			*ret_from = addr_is_unicast(ret_addr) ? *ret_addr :
+				    (struct addr){ { 0 } };
 		return true;
 	}
 	return false;

@@ -120,10 +120,13 @@ socklen_t addr_to_sockaddr(union sockaddr_any *ret_sa, const struct addr *a,
 struct addr addr_from_sockaddr(const union sockaddr_any *sa,
 			       uint16_t *ret_port);
 
-/* Our address that a datagram came to, or went out from: the control message of
- * IP_PKTINFO or IPV6_PKTINFO. False if c is another, *ret_addr is untouched then.
+/* Our address that a datagram came to: the control message of IP_PKTINFO or
+ * IPV6_PKTINFO. *ret_from, unless that is NULL: what to answer from, which isn't
+ * the same for a broadcast; none, so that the kernel chooses, for multicast. False
+ * if c is another, nothing is touched then.
  */
-bool addr_from_pktinfo(const struct cmsghdr *c, struct addr *ret_addr);
+bool addr_from_pktinfo(const struct cmsghdr *c, struct addr *ret_addr,
+		       struct addr *ret_from);
 
 /* MAC "xx:xx:xx:xx:xx:xx", exactly 17 characters; false if it isn't one */
 bool mac_parse(const char *s, uint8_t ret_mac[6]);

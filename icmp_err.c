@@ -74,7 +74,7 @@ int icmp_err_next(int fd, struct icmp_err *ret_err)
 		union sockaddr_any from = { 0 };
 		uint16_t port;
 
-		if (addr_from_pktinfo(c, &ret_err->our))
+		if (addr_from_pktinfo(c, &ret_err->our, NULL))
 			continue;
 		if (!(c->cmsg_level == IPPROTO_IP &&
 		      c->cmsg_type == IP_RECVERR) &&

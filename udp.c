@@ -45,6 +45,8 @@ enum {
 	UDP_SOCKS	= 131072,
 	UDP_BUCKETS	= 16384,
 	UDP_BATCH	= 64,
+	UDP_BATCH_LEAST	= 4,
+	UDP_BATCH_BYTES	= 256 * 1024,
 	UDP_ERRORS	= 64,		/* off a queue per turn */
 	UDP_RECV_TURNS	= 4,		/* batches per socket and turn */
 	UDP_DGRAM_MAX	= 65536 + 64,	/* not all in the same cache sets */
@@ -56,7 +58,8 @@ enum {
 	UDP_PART_IOV	= 16,		/* one datagram's */
 	UDP_TRAIN_DGRAMS = 64,		/* what all kernels take at once */
 	UDP_TRAIN_BYTES	= 65000,
-	UDP_HDRS_MAX	= 48,		/* IPv6 and UDP */
+	UDP_HDRS_V4	= 28,		/* IP and UDP */
+	UDP_HDRS_V6	= 48,
 };
 
 #ifndef UDP_SEGMENT
@@ -89,6 +92,7 @@ struct udp_counters udp_counters;
 static struct {
 	const struct conf *conf;
 	uint32_t high, free_head;
+	unsigned batch;			/* datagrams in the next one; 0: most */
 	uint32_t bucket[UDP_BUCKETS];	/* index + 1 */
 	struct udp_sock sock[UDP_SOCKS];
 	uint8_t buf[UDP_BATCH][UDP_DGRAM_MAX];
@@ -461,7 +465,7 @@ static void udp_control_source(const struct flow *f, const struct udp_sock *s,
 {
 	const struct addr *our = &f->side[s->side].our;
 
-	if (!s->rule || addr_is_none(our))
+	if (!s->rule || addr_is_none(our) || f->udp.to_many)
 		return;
 	if (s->v6) {
 		struct in6_pktinfo pi = { .ipi6_ifindex = 0 };
@@ -575,6 +579,15 @@ static void udp_send_each(const struct flow *f, const struct msghdr *train,
 	}
 }
 
+/* Is that due to UDP_SEGMENT: before Linux 4.18, a device without checksums, or
+ * segments larger than the path's MTU?
+ */
+static bool udp_cant_segment(int error)
+{
+	return error == EINVAL || error == EIO || error == EMSGSIZE ||
+	       error == EOPNOTSUPP;
+}
+
 static void udp_out_flush(const struct flow *f, struct udp_out *out)
 {
 	struct udp_sock *s = udp_sock_of(f);
@@ -592,7 +605,7 @@ static void udp_out_flush(const struct flow *f, struct udp_out *out)
 				udp_counters.dropped += out->dgrams[done++];
 		} else if (error) {
 			if (out->dgrams[done] > 1) {
-				s->no_segment = true;
+				s->no_segment = udp_cant_segment(error);
 				udp_send_each(f, &out->mm[done].msg_hdr,
 					      out->seg[done]);
 			} else {
@@ -731,6 +744,7 @@ void udp_input(const struct pkt *pkts, unsigned n)
 
 struct udp_info {
 	struct addr dst;		/* ours, that was talked to; or none */
+	struct addr from;		/* to answer from; or none */
 	int ttl, tos;
 	int seg;			/* a train: bytes per datagram; or 0 */
 };
@@ -743,7 +757,7 @@ static void udp_control_in(struct msghdr *msg, struct udp_info *ret)
 		const void *data = CMSG_DATA(c);
 		uint8_t tos;
 
-		if (addr_from_pktinfo(c, &ret->dst))
+		if (addr_from_pktinfo(c, &ret->dst, &ret->from))
 			continue;
 		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
 			memcpy(&ret->seg, data, sizeof(ret->seg));
@@ -812,13 +826,14 @@ static struct flow *udp_flow_from_host(struct udp_sock *s,
 static void udp_frames(const struct flow *f, const struct frame_ip *ip,
 		       const struct bytes *payload, uint32_t seg)
 {
+	uint32_t hdrs = addr_is_v4(&ip->dst) ? UDP_HDRS_V4 : UDP_HDRS_V6;
 	const struct flow_side *g = &f->side[GUEST];
 	uint32_t off = 0;
 
 	if (!seg || seg >= payload->len)
 		seg = payload->len;
 	if (seg < payload->len && tap_caps()->uso &&
-	    (!frame_mtu() || seg + UDP_HDRS_MAX <= frame_mtu())) {
+	    (!frame_mtu() || seg + hdrs <= frame_mtu())) {
 		udp_counters.out_dgrams += (payload->len + seg - 1) / seg;
 		frame_send_udp(ip, g->our_port, g->peer_port, payload,
 			       (uint16_t)seg);
@@ -860,6 +875,7 @@ static void udp_to_guest(struct udp_sock *s, const struct msghdr *msg,
 		return;
 	}
 	f->udp.replied = f->udp.replied || f->ini == GUEST;
+	f->udp.to_many = !addr_eq(&in->from, &in->dst);
 	ip.src = f->side[GUEST].our;
 	ip.dst = f->side[GUEST].peer;
 	ip.ttl = (uint8_t)in->ttl;
@@ -893,6 +909,15 @@ static unsigned udp_train_len(const struct mmsghdr *mm, unsigned n)
 	return i;
 }
 
+/* Datagrams to ask for at once, by the mean length of the last ones: what was
+ * copied should still be in the cache when it goes to the guest
+ */
+static unsigned udp_next_batch(size_t mean)
+{
+	return MAX(UDP_BATCH_LEAST,
+		   MIN(UDP_BATCH, UDP_BATCH_BYTES / (mean + 1)));
+}
+
 /* One batch off a socket; false when it is empty */
 static bool udp_recv(struct udp_sock *s)
 {
@@ -900,11 +925,12 @@ static bool udp_recv(struct udp_sock *s)
 	static union udp_control control[UDP_BATCH];
 	struct iovec iov[UDP_BATCH];
 	struct mmsghdr mm[UDP_BATCH];
+	unsigned want = udp.batch ? udp.batch : UDP_BATCH, done = 0;
+	size_t bytes = 0;
 	uint16_t gen = s->gen;
-	unsigned done = 0;
 	int n;
 
-	for (unsigned i = 0; i < UDP_BATCH; i++) {
+	for (unsigned i = 0; i < want; i++) {
 		iov[i] = (struct iovec){ udp.buf[i], UINT16_MAX + 1 };
 		mm[i].msg_hdr = (struct msghdr){
 			.msg_name = &from[i], .msg_namelen = sizeof(from[i]),
@@ -913,9 +939,11 @@ static bool udp_recv(struct udp_sock *s)
 			.msg_controllen = sizeof(control[i]),
 		};
 	}
-	n = recvmmsg(s->fd, mm, UDP_BATCH, MSG_DONTWAIT, NULL);
+	n = recvmmsg(s->fd, mm, want, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++)
-		iov[i].iov_len = mm[i].msg_len;
+		bytes += iov[i].iov_len = mm[i].msg_len;
+	if (n > 0)
+		udp.batch = udp_next_batch(bytes / (unsigned)n);
 	/* Making room for a flow may take the socket itself */
 	while ((int)done < n && s->fd >= 0 && s->gen == gen) {
 		struct mmsghdr *m = &mm[done];
@@ -933,7 +961,7 @@ static bool udp_recv(struct udp_sock *s)
 		done += payload.cnt;
 	}
 	udp_splice_flush();
-	return n == UDP_BATCH || (n < 0 && errno != EAGAIN);
+	return n == (int)want || (n < 0 && errno != EAGAIN);
 }
 
 static void udp_errors(struct udp_sock *s)

@@ -10,6 +10,8 @@ struct udp_flow {
 	uint32_t next, prev;		/* other flows of that socket */
 	mono_t active;			/* last datagram, either way */
 	bool replied;			/* seen both ways */
+	bool to_many;			/* came to no address of ours alone:
+					 * broadcast, multicast */
 	bool spliced;			/* from loopback to loopback */
 	int fd;				/* far socket, if spliced */
 	struct timer timer;

@@ -15,10 +15,12 @@ peer=$TOP/test/tools/peer
 
 spawn world "$peer" serve 9003 >"$T/serve.world" 2>&1
 wait_for "grep -q ready '$T/serve.world'"
-pasta_up --config-net -t none -u 9003 -T none -U none \
+pasta_up --config-net -t none -u 9003,9004 -T none -U none \
 	--dns-forward 192.0.2.53 --dns-forward 2001:db8:f::53
 spawn "ns:$ns" "$peer" serve 9003 >"$T/serve.inside" 2>&1
 wait_for "grep -q ready '$T/serve.inside'"
+spawn "ns:$ns" socat UDP4-RECVFROM:9004,fork PIPE
+wait_port "ns:$ns" udp 9004
 
 for a in "$WORLD4" "$WORLD6"; do
 	for size in 1 1400 1472 9000 60000; do
@@ -44,6 +46,10 @@ is "$(in_world "$peer" udpask $HOST6 9003 WHO | cut -d ' ' -f 1)" $WORLD6 \
 	'the service inside sees the client'"'s address, v6"
 out=$(PEER_SOURCE=$GW4 in_world "$peer" udpask $HOST4 9003 WHO)
 is "${out%% *}" $GW4 'the gateway itself is a client'
+# answers go out from the host's address, not from the one that was asked
+like "$(echo hello | in_world timeout 10 socat -T 1 - \
+	UDP4-DATAGRAM:255.255.255.255:9004,broadcast,so-bindtodevice=eth0)" \
+	hello 'an answer to a broadcast'
 # "ADDR PORT from port PORT"
 out=$(in_ns "$ns" "$peer" udpask $WORLD4 9003 WHO)
 is "${out#*port }" "$(echo "$out" | cut -d ' ' -f 2)" \

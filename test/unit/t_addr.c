@@ -159,7 +159,7 @@ static void pktinfo(void)
 {
 	const struct in_pktinfo pi4 = { .ipi_spec_dst = { htonl(0x7f000001) },
 					.ipi_addr = { htonl(0xc0000201) } };
-	struct addr got, v4 = A("192.0.2.1"), v6 = A("2001:db8::1");
+	struct addr got, from, lo = A("127.0.0.1"), v4 = A("192.0.2.1"), v6 = A("2001:db8::1"), mcast;
 	struct in6_pktinfo pi6 = { .ipi6_ifindex = 7 };
 	union {
 		struct cmsghdr c;
@@ -168,10 +168,11 @@ static void pktinfo(void)
 		       .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO } };
 
 	memcpy(CMSG_DATA(&m.c), &pi4, sizeof(pi4));
-	ok(addr_from_pktinfo(&m.c, &got) && addr_eq(&got, &v4), "IP_PKTINFO");
+	ok(addr_from_pktinfo(&m.c, &got, &from) && addr_eq(&got, &v4), "IP_PKTINFO");
+	ok(addr_eq(&from, &lo), "  and what to answer from");
 	m.c.cmsg_type = IP_TTL;
 	got = v6;
-	ok(!addr_from_pktinfo(&m.c, &got), "another message of IPv4");
+	ok(!addr_from_pktinfo(&m.c, &got, &from), "another message of IPv4");
 	ok(addr_eq(&got, &v6), "  changes nothing");
 
 	memcpy(&pi6.ipi6_addr, v6.b, sizeof(v6.b));
@@ -180,7 +181,13 @@ static void pktinfo(void)
 	m.c.cmsg_type = IPV6_PKTINFO;
 	memcpy(CMSG_DATA(&m.c), &pi6, sizeof(pi6));
 	got = v4;
-	ok(addr_from_pktinfo(&m.c, &got) && addr_eq(&got, &v6), "IPV6_PKTINFO");
+	ok(addr_from_pktinfo(&m.c, &got, &from) && addr_eq(&got, &v6), "IPV6_PKTINFO");
+	ok(addr_eq(&from, &v6), "  and what to answer from");
+	mcast = A("ff02::1");
+	memcpy(&pi6.ipi6_addr, mcast.b, sizeof(mcast.b));
+	memcpy(CMSG_DATA(&m.c), &pi6, sizeof(pi6));
+	ok(addr_from_pktinfo(&m.c, &got, &from) && addr_eq(&got, &mcast) &&
+	   addr_is_none(&from), "multicast: answer from any");
 }
 
 /* Bit by bit, for every prefix length */
