@@ -232,8 +232,8 @@ static void listen_check_limit(const struct conf *c)
 		die("%u ports to forward need as many descriptors, and the limit is %llu open files: raise it (ulimit -Hn) or forward fewer ports",
 		    n, files);
 	if (files < LISTEN_FEW_FILES)
-		warn("The limit of %llu open files allows for fewer than %llu connections at a time: raise it (ulimit -Hn) for more",
-		     files, files - MIN(n, files));
+		warn("The limit of %llu open files leaves room for few connections at a time: raise it (ulimit -Hn) for more",
+		     files);
 }
 
 void listen_open(const struct conf *c, enum flow_side_name side)

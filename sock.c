@@ -37,6 +37,7 @@ static struct {
 	bool peek_off;
 	bool notsent_lowat;		/* the host limits unsent data */
 	bool bindtodevice;
+	bool grow_rcvbuf, grow_sndbuf;	/* of datagram sockets */
 } sock;
 
 static bool sock_probe_peek_off(int family)
@@ -63,18 +64,6 @@ static bool sock_probe_bindtodevice(void)
 	     errno != EPERM;
 	close(fd);
 	return ok;
-}
-
-void sock_init(const struct conf *c)
-{
-	sock.conf = c;
-	sock.peek_off = sock_probe_peek_off(AF_INET) &&
-			sock_probe_peek_off(AF_INET6);
-	sock.notsent_lowat =
-		read_file_number("/proc/sys/net/ipv4/tcp_notsent_lowat",
-				 UINT32_MAX) != UINT32_MAX;
-	sock.bindtodevice = sock_probe_bindtodevice();
-	debug("SO_PEEK_OFF for TCP: %s", sock.peek_off ? "yes" : "no");
 }
 
 bool sock_has_peek_off(void)
@@ -118,8 +107,42 @@ static int sock_set_stream(int fd)
  */
 static void sock_set_dgram(int fd)
 {
-	sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, SOCK_DGRAM_BUF);
-	sock_set_int(fd, SOL_SOCKET, SO_SNDBUF, SOCK_DGRAM_BUF);
+	if (sock.grow_rcvbuf)
+		sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, SOCK_DGRAM_BUF);
+	if (sock.grow_sndbuf)
+		sock_set_int(fd, SOL_SOCKET, SO_SNDBUF, SOCK_DGRAM_BUF);
+}
+
+/* Does asking for a larger buffer make it larger? The host's limit may be below
+ * its default.
+ */
+static bool sock_probe_grow(int name)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int before = 0, after = 0;
+	socklen_t len = sizeof(int);
+
+	if (fd < 0)
+		return false;
+	getsockopt(fd, SOL_SOCKET, name, &before, &len);
+	sock_set_int(fd, SOL_SOCKET, name, SOCK_DGRAM_BUF);
+	getsockopt(fd, SOL_SOCKET, name, &after, &len);
+	close(fd);
+	return after > before;
+}
+
+void sock_init(const struct conf *c)
+{
+	sock.conf = c;
+	sock.peek_off = sock_probe_peek_off(AF_INET) &&
+			sock_probe_peek_off(AF_INET6);
+	sock.notsent_lowat =
+		read_file_number("/proc/sys/net/ipv4/tcp_notsent_lowat",
+				 UINT32_MAX) != UINT32_MAX;
+	sock.bindtodevice = sock_probe_bindtodevice();
+	sock.grow_rcvbuf = sock_probe_grow(SO_RCVBUF);
+	sock.grow_sndbuf = sock_probe_grow(SO_SNDBUF);
+	debug("SO_PEEK_OFF for TCP: %s", sock.peek_off ? "yes" : "no");
 }
 
 static int sock_set_type(int fd, int type)

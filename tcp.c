@@ -12,7 +12,8 @@
  * closed: what it still has to send is the kernel's business. A reset of either
  * side becomes one on the other.
  *
- * Invariants: conn->fd is >= 0 in all states but TIME_WAIT; it is watched
+ * Invariants: conn->fd is >= 0 in all states but TIME_WAIT, unless the guest is
+ * still to be told of the end (want_rst); it is watched
  * edge-triggered for everything, so whoever stops before EAGAIN must see to it
  * that he comes again: by an ACK, or by the list for the end of the turn (which
  * is also where whoever found the link full waits).
@@ -141,7 +142,7 @@ void tcp_run_queue(void)
 			conn->want_out = false;
 			tcp_out(f);
 		}
-		if (f->type == FLOW_TCP && conn->want_ack)
+		if (!tcp_is_over(f) && conn->want_ack)
 			tcp_send_ack(f);
 	}
 }
@@ -336,8 +337,7 @@ static void tcp_take_syn(struct flow *f, const struct pkt *pkt)
 	mss = o.has_mss && o.mss ? o.mss : TCP_MSS_DEFAULT;
 	mss = MIN(MAX(mss, TCP_MSS_MIN), tcp_link_mss(f));
 	/* RFC 6691: the option's number doesn't allow for options */
-	conn->mss = (uint16_t)(conn->ts_ok && mss > 12 + TCP_MSS_MIN ?
-			       mss - 12 : mss);
+	conn->mss = (uint16_t)(conn->ts_ok ? mss - 12 : mss);
 	conn->snd_wnd = conn->snd_wnd_max = pkt->tcp.wnd;
 	conn->snd_wl1 = pkt->tcp.seq;
 	conn->snd_wl2 = pkt->tcp.ack;
@@ -527,6 +527,8 @@ static void tcp_accept(struct loop_ref ref, uint32_t events)
 			return;
 		if (fd >= 0) {
 			tcp_accepted(l, fd, &sa);
+		} else if (errno == ENOMEM || errno == ENOBUFS) {
+			return;		/* it would only fail again and again */
 		} else if (is_out_of_files(-errno) &&
 			   !flow_make_room(-errno)) {
 			if (tcp_refuse(l))
@@ -580,7 +582,7 @@ static void tcp_sock_event(struct loop_ref ref, uint32_t events)
 		tcp_abort(f);
 		return;
 	}
-	if (events & EPOLLOUT && conn->wnd_tight) {
+	if (events & EPOLLOUT && (conn->wnd_tight || conn->short_write)) {
 		conn->wnd_tight = false;
 		/* Whatever was cut off, the guest may repeat now */
 		if (conn->short_write)

@@ -58,6 +58,11 @@ void tcp_take_syn_ack(struct flow *f, const struct pkt *pkt);
 bool tcp_may_send(const struct tcp_conn *conn);
 /* Seconds of the clock, for what needs no more */
 uint32_t tcp_now_s(void);
+/* Ended, even if the guest hasn't been told yet */
+static inline bool tcp_is_over(const struct flow *f)
+{
+	return f->type != FLOW_TCP || f->tcp.want_rst;
+}
 bool tcp_challenge_allowed(void);
 
 /* tcp_out.c */
@@ -99,15 +104,17 @@ void tcp_send_probe(struct flow *f);
 /* tcp_timer.c: events by name, the policy is there */
 void tcp_timer_init(void);
 void tcp_timer_syn_sent(struct flow *f);
-void tcp_timer_data_sent(struct flow *f);
+/* n: bytes of the sequence space that were sent just now */
+void tcp_timer_data_sent(struct flow *f, uint32_t n);
 void tcp_timer_acked(struct flow *f);
 void tcp_timer_window_closed(struct flow *f);
 void tcp_timer_idle(struct flow *f);
 void tcp_timer_time_wait(struct flow *f);
 /* The socket is to be asked again, for an acknowledgement or for room: after half
- * of rtt_us (0: not known), later and later while there's no progress
+ * of rtt_us (0: not known), later and later until there is progress
  */
-void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us, bool progress);
+void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us);
+void tcp_timer_ack_progress(struct flow *f);
 /* An ACK waits for data that takes it along: for a moment, from now on */
 void tcp_timer_ack_held(struct flow *f);
 void tcp_timer_cancel(struct flow *f);

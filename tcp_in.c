@@ -260,18 +260,17 @@ static uint32_t tcp_sacked_bytes(const struct tcp_conn *conn)
 	return n;
 }
 
-/* Window of a segment: RFC 9293 3.10.7.4, 5th */
-static void tcp_in_window(struct flow *f, const struct pkt *pkt,
+/* Window of a segment: RFC 9293 3.10.7.4, 5th. True: it was closed before. */
+static bool tcp_in_window(struct tcp_conn *conn, const struct pkt *pkt,
 			  struct tcp_run *run)
 {
-	struct tcp_conn *conn = &f->tcp;
 	uint32_t wnd = pkt->tcp.wnd << conn->snd_wscale;
 	bool reopened;
 
 	if (!seq_lt(conn->snd_wl1, pkt->tcp.seq) &&
 	    !(conn->snd_wl1 == pkt->tcp.seq &&
 	      seq_leq(conn->snd_wl2, pkt->tcp.ack)))
-		return;
+		return false;
 	reopened = !conn->snd_wnd && wnd;
 	if (reopened)
 		conn->retries = 0;	/* persist is over */
@@ -281,11 +280,7 @@ static void tcp_in_window(struct flow *f, const struct pkt *pkt,
 	conn->snd_wnd_max = MAX(conn->snd_wnd_max, wnd);
 	conn->snd_wl1 = pkt->tcp.seq;
 	conn->snd_wl2 = pkt->tcp.ack;
-	/* What a guest that had no memory has dropped, it needs again */
-	if (reopened && conn->snd_una != conn->snd_nxt) {
-		tcp_enter_recovery(f, true);
-		tcp_timer_acked(f);
-	}
+	return reopened;
 }
 
 /* The one segment that is being measured has arrived */
@@ -351,6 +346,7 @@ static bool tcp_in_ack(struct flow *f, const struct pkt *pkt,
 {
 	struct tcp_conn *conn = &f->tcp;
 	tcp_seq ack = pkt->tcp.ack;
+	bool dup, reopened;
 
 	/* RFC 5961 5.2: neither the future nor a distant past */
 	if (seq_gt(ack, conn->snd_nxt) ||
@@ -366,19 +362,27 @@ static bool tcp_in_ack(struct flow *f, const struct pkt *pkt,
 	/* The round trip of what was measured, not that of a hole below it */
 	if (conn->rtt_timing && tcp_is_sacked(conn, conn->rtt_seq))
 		tcp_in_measured(f);
+	dup = tcp_is_dup_ack(conn, pkt, o);
+	/* What is sent again must fit in the window as it is now */
+	reopened = tcp_in_window(conn, pkt, run);
 	if (seq_gt(ack, conn->snd_una)) {
 		tcp_in_new_ack(f, ack, o);
 		run->acked = true;
-	} else if (tcp_is_dup_ack(conn, pkt, o)) {
+	} else if (dup) {
 		conn->dup_acks = (uint8_t)MIN(conn->dup_acks + 1, 200);
 		if (!conn->recovery &&
 		    (conn->dup_acks >= DUP_ACKS ||
 		     tcp_sacked_bytes(conn) >= DUP_ACKS * conn->mss))
 			tcp_enter_recovery(f, false);
 		else if (conn->recovery && o->sacks)
-			tcp_retransmit(f, TCP_OUT_BUDGET);
+			tcp_retransmit(f, conn->rto_recovery ? conn->mss :
+							       TCP_OUT_BUDGET);
 	}
-	tcp_in_window(f, pkt, run);
+	/* What a guest that had no memory has dropped, it needs again */
+	if (reopened && conn->snd_una != conn->snd_nxt) {
+		tcp_enter_recovery(f, true);
+		tcp_timer_acked(f);
+	}
 	return true;
 }
 
@@ -583,7 +587,7 @@ static void tcp_in_syn_sent(struct flow *f, const struct pkt *pkt)
 	tcp_established(f);
 	conn->want_ack = true;
 	tcp_out(f);
-	if (f->type == FLOW_TCP)
+	if (!tcp_is_over(f))
 		tcp_queue(f);
 }
 
@@ -693,7 +697,7 @@ static void tcp_run_end(struct flow *f, struct tcp_run *run)
 	if (run->acked) {
 		tcp_discard_acked(f);
 		tcp_out(f);
-		if (f->type != FLOW_TCP)
+		if (tcp_is_over(f))
 			return;
 	}
 	if (!tcp_may_hold_ack(conn, run)) {

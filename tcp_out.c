@@ -185,7 +185,7 @@ static bool tcp_refresh_ack(struct flow *f)
 	struct tcp_conn *conn = &f->tcp;
 	struct sock_tcp_info ti = { 0 };
 	tcp_seq old_ack = conn->rcv_wup;
-	bool in_flight = true;
+	bool in_flight = true, news;
 
 	if (conn->fd < 0) {
 		conn->rcv_wup = conn->rcv_nxt;
@@ -204,9 +204,12 @@ static bool tcp_refresh_ack(struct flow *f)
 	}
 	conn->rcv_wup = tcp_window_ack(conn->irs, conn->rcv_nxt, old_ack,
 				       conn->mirror_ack && in_flight, ti.acked);
+	news = conn->rcv_wup != old_ack;
+	if (news)
+		tcp_timer_ack_progress(f);
 	if (conn->rcv_wup != conn->rcv_nxt)
-		tcp_timer_ack_pending(f, ti.rtt_us, conn->rcv_wup != old_ack);
-	return conn->rcv_wup != old_ack;
+		tcp_timer_ack_pending(f, ti.rtt_us);
+	return news;
 }
 
 /* Bytes of the guest's that the send buffer takes */
@@ -263,12 +266,13 @@ static bool tcp_refresh_window(struct flow *f)
 	conn->rcv_wnd = conn->rcv_edge - conn->rcv_nxt;
 	conn->rcv_wnd_max = MAX(conn->rcv_wnd_max,
 				conn->rcv_edge - conn->rcv_wup);
+	if (room.drains || conn->rcv_edge != old_edge)
+		tcp_timer_ack_progress(f);
 	/* A guest waits for more then; if the buffer isn't tight, there's no
 	 * event when it has drained
 	 */
 	if (conn->rcv_wnd < tcp_guest_seg(f) && !conn->wnd_tight)
-		tcp_timer_ack_pending(f, 0, room.drains ||
-					    conn->rcv_edge != old_edge);
+		tcp_timer_ack_pending(f, 0);
 	return conn->rcv_edge != old_edge;
 }
 
@@ -518,7 +522,7 @@ static void tcp_send_fin(struct flow *f)
 	if (!conn->fin_sent)
 		tcp_fin_sent(f);
 	tcp_send_flags(f, conn->snd_nxt - 1, TCP_FIN | TCP_ACK);
-	tcp_timer_data_sent(f);
+	tcp_timer_data_sent(f, 1);
 }
 
 /* The window is closed. Has the stream ended, or does data wait? */
@@ -558,7 +562,7 @@ static void tcp_out_sent(struct flow *f, uint32_t n)
 	tcp_rtt_start(conn, conn->snd_nxt);
 	conn->snd_nxt += n;
 	conn->want_ack = conn->ack_held = false;
-	tcp_timer_data_sent(f);
+	tcp_timer_data_sent(f, n);
 }
 
 /* How far the discard area reaches, and with it what may be in flight */
@@ -579,8 +583,9 @@ void tcp_out(struct flow *f)
 
 	if (!tcp_may_send(conn))
 		return;
-	/* The segments carry it along */
-	if ((conn->want_ack || conn->ack_held) && !conn->sock_drained)
+	/* The segments carry it along, and what the peer's answer acknowledged */
+	if ((conn->want_ack || conn->ack_held ||
+	     conn->rcv_wup != conn->rcv_nxt) && !conn->sock_drained)
 		tcp_refresh(f);
 	while (budget && !conn->sock_drained) {
 		uint32_t usable = conn->snd_una + conn->snd_wnd - conn->snd_nxt;
@@ -700,7 +705,7 @@ void tcp_retransmit(struct flow *f, uint32_t budget)
 			end--;
 		if (seq_geq(seq, conn->snd_una + conn->snd_wnd))
 			return;
-		want = MIN(end - seq, budget);
+		want = MIN(seq_min(end, conn->recover) - seq, budget);
 		want = MIN(want, conn->snd_una + conn->snd_wnd - seq);
 		if (!conn->rto_recovery && !tcp_is_below_sack(conn, seq))
 			want = MIN(want, conn->mss);

@@ -105,10 +105,16 @@ static bool tcp_is_outstanding(const struct tcp_conn *conn)
 	return conn->snd_una != conn->snd_nxt;
 }
 
-void tcp_timer_data_sent(struct flow *f)
+void tcp_timer_data_sent(struct flow *f, uint32_t n)
 {
-	/* RFC 6298 5.1 */
-	tcp_timer_arm_by(f, DUR_MS(tcp_rto_ms(&f->tcp, f->tcp.backoff)));
+	struct tcp_conn *conn = &f->tcp;
+	dur_t rto = DUR_MS(tcp_rto_ms(conn, conn->backoff));
+
+	/* RFC 6298 5.1. What runs while nothing is outstanding is another. */
+	if (conn->snd_nxt - conn->snd_una == n)
+		tcp_timer_arm(f, rto);
+	else
+		tcp_timer_arm_by(f, rto);
 }
 
 void tcp_timer_acked(struct flow *f)
@@ -137,15 +143,18 @@ void tcp_timer_time_wait(struct flow *f)
 	tcp_timer_arm(f, DUR_MS(TIME_WAIT_MS));
 }
 
-void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us, bool progress)
+void tcp_timer_ack_progress(struct flow *f)
+{
+	f->tcp.ack_backoff = 0;
+}
+
+void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us)
 {
 	struct tcp_conn *conn = &f->tcp;
 	uint64_t us = MAX(MIN(rtt_us / 2, ACK_MAX_US), ACK_MIN_US);
 	mono_t due;
 
 	/* The peer may take its time: don't ask as often for ever */
-	if (progress)
-		conn->ack_backoff = 0;
 	us <<= conn->ack_backoff / ACK_BACKOFF_STEP;
 	due = mono_add(loop_now(), DUR_US(MIN(us, ACK_IDLE_US)));
 	if (conn->ack_timer.armed &&

@@ -51,7 +51,7 @@ like "$out" '*15998 ports to forward need as many descriptors, and the limit is 
 out=$(as_user prlimit --nofile=1000 timeout 10 pasta --config-net \
 	-t 2000-2499 -T none -U none -u none -- true 2>&1)
 is $? 0 'five hundred ports fit'
-like "$out" '*limit of 1000 open files allows for fewer than 500 connections*' \
+like "$out" '*limit of 1000 open files leaves room for few connections*' \
 	'... with a warning of what is left'
 
 # nothing at all can be had
