@@ -41,6 +41,8 @@ enum {
 	LOCAL_LEN_V4		= 16,
 	LEN_V6			= 64,
 	MTU_MIN_V4		= 68,		/* RFC 791 */
+	MTU_MIN_TCP		= 88,	/* Linux sends segments of 48 bytes at
+					 * least */
 	MTU_MIN_V6		= 1280,		/* RFC 8200, 5 */
 	RESOLV_CONF_MAX		= 1 << 16,
 };
@@ -279,6 +281,9 @@ static void check_mtu(const struct conf *c)
 	if (c->fam[V4].enabled && c->mtu < MTU_MIN_V4)
 		warn("MTU %u is too small for IPv4 (minimum %d)", c->mtu,
 		     MTU_MIN_V4);
+	else if (c->fam[V4].enabled && c->mtu < MTU_MIN_TCP)
+		warn("MTU %u is too small for TCP of a Linux guest (minimum %d)",
+		     c->mtu, MTU_MIN_TCP);
 	if (c->fam[V6].enabled && c->mtu < MTU_MIN_V6)
 		warn("MTU %u is too small for IPv6 (minimum %d)", c->mtu,
 		     MTU_MIN_V6);
