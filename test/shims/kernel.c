@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A kernel that lacks something, for a program started with LD_PRELOAD: what
- * NO_KERNEL in the environment names.
+/* Another kernel, and another clock, for a program started with LD_PRELOAD.
+ *
+ * NO_KERNEL in the environment: words for what the kernel lacks.
  *
  *	diag	no sock_diag: CONFIG_INET_DIAG
  *	ipv6	no IPv6: CONFIG_IPV6, or ipv6.disable=1
@@ -12,24 +13,38 @@
  *	segment	UDP_SEGMENT: before Linux 4.18, or a device without checksums
  *	userns	no user namespaces for users
  *	mount	a security module forbids mount()
+ *	peek-off	SO_PEEK_OFF of TCP: before Linux 6.9
+ *	meminfo	SO_MEMINFO: before Linux 4.12
+ *	tcp-info	what TCP_INFO tells since Linux 3.15
  *	peace	SIGTERM while the program starts: before it gives up its files
+ *	near	no peer of TCP is: round trips take 200 ms
+ *
+ * FAKE_CLOCK: descriptor of a file with an int64_t, what is added to
+ * CLOCK_MONOTONIC, in nanoseconds. Whoever changes it has to wake the program up.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -38,18 +53,46 @@ enum {
 	USO	= 0x20 | 0x40,
 };
 
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT	103
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO		104
-#endif
+enum { FDS = 64, LONG_US = 200000 };
+
+static const volatile int64_t *clock_ns;
+static int (*real_clock)(clockid_t, struct timespec *);
 
 static bool lacks(const char *what)
 {
 	const char *no = getenv("NO_KERNEL");
 
 	return no && strstr(no, what);
+}
+
+__attribute__((constructor)) static void setup(void)
+{
+	const char *fd = getenv("FAKE_CLOCK");
+	void *p;
+
+	/* libc needs no system call for it */
+	*(void **)&real_clock = dlsym(RTLD_NEXT, "clock_gettime");
+	if (!real_clock)
+		abort();
+	if (!fd)
+		return;
+	p = mmap(NULL, sizeof(*clock_ns), PROT_READ, MAP_SHARED, atoi(fd), 0);
+	if (p == MAP_FAILED)
+		abort();
+	clock_ns = p;
+}
+
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int rc = real_clock(id, ts);
+
+	if (!rc && id == CLOCK_MONOTONIC && clock_ns) {
+		int64_t ns = ts->tv_nsec + *clock_ns;
+
+		ts->tv_sec += ns / 1000000000;
+		ts->tv_nsec = ns % 1000000000;
+	}
+	return rc;
 }
 
 int socket(int domain, int type, int protocol)
@@ -121,7 +164,51 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 		errno = ENOPROTOOPT;
 		return -1;
 	}
+	if (level == SOL_SOCKET && name == SO_PEEK_OFF && lacks("peek-off")) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	return (int)syscall(SYS_setsockopt, fd, level, name, value, len);
+}
+
+/* What the peer acknowledges is known a round trip later */
+static void lengthen(int fd, struct tcp_info *ti)
+{
+	static struct { uint64_t shown, next; struct timespec since; } of[FDS];
+	struct timespec now;
+
+	real_clock(CLOCK_MONOTONIC, &now);
+	if (ti->tcpi_bytes_acked < of[fd].shown)
+		of[fd].shown = of[fd].next = 0;		/* another socket */
+	if ((now.tv_sec - of[fd].since.tv_sec) * 1000000000LL + now.tv_nsec -
+	    of[fd].since.tv_nsec >= LONG_US * 1000LL)
+		of[fd].shown = of[fd].next;
+	if (of[fd].shown == of[fd].next &&
+	    of[fd].next != ti->tcpi_bytes_acked) {
+		of[fd].next = ti->tcpi_bytes_acked;
+		of[fd].since = now;
+	}
+	if (of[fd].shown != ti->tcpi_bytes_acked)
+		ti->tcpi_unacked = 1;
+	ti->tcpi_bytes_acked = of[fd].shown;
+	ti->tcpi_rtt = ti->tcpi_min_rtt = LONG_US;
+}
+
+int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	bool info = level == IPPROTO_TCP && name == TCP_INFO;
+	int rc;
+
+	if (level == SOL_SOCKET && name == SO_MEMINFO && lacks("meminfo")) {
+		errno = ENOPROTOOPT;
+		return -1;
+	}
+	if (info && lacks("tcp-info"))
+		*len = MIN(*len, offsetof(struct tcp_info, tcpi_pacing_rate));
+	rc = (int)syscall(SYS_getsockopt, fd, level, name, value, len);
+	if (!rc && info && fd < FDS && lacks("near"))
+		lengthen(fd, value);
+	return rc;
 }
 
 static bool has_segment(struct msghdr *m)

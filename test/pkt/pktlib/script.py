@@ -23,8 +23,9 @@ class Script:
         self.families, self.options, self.limit = [4], [], SCRIPT_LIMIT
         self.title, self.bare, self.body = "", False, []
         self.nofile, self.network = None, "full"
-        self.kernel, self.sysctls = [], []
+        self.lacking, self.sysctls = [], []
         self.ends = False       # the daemon is expected to end
+        self.clock = False      # its clock is set
         stack, begun = [self.body], ""
         with open(path, encoding="utf-8") as f:
             for no, text in enumerate(f, 1):
@@ -42,6 +43,7 @@ class Script:
                 line = Line(no, text)
                 self.ends |= text.startswith("daemon exits")
                 w = line.words
+                self.clock |= w[0] == "clock"
                 if w[0] == "family":
                     self.families = {"4": [4], "6": [6],
                                      "both": [4, 6]}[w[1]]
@@ -53,8 +55,8 @@ class Script:
                     self.nofile = number(w[1])
                 elif w[0] == "network":
                     self.network = w[1]
-                elif w[0] == "kernel":
-                    self.kernel += w[1:]
+                elif w[0] == "lacking":
+                    self.lacking += w[1:]
                 elif w[0] == "sysctl":
                     self.sysctls.append((w[1], " ".join(w[2:])))
                 elif w[0] == "bare":
