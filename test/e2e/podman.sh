@@ -73,16 +73,9 @@ minor=${version#*.}
 minor=${minor%%.*}
 diag "podman $version"
 
-echo 'hello from the world' >"$T/web/hello"
-world_dns
-world_web
+world_greets
 image_tar "$T/img.tar"
 ok 'an image' podman import -q "$T/img.tar" img
-
-# a service on the host's loopback
-spawn host socat TCP4-LISTEN:7777,bind=127.0.0.1,reuseaddr,fork \
-	'SYSTEM:echo loopback'
-wait_port host tcp 7777
 
 outbound()
 {

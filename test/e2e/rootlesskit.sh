@@ -19,12 +19,7 @@ rootless_up
 helper_up slirp4netns
 diag "$(rootlesskit --version)"
 
-echo 'hello from the world' >"$T/web/hello"
-world_dns
-world_web
-spawn host socat TCP4-LISTEN:7777,bind=127.0.0.1,reuseaddr,fork \
-	'SYSTEM:echo loopback'
-wait_port host tcp 7777
+world_greets
 
 serve_script "$T/bin/serve"
 

@@ -30,12 +30,7 @@ is $? 0 '--version: status'
 like "$version" 'slirp4netns version [0-9a-z]*commit:*libslirp:*SLIRP_CONFIG_VERSION_MAX:*libseccomp:*' \
 	'--version'
 
-echo 'hello from the world' >"$T/web/hello"
-world_dns
-world_web
-spawn host socat TCP4-LISTEN:7777,bind=127.0.0.1,reuseaddr,fork \
-	'SYSTEM:echo loopback'
-wait_port host tcp 7777
+world_greets
 
 # a namespace of the user's, by its process
 ns_new

@@ -31,6 +31,8 @@
 #	pause SECS		a part of a second; never to synchronise
 #	world_dns		name server in the world, see below for names
 #	world_web		files in $T/web on port 80, PUT on port 8000 to $T/put
+#	world_greets		both, with a page /hello, and a service on the host's
+#				loopback, at TCP port 7777, that says "loopback"
 #	pod_up			as Podman: a user's user namespace, with mounts of its
 #				own, which the process $pod holds
 #	in_pod CMD...		run in there, as its root
@@ -379,6 +381,16 @@ world_web()
 	spawn world socat TCP6-LISTEN:8000,reuseaddr,fork,backlog=64 \
 		"EXEC:$T/bin/http-put,nofork"
 	wait_port world tcp 80 && wait_port world tcp 8000
+}
+
+world_greets()
+{
+	echo 'hello from the world' >"$T/web/hello"
+	world_dns
+	world_web
+	spawn host socat TCP4-LISTEN:7777,bind=127.0.0.1,reuseaddr,fork \
+		'SYSTEM:echo loopback'
+	wait_port host tcp 7777
 }
 
 # A command of its own, so that it can be an argument
