@@ -19,6 +19,7 @@ field()
 # check NAME PID ALLOWED-CAPABILITIES NAMESPACES
 check()
 {
+	root=/proc/$2/root
 	is "$(field "$2" NoNewPrivs)" 1 "$1: no new privileges"
 	is "$(field "$2" Seccomp)" 2 "$1: system call filter"
 	for set in CapInh CapPrm CapEff CapAmb; do
@@ -39,9 +40,9 @@ check()
 	done
 	is "$(readlink "/proc/$2/ns/net")" "$(readlink /proc/self/ns/net)" \
 		"$1: network namespace is the host's"
-	is "$(find "/proc/$2/root/" -mindepth 1 2>/dev/null | head -n 3)" '' \
+	is "$(find "$root/" -mindepth 1 2>/dev/null | head -n 3)" '' \
 		"$1: root directory is empty"
-	not_ok "$1: ... and read-only" touch "/proc/$2/root/file"
+	not_ok "$1: ... and read-only" touch "$root/file"
 	is "$(find "/proc/$2/fd" -lname "$T/leak*")" '' \
 		"$1: no inherited descriptor"
 }
