@@ -19,8 +19,9 @@
  *	peace	SIGTERM while the program starts: before it gives up its files
  *	near	no peer of TCP is: round trips take 200 ms
  *
- * FAKE_CLOCK: descriptor of a file with an int64_t, what is added to
- * CLOCK_MONOTONIC, in nanoseconds. Whoever changes it has to wake the program up.
+ * FAKE_CLOCK: descriptor of a file with an int64_t, in nanoseconds: what is added
+ * to CLOCK_MONOTONIC or, negated, what that is as long as it stands still. Whoever
+ * changes it has to wake the program up.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -87,9 +88,13 @@ int clock_gettime(clockid_t id, struct timespec *ts)
 	int rc = real_clock(id, ts);
 
 	if (!rc && id == CLOCK_MONOTONIC && clock_ns) {
-		int64_t ns = ts->tv_nsec + *clock_ns;
+		int64_t ns = *clock_ns;
 
-		ts->tv_sec += ns / 1000000000;
+		if (ns < 0)
+			ns = -ns;
+		else
+			ns += ts->tv_sec * 1000000000LL + ts->tv_nsec;
+		ts->tv_sec = ns / 1000000000;
 		ts->tv_nsec = ns % 1000000000;
 	}
 	return rc;

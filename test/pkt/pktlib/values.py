@@ -14,6 +14,7 @@ MACS_USED = {GUEST_MAC}         # by the guest, in this script
 WAIT = 2.0              # seconds an expectation waits, if it doesn't say
 SCRIPT_LIMIT = 20.0     # seconds for a script, if it doesn't say
 START_LIMIT = 10.0      # until the daemon answers for the first time
+END_LIMIT = 10.0        # until all that it sent is read, and it ends
 
 IP_RECVTTL = 12         # Python has no name for it
 

@@ -12,9 +12,9 @@ import struct
 import subprocess
 import time
 
-from pktlib.values import (ACK, BROADCAST, DAEMON_MAC, ETH_ARP, ETH_IP4,
-    ETH_IP6, Fail, GUEST_MAC, ROUTER_LL, START_LIMIT, SYN, ScriptError, VARS,
-    WAIT, hexes, number, seconds, span)
+from pktlib.values import (ACK, BROADCAST, DAEMON_MAC, END_LIMIT, ETH_ARP,
+    ETH_IP4, ETH_IP6, Fail, GUEST_MAC, ROUTER_LL, START_LIMIT, SYN, ScriptError,
+    VARS, WAIT, hexes, number, seconds, span)
 from pktlib.frame import Frame, addr, build_eth, build_ip, l4_csum, pack_ip
 from pktlib.conn import Conn
 from pktlib.ends import Link
@@ -61,6 +61,7 @@ class World(HostCommands, GuestSends, GuestExpects):
         self.clock, self.clock_ns = [], 0   # what is added to the daemon's
         if self.script.clock:
             self.clock = [os.memfd_create("clock")]
+            self.clock_stopped = False
             self.set_clock(0)
         cmd = [self.binary, "-f", "-F", str(theirs.fileno())] + \
             [self.subst(o) for o in self.script.options]
@@ -168,9 +169,9 @@ class World(HostCommands, GuestSends, GuestExpects):
             return
         self.check_alive()
         self.link.split, self.link.held, self.link.paused = 0, None, False
-        self.greet(2.0)
+        self.greet(END_LIMIT)
         self.proc.send_signal(signal.SIGTERM)
-        self.exits(0, 2.0)
+        self.exits(0, END_LIMIT)
 
     def exits(self, status, limit):
         try:
@@ -397,17 +398,22 @@ class World(HostCommands, GuestSends, GuestExpects):
                        f"not at most {most}")
 
     def set_clock(self, ns):
+        """Negated: it stands still there"""
         self.clock_ns = ns
-        os.pwrite(self.clock[0], struct.pack("q", ns), 0)
+        os.pwrite(self.clock[0],
+                  struct.pack("q", -ns if self.clock_stopped else ns), 0)
 
     def cmd_clock(self, f):
         """clock T [unseen]; clock iss X N: until X's addresses would get
-        ISN N. unseen: the daemon isn't woken up by a frame"""
+        ISN N. unseen: the daemon isn't woken up by a frame. clock stop"""
         unseen = f.flag("unseen")
         if not unseen:
             self.greet(WAIT)    # what was sent before, came before
         what = f.pop("time")
-        if what == "iss":
+        if what == "stop":
+            # ahead, so that it doesn't go back
+            self.clock_stopped, ns = True, time.monotonic_ns() + 50000000
+        elif what == "iss":
             c, want = self.conn(f.pop("name")), number(f.pop("number"))
             # as it grows since its last SYN: RFC 6528
             passed = int((self.now() - c.syn_at) * 1e6 / 4) + \
@@ -416,7 +422,8 @@ class World(HostCommands, GuestSends, GuestExpects):
         else:
             ns = int(seconds(what) * 1e9)
         self.set_clock(self.clock_ns + ns)
-        self.note(self.now(), "h", f"clock {ns / 1e9:.3f} s ahead")
+        self.note(self.now(), "h", f"clock {ns / 1e9:.4f} s ahead" if what != "stop"
+                  else "clock stands still")
         if unseen:
             self.proc.send_signal(signal.SIGUSR1)
             time.sleep(0.05)
