@@ -97,7 +97,9 @@ guest_up()
 	spawn user passt -f -s "$T/user/guest.sock" -t "$ports" -u none \
 		2>"$T/passt.err"
 	passt=$pid
-	wait_for "[ -S '$T/user/guest.sock' ]" || bail "$(cat "$T/passt.err")"
+	# the last that it does at start, when all its descriptors are open
+	wait_for "grep -q '^Seccomp:.*2' /proc/$passt/status" ||
+		bail "$(cat "$T/passt.err")"
 	fds_before=$(fds "$passt")
 	ip netns add guest
 	spawn host "$tools/linkemu" --seed "$seed" --mtu "$guest_mtu" --stats \

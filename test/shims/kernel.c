@@ -183,8 +183,9 @@ static void lengthen(int fd, struct tcp_info *ti)
 	struct timespec now;
 
 	real_clock(CLOCK_MONOTONIC, &now);
-	if (ti->tcpi_bytes_acked < of[fd].shown)
-		of[fd].shown = of[fd].next = 0;		/* another socket */
+	/* another socket, of which nothing but the SYN may be */
+	if (ti->tcpi_bytes_acked <= 1 || ti->tcpi_bytes_acked < of[fd].shown)
+		of[fd].shown = of[fd].next = MIN(ti->tcpi_bytes_acked, 1);
 	if ((now.tv_sec - of[fd].since.tv_sec) * 1000000000LL + now.tv_nsec -
 	    of[fd].since.tv_nsec >= LONG_US * 1000LL)
 		of[fd].shown = of[fd].next;
