@@ -53,7 +53,7 @@ exec 9<"$T/leak"
 
 spawn user passt -q -f -s "$T/user/sock"
 wait_for "[ -S '$T/user/sock' ]"
-wait_for "[ \"\$(field $pid Seccomp)\" = 2 ]" 3
+wait_for "[ \"\$(field $pid Seccomp)\" = 2 ]"
 check 'passt, foreground' "$pid" 0 'user mnt ipc uts'
 stop "$pid"
 
@@ -68,7 +68,7 @@ fi
 is "$(cut -d ' ' -f 6 "/proc/$daemon/stat")" "$(cut -d ' ' -f 1 \
 	"/proc/$daemon/stat")" 'passt, background: a session of its own'
 kill "$daemon"
-ok 'passt, background: SIGTERM ends it' wait_gone "$daemon" 3
+ok 'passt, background: SIGTERM ends it' wait_gone "$daemon"
 
 pasta_up --config-net
 check 'pasta' "$pasta_pid" $bind_admin 'user mnt ipc uts'

@@ -125,7 +125,7 @@ out=$(vm_run "$T/script" -- $(vm_net "$sock" 52:54:00:00:00:02))
 is $? 7 'second guest'
 like "$out" "$sum*" '... 100 MiB'
 kill -TERM "$passt"
-wait_gone "$passt" 3
+wait_gone "$passt"
 wait "$passt"
 is $? 0 'SIGTERM: exit status 0'
 
@@ -137,6 +137,6 @@ ok '... waits for its guest' alive "$one"
 # shellcheck disable=SC2046 # words
 out=$(vm_run "$T/script" -- $(vm_net "$sock"))
 is $? 7 '... guest'
-ok '... ends with it' wait_gone "$one" 3
+ok '... ends with it' wait_gone "$one"
 
 done_testing

@@ -141,7 +141,7 @@ stop "$busy"
 spawn "ns:$target" socat TCP6-LISTEN:8453,reuseaddr,fork PIPE
 ok '... taken over when it is free' wait_port host tcp 8450
 kill "$target"
-wait_for '! pgrep -x pasta >/dev/null' 5
+wait_for '! pgrep -x pasta >/dev/null'
 
 # two of them at the same time
 pasta_up --config-net
@@ -152,8 +152,8 @@ served=$pid
 ok 'a service in one namespace: on the host' wait_port host tcp 8500
 stop "$served"
 ok '... gone with it, whoever else looks at it' \
-	wait_for '! listening host tcp 8500' 3
-ok '... inside the other one, too' wait_for "! listening ns:$ns tcp 8500" 3
+	wait_for '! listening host tcp 8500'
+ok '... inside the other one, too' wait_for "! listening ns:$ns tcp 8500"
 pasta_down
 ns=$one pasta_pid=$one_pid
 pasta_down

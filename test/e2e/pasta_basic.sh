@@ -86,7 +86,7 @@ is $? 137 'exit status of a killed command'
 
 pasta_up --config-net
 kill -TERM "$pasta_pid"
-wait_gone "$pasta_pid" 3
+wait_gone "$pasta_pid"
 wait "$pasta_pid"
 is $? 0 'SIGTERM: exit status 0'
 kill -KILL "$ns" 2>/dev/null
@@ -103,7 +103,7 @@ like "$(in_ns "$target" ip -o address)" "*$HOST4*" \
 	'... with addresses when its parent ends'
 ok '... and its PID in the file' alive "$daemon"
 kill "$target"
-ok '... and ends with the process' wait_gone "$daemon" 5
+ok '... and ends with the process' wait_gone "$daemon"
 
 # one with ranges of users, as newuidmap makes them
 if [ "$WORLD_ROOT" ]; then
@@ -119,7 +119,7 @@ if [ "$WORLD_ROOT" ]; then
 	like "$(in_ns "$target" ip -o address)" "*$HOST4*" '... addresses'
 	daemon=$(cat "$T/user/pid")
 	kill "$target"
-	ok '... ends with it' wait_gone "$daemon" 5
+	ok '... ends with it' wait_gone "$daemon"
 else
 	skip 'not root' 3
 fi
@@ -137,14 +137,14 @@ is "$(cat "$T/user/pid2")" "$pid" 'foreground: own PID in the file'
 like "$(in_ns "$target" ip -o address)" "*$HOST4*" \
 	'foreground: addresses when the file is filled'
 kill -TERM "$pid"
-wait_gone "$pid" 3
+wait_gone "$pid"
 wait "$pid"
 is $? 0 'foreground: SIGTERM, exit status 0'
 like "$(in_ns "$target" ip -o link)" '*lo*' 'foreground: namespace survives'
 spawn user pasta -f --config-net -P "$T/user/pid3" "$target" 2>"$T/err"
 wait_for "[ -s '$T/user/pid3' ]"
 kill -QUIT "$pid"
-wait_gone "$pid" 3
+wait_gone "$pid"
 wait "$pid"
 is $? 0 'foreground: SIGQUIT, exit status 0'
 kill "$target"
@@ -159,7 +159,7 @@ like "$(head -n 1 "$T/user/log")" "pasta *: */passt ($daemon)" \
 	'the first line of the log has its name, file and PID' ||
 	diag "$(head -n 1 "$T/user/log")"
 in_ns "$target" ip link delete eth0
-ok 'interface deleted: ends' wait_gone "$daemon" 5
+ok 'interface deleted: ends' wait_gone "$daemon"
 like "$(tail -n 1 "$T/user/log")" "*ERROR:   The namespace's interface is gone*" \
 	'... an error in the log'
 kill "$target"

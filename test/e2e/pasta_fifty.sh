@@ -74,7 +74,7 @@ while [ $((i += 1)) -le 50 ]; do
 	in_pod sh "$T/user/start" "$i" 8080 || failed=$((failed + 1))
 	p=$(cat "$dir/$i.pid")
 	in_pod sh "$T/user/stop" "$i"
-	wait_gone "$p" 5 && gone=$((gone + 1))
+	wait_gone "$p" && gone=$((gone + 1))
 	rm -f "$dir/$i.pid"
 done
 is "$failed $gone" '0 50' 'fifty in a row, on the same port'

@@ -112,15 +112,15 @@ pasta_down
 pasta_up --config-net
 service 7101 auto
 start=$(date +%s%N)
-ok 'automatic port' wait_port host tcp 7101 5
+ok 'automatic port' wait_port host tcp 7101
 took=$((($(date +%s%N) - start) / 1000000))
 diag "listening after $took ms"
 is "$(ask world "$HOST4:7101")" auto '... leads inside'
 stop "$pid"
-ok '... goes with its service' wait_for '! listening host tcp 7101' 5
+ok '... goes with its service' wait_for '! listening host tcp 7101'
 spawn host socat TCP4-LISTEN:7102,bind=127.0.0.1,reuseaddr,fork \
 	'SYSTEM:echo outside'
-ok 'automatic port to the host' wait_port "ns:$ns" tcp 7102 5
+ok 'automatic port to the host' wait_port "ns:$ns" tcp 7102
 is "$(ask "ns:$ns" 127.0.0.1:7102)" outside '... leads to its loopback'
 pasta_down
 

@@ -190,10 +190,9 @@ fds_before=$(fds) rss_before=$(rss_kib)
 ok '1000 connections, one after the other' "$peer" each 127.0.0.1 7003 1000
 ok '1000 from inside' in_ns "$ns" "$peer" each 127.0.0.1 7013 1000
 ok '1000 connections at a time' "$peer" hold 127.0.0.1 7003 1000
-sleep 0.3
+ok 'no descriptors are lost' \
+	wait_for "[ \"\$(fds)\" -le $((fds_before + 130)) ]"
 diag "descriptors: $fds_before before, $(fds) after; RSS $rss_before, $(rss_kib) KiB"
-is "$(test "$(fds)" -le $((fds_before + 130)) && echo no)" no \
-	'no descriptors are lost'
 is "$(test "$(rss_kib)" -le $((rss_before + 2048)) && echo no)" no \
 	'no memory is lost'
 
@@ -237,8 +236,8 @@ sleep 2
 is "$(test $(($(ticks) - before)) -le 2 && echo idle)" idle \
 	'automatic ports cost nothing while nothing changes'
 spawn "ns:$ns" socat TCP6-LISTEN:7101,reuseaddr,fork PIPE
-wait_port host tcp 7101 2
-ok 'UDP for a TCP port, too' wait_port host udp 7101 2
+wait_port host tcp 7101
+ok 'UDP for a TCP port, too' wait_port host udp 7101
 pause 0.3
 is "$(in_ns "$ns" ss -Hltun 'sport = :7101' | wc -l)" 1 \
 	'our own listener is not mirrored'

@@ -248,18 +248,18 @@ fds()
 {
 	find "/proc/$(daemon)/fd" -type l | wc -l
 }
-ok 'all of them are gone' wait_for '[ "$(fds)" -lt 200 ]' 5
+ok 'all of them are gone' wait_for '[ "$(fds)" -lt 200 ]'
 pasta_down
 
 # ports that follow services, loopback counts
 pasta_up --splice-only
 spawn "ns:$ns" socat TCP4-LISTEN:7101,bind=127.0.0.1,reuseaddr,fork \
 	'SYSTEM:echo inside'
-ok 'automatic port' wait_port host tcp 7101 2
+ok 'automatic port' wait_port host tcp 7101
 is "$(timeout 5 socat -u TCP:127.0.0.1:7101 -)" inside '... leads inside'
 spawn host socat TCP4-LISTEN:7102,bind=127.0.0.1,reuseaddr,fork \
 	'SYSTEM:echo outside'
-ok 'automatic port to the host' wait_port "ns:$ns" tcp 7102 2
+ok 'automatic port to the host' wait_port "ns:$ns" tcp 7102
 is "$(in_ns "$ns" timeout 5 socat -u TCP:127.0.0.1:7102 -)" outside \
 	'... leads to the host'
 pasta_down
@@ -271,6 +271,6 @@ wait_for "grep -q sleep /proc/$target/comm"
 out=$(as_user pasta --splice-only -q -P "$T/user/pid" -t 7001 "$target" 2>&1)
 is "$? $out" '0 ' '--splice-only PID'
 kill "$target"
-ok '... ends with it' wait_gone "$(cat "$T/user/pid")" 5
+ok '... ends with it' wait_gone "$(cat "$T/user/pid")"
 
 done_testing

@@ -88,7 +88,7 @@ wait_for "grep -q ready '$T/half'"
 is "$(in_ns "$ns" "$T/bin/half" connect $WORLD4)" bye 'server closes first'
 is "$(in_ns "$ns" "$T/bin/half" connect $WORLD6)" bye 'server closes first, v6'
 ok '... and still gets all' \
-	wait_for "[ \$(grep -c '^got 1000000\$' '$T/half') -eq 2 ]" 5
+	wait_for "[ \$(grep -c '^got 1000000\$' '$T/half') -eq 2 ]"
 
 # refusal and reset
 for a in "$WORLD4" "$WORLD6"; do
@@ -96,13 +96,13 @@ for a in "$WORLD4" "$WORLD6"; do
 	is "$(in_ns "$ns" "$peer" reset "$a" 9003)" reset "reset by $a"
 	: >"$T/serve.world"
 	is "$(in_ns "$ns" "$peer" abort "$a" 9003)" aborted "reset to $a"
-	ok '... arrives' wait_for "grep -q reset '$T/serve.world'" 3
+	ok '... arrives' wait_for "grep -q reset '$T/serve.world'"
 done
 for a in "$HOST4" "$HOST6"; do
 	is "$(in_world "$peer" reset "$a" 9003)" reset "reset from inside, by $a"
 	: >"$T/serve.inside"
 	is "$(in_world "$peer" abort "$a" 9003)" aborted "reset to inside, by $a"
-	ok '... arrives' wait_for "grep -q reset '$T/serve.inside'" 3
+	ok '... arrives' wait_for "grep -q reset '$T/serve.inside'"
 done
 # nobody listens inside: accepted by the host, but then quickly closed
 in_world timeout 5 socat -u "TCP:$HOST4:9100" - >/dev/null 2>&1
@@ -210,7 +210,7 @@ for a in $WORLD4 $WORLD6; do
 	sniffer=$pid
 	wait_for "grep -q ready '$T/sniff.out'"
 	in_ns "$ns" python3 "$T/dscp.py" "$a"
-	wait_gone "$sniffer" 5
+	wait_gone "$sniffer"
 	is "$(tail -n 1 "$T/sniff.out")" '0xb8 0x28 0x0' "DSCP to $a"
 done
 pasta_down

@@ -102,15 +102,15 @@ kill -TERM "$pasta_pid"
 wait_gone "$pasta_pid"
 wait "$pasta_pid"
 is $? 0 'SIGTERM to us: exit status 0'
-ok '... and the command goes with us' wait_gone "$ns" 3
+ok '... and the command goes with us' wait_gone "$ns"
 
 pasta_up --config-net
 kill -KILL "$pasta_pid"
-ok 'even with SIGKILL' wait_gone "$ns" 3
+ok 'even with SIGKILL' wait_gone "$ns"
 
 as_user pasta --config-net -I lo -- sleep 123456 2>"$T/err"
 is $? 1 'a start that fails after the command was made'
-ok '... leaves nothing behind' wait_for '! pgrep -xf "sleep 123456"' 3
-ok '... nor its child' wait_for '! pgrep -x pasta' 3
+ok '... leaves nothing behind' wait_for '! pgrep -xf "sleep 123456"'
+ok '... nor its child' wait_for '! pgrep -x pasta'
 
 done_testing

@@ -84,7 +84,8 @@ netns_new "$n"
 run --config-net --dns-forward 169.254.1.1 -t none -u none -T none -U none \
 	--no-map-gw --quiet --netns "$n" --map-guest-addr 169.254.1.2
 is "$status $out" '0 ' 'podman run: status 0, no warning'
-is "$(test "$ms" -lt 2000 && echo yes)" yes '... its output ends at once'
+# otherwise it is open for as long as the process is there
+is "$(test "$ms" -lt 10000 && echo yes)" yes '... its output ends at once'
 diag "$ms ms"
 is "$(counted "$n")" "$both" '... the addresses are there'
 is "$(inside "$n" ip -6 -o address show tentative)" '' '... usable at once'
@@ -118,7 +119,7 @@ ok '... the gateway is the gateway' inside "$n" "$peer" refused "$GW4" 7777
 in_pod umount "$n"
 ok '... runs as long as there is the file' alive "$d"
 in_pod rm -f "$n"
-ok '... ends when it is deleted' wait_gone "$d" 5
+ok '... ends when it is deleted' wait_gone "$d"
 
 ### podman run -p
 
@@ -173,7 +174,7 @@ is "$(daemon_of "$other")" '' '... nothing is left running'
 is "$(inside "$other" ip -o link show | wc -l)" 1 '... nor in the namespace'
 d=$(daemon_of "$n")
 netns_delete "$n"
-ok '... the first one ends' wait_gone "$d" 5
+ok '... the first one ends' wait_gone "$d"
 ok '... and its ports are free' sh -c '! ss -Hltn "sport = :8080" | grep .'
 
 ### User's options: --network pasta:...
@@ -191,7 +192,7 @@ opts()
 		"0 $opts_want" "$opts_name" || diag "$out"
 	d=$(daemon_of "$dir/opts")
 	netns_delete "$dir/opts"
-	wait_gone "$d" 5
+	wait_gone "$d"
 }
 show4="ip -4 -o address show scope global | awk '{ print \$2, \$4 }'"
 link='ip -o link show eth0'
@@ -215,7 +216,7 @@ run --config-net -t auto -u auto -T 5201 -U auto --dns-forward 169.254.1.1 \
 is "$status $out" '0 ' '-t auto, -u auto, -T 5201, -U auto'
 d=$(daemon_of "$dir/opts")
 netns_delete "$dir/opts"
-wait_gone "$d" 5
+wait_gone "$d"
 
 ### Errors
 
@@ -251,15 +252,15 @@ for i in 1 2 3; do
 	case $i in
 	1)	# Podman finds it dead, and starts it again
 		as_user kill -KILL "$d"
-		ok '... gone' wait_gone "$d" 5 ;;
+		ok '... gone' wait_gone "$d" ;;
 	2)	as_user kill -TERM "$d"
-		ok '... SIGTERM ends it' wait_gone "$d" 5 ;;
+		ok '... SIGTERM ends it' wait_gone "$d" ;;
 	esac
 	wait_for "! inside '$n' ip link show eth0 >/dev/null 2>&1" 1 2>/dev/null
 done
 in_pod umount "$n"
 as_user kill -TERM "$d"
-ok '... SIGTERM after unmounting' wait_gone "$d" 5
+ok '... SIGTERM after unmounting' wait_gone "$d"
 in_pod rm -f "$n"
 
 ### Buildah: a namespace of a process, by its path in procfs
@@ -275,7 +276,7 @@ is "$? $out" '0 ' 'buildah: status 0, no warning'
 d=$(daemon_of "/proc/$target/ns/net")
 like "$(in_ns "$target" ip -o address show eth0)" "*$HOST4/24*" '... addresses'
 kill "$target"
-ok '... ends with the process' wait_gone "$d" 4
+ok '... ends with the process' wait_gone "$d"
 
 ### RootlessKit
 
@@ -328,10 +329,10 @@ is "$(as_user nsenter --preserve-credentials -U -m -t "$target" \
 as_user rm -f "$dir/detached" 2>/dev/null ||
 	as_user nsenter --preserve-credentials -U -m -t "$target" \
 		sh -c "umount '$dir/detached'; rm -f '$dir/detached'"
-ok '... ends with the file' wait_gone "$d2" 5
+ok '... ends with the file' wait_gone "$d2"
 ok '... the other one is there' alive "$d"
 kill "$target"
-ok '... and ends with the process' wait_gone "$d" 5
+ok '... and ends with the process' wait_gone "$d"
 
 # with IPv6, another port driver, and the host's loopback allowed
 spawn user unshare -Urn sleep 100003
@@ -350,7 +351,7 @@ wait_for "grep -q ready '$T/serve.8086'"
 pause 0.3
 is "$(ss -Hltn 'sport = :8086')" '' '... no automatic port'
 kill "$target"
-wait_for '! pgrep -x pasta >/dev/null' 5
+wait_for '! pgrep -x pasta >/dev/null'
 
 stop "$host_server"
 is "$(pgrep -x pasta | xargs)" '' 'nothing is left running'
