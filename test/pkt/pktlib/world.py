@@ -437,7 +437,11 @@ class World(HostCommands, GuestSends, GuestExpects):
         elif what == "exits":
             self.exits(number(f.pop("status")), self.limit())
         elif what == "signal":
-            self.proc.send_signal(getattr(signal, "SIG" + f.pop("signal")))
+            name = f.pop("signal")
+            self.proc.send_signal(getattr(signal, "SIG" + name))
+            if name == "STOP":  # what comes next, it mustn't see yet
+                os.waitid(os.P_PID, self.proc.pid,
+                          os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         elif what == "leaks":
             end = self.now() + self.limit()
             while self.count_fds() != self.fds:
