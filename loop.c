@@ -5,6 +5,11 @@
  * read once → handlers, the link's events first (data from the guest may free
  * or advance what a socket event would look at) → timers → hooks.
  *
+ * Waiting: to be woken up takes longer than most answers of a service nearby. So
+ * while turns alternate between the link and sockets, as with requests and
+ * responses, the next event is looked for without sleeping, for LOOP_SPIN_US; if
+ * that was in vain, not again for twice as many turns as the last time.
+ *
  * Invariants: nothing else blocks; nothing else reads the clock. A handler may
  * close descriptors whose events are still in this batch: refs carry a
  * generation that the owner checks.
@@ -12,6 +17,7 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -23,7 +29,11 @@ enum {
 	LOOP_EVENTS	= 256,
 	LOOP_HOOKS	= 8,
 	LOOP_LINGER_MS	= 50,		/* how often to look */
+	LOOP_SPIN_US	= 100,
+	LOOP_SPIN_SKIP	= 255,		/* turns, at most */
 };
+
+enum loop_source { FROM_NONE, FROM_LINK, FROM_SOCKETS, FROM_BOTH };
 
 static struct {
 	int fd;
@@ -33,17 +43,32 @@ static struct {
 	int status;
 	mono_t now;
 	uint64_t turns;
+	bool spins;			/* others can run meanwhile */
+	bool alternates;		/* link and sockets, in turn */
+	enum loop_source source;	/* of the last turn's events */
+	unsigned spin_skip;		/* turns without, if the next is in vain */
+	unsigned spin_left;		/* such turns that are left */
 	loop_handler handler[LOOP_KINDS];
 	loop_hook hook[LOOP_HOOKS];
 	unsigned hooks;
 	struct epoll_event events[LOOP_EVENTS];
 } loop = { .fd = -1 };
 
+/* More than one CPU: who waits for the next event isn't in its way */
+static bool loop_has_cpus(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	return !sched_getaffinity(0, sizeof(set), &set) && CPU_COUNT(&set) > 1;
+}
+
 void loop_init(void)
 {
 	loop.fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop.fd < 0)
 		die("Couldn't create epoll instance: %s", strerror(errno));
+	loop.spins = loop_has_cpus();
 	loop_update_now();
 }
 
@@ -124,8 +149,39 @@ static bool loop_is_tap(const struct epoll_event *ev)
 	return ref.kind == LOOP_TAP;
 }
 
+/* Events, if there are some soon; 0: wait for them */
+static int loop_spin(void)
+{
+	mono_t end = mono_add(loop.now, DUR_US(LOOP_SPIN_US));
+	int n;
+
+	if (loop.spin_left) {
+		loop.spin_left--;
+		return 0;
+	}
+	do {
+		n = epoll_wait(loop.fd, loop.events, LOOP_EVENTS, 0);
+		if (n) {
+			loop.spin_skip /= 2;
+			return n;
+		}
+		loop_update_now();
+	} while (mono_before(loop.now, end));
+	loop.spin_skip = MIN(2 * loop.spin_skip + 1, LOOP_SPIN_SKIP);
+	loop.spin_left = loop.spin_skip;
+	return 0;
+}
+
+static int loop_wait(int timeout)
+{
+	int n = timeout && loop.spins && loop.alternates ? loop_spin() : 0;
+
+	return n ? n : epoll_wait(loop.fd, loop.events, LOOP_EVENTS, timeout);
+}
+
 static void loop_turn(void)
 {
+	enum loop_source source = FROM_NONE;
 	int timeout = loop.again ? 0 : timer_timeout_ms(loop.now);
 	int n;
 
@@ -133,11 +189,17 @@ static void loop_turn(void)
 		timeout = LOOP_LINGER_MS;
 
 	loop.again = false;
-	n = epoll_wait(loop.fd, loop.events, LOOP_EVENTS, timeout);
+	n = loop_wait(timeout);
 	loop_update_now();
 	loop.turns++;
 	if (n < 0 && errno != EINTR)
 		die("epoll_wait() failed: %s", strerror(errno));
+
+	for (int i = 0; i < n; i++)
+		source |= loop_is_tap(&loop.events[i]) ? FROM_LINK :
+							 FROM_SOCKETS;
+	loop.alternates = source && source != loop.source;
+	loop.source = source;
 
 	for (int i = 0; i < n; i++)
 		if (loop_is_tap(&loop.events[i]))
