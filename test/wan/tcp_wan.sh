@@ -117,10 +117,12 @@ measure()
 		-t "$seconds" -P "$streams" -C "$4" $m_opt -J 2>/dev/null) |
 		python3 -c '
 import json, sys
+text = sys.stdin.read()
 try:
-    r = json.load(sys.stdin)["end"]["sum_received"]
+    r = json.loads(text)["end"]["sum_received"]
     print("%.3f" % (r["bits_per_second"] / 1e6))
 except (ValueError, KeyError):
+    print("# iperf3:", text[-300:] or "no end", file=sys.stderr)
     print("0.000")'
 }
 
