@@ -42,7 +42,7 @@ struct flow_evictable {
 	void (*end)(struct flow *f);
 };
 void flow_set_evictable(enum flow_type type, const struct flow_evictable *ops);
-/* If rc, negative, is a lack of descriptors: end the one of a sample of such flows
+/* If rc is a lack of descriptors, negative: end the one of a sample of such flows
  * that was idle for the longest time, and has one. True: try again. Flows that
  * the caller knows, and their sockets, may be gone then.
  */

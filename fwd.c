@@ -19,6 +19,7 @@
  *	host's loopback, -t or -u without target	→ the guest's address,
  *		or the same loopback address with --host-lo-to-ns-lo
  *	namespace's loopback, -T or -U			→ the same on the host
+ *	refused there, TCP		→ that host's address of the other family
  */
 #include "fwd.h"
 

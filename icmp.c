@@ -93,7 +93,7 @@ static struct flow *ping_new(const struct pkt *pkt,
 	struct flow *f;
 	int fd = ping_open(host, pkt->icmp.id);
 
-	if (fd < 0 && flow_make_room(fd))
+	if (flow_make_room(fd))
 		fd = ping_open(host, pkt->icmp.id);
 	if (fd == -EACCES || fd == -EPERM) {
 		if (!icmp.warned)

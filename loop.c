@@ -33,7 +33,8 @@ enum {
 	LOOP_SPIN_SKIP	= 255,		/* turns, at most */
 };
 
-enum loop_source { FROM_NONE, FROM_LINK, FROM_SOCKETS, FROM_BOTH };
+/* Where a turn's events came from, as bits */
+enum { FROM_LINK = 1, FROM_SOCKETS = 2 };
 
 static struct {
 	int fd;
@@ -45,7 +46,7 @@ static struct {
 	uint64_t turns;
 	bool spins;			/* others can run meanwhile */
 	bool alternates;		/* link and sockets, in turn */
-	enum loop_source source;	/* of the last turn's events */
+	unsigned source;		/* of the last turn's events */
 	unsigned spin_skip;		/* turns without, if the next is in vain */
 	unsigned spin_left;		/* such turns that are left */
 	loop_handler handler[LOOP_KINDS];
@@ -181,8 +182,8 @@ static int loop_wait(int timeout)
 
 static void loop_turn(void)
 {
-	enum loop_source source = FROM_NONE;
 	int timeout = loop.again ? 0 : timer_timeout_ms(loop.now);
+	unsigned source = 0;
 	int n;
 
 	if (loop.lingering && (timeout < 0 || timeout > LOOP_LINGER_MS))
@@ -195,18 +196,20 @@ static void loop_turn(void)
 	if (n < 0 && errno != EINTR)
 		die("epoll_wait() failed: %s", strerror(errno));
 
-	for (int i = 0; i < n; i++)
-		source |= loop_is_tap(&loop.events[i]) ? FROM_LINK :
-							 FROM_SOCKETS;
-	loop.alternates = source && source != loop.source;
-	loop.source = source;
-
-	for (int i = 0; i < n; i++)
-		if (loop_is_tap(&loop.events[i]))
+	for (int i = 0; i < n; i++) {
+		if (loop_is_tap(&loop.events[i])) {
+			source |= FROM_LINK;
 			loop_dispatch(&loop.events[i]);
+		} else {
+			source |= FROM_SOCKETS;
+		}
+	}
 	for (int i = 0; i < n; i++)
 		if (!loop_is_tap(&loop.events[i]))
 			loop_dispatch(&loop.events[i]);
+
+	loop.alternates = source && source != loop.source;
+	loop.source = source;
 
 	timer_run(loop.now);
 	for (unsigned i = 0; i < loop.hooks; i++)

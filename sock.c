@@ -40,6 +40,11 @@ static struct {
 	bool grow_rcvbuf, grow_sndbuf;	/* of datagram sockets */
 } sock;
 
+static int sock_set_int(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) ? -errno : 0;
+}
+
 static bool sock_probe_peek_off(int family)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
@@ -64,53 +69,6 @@ static bool sock_probe_bindtodevice(void)
 	     errno != EPERM;
 	close(fd);
 	return ok;
-}
-
-bool sock_has_peek_off(void)
-{
-	return sock.peek_off;
-}
-
-bool sock_has_bindtodevice(void)
-{
-	return sock.bindtodevice;
-}
-
-unsigned sock_scope(void)
-{
-	return sock.conf->fam[V6].template_ifi;
-}
-
-static int sock_set_int(int fd, int level, int name, int value)
-{
-	return setsockopt(fd, level, name, &value, sizeof(value)) ? -errno : 0;
-}
-
-/* The guest has its own Nagle algorithm; and an urgent byte is data like any
- * other, or positions in the stream would not fit (RFC 6093 5)
- */
-static int sock_set_stream(int fd)
-{
-	int rc = sock_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-
-	/* A limit on what isn't sent yet (net.ipv4.tcp_notsent_lowat) would
-	 * break what the window promises by the buffer's size
-	 */
-	if (!rc && sock.notsent_lowat)
-		rc = sock_set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1);
-	return rc ? rc : sock_set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
-}
-
-/* What comes or goes in a burst, while we do something else or the network is
- * slower than the guest, is lost where it doesn't fit. The default holds 90
- * full-size datagrams, in the kernel's accounting.
- */
-static void sock_set_dgram(int fd)
-{
-	if (sock.grow_rcvbuf)
-		sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, SOCK_DGRAM_BUF);
-	if (sock.grow_sndbuf)
-		sock_set_int(fd, SOL_SOCKET, SO_SNDBUF, SOCK_DGRAM_BUF);
 }
 
 /* Does asking for a larger buffer make it larger? The host's limit may be below
@@ -143,6 +101,48 @@ void sock_init(const struct conf *c)
 	sock.grow_rcvbuf = sock_probe_grow(SO_RCVBUF);
 	sock.grow_sndbuf = sock_probe_grow(SO_SNDBUF);
 	debug("SO_PEEK_OFF for TCP: %s", sock.peek_off ? "yes" : "no");
+}
+
+bool sock_has_peek_off(void)
+{
+	return sock.peek_off;
+}
+
+bool sock_has_bindtodevice(void)
+{
+	return sock.bindtodevice;
+}
+
+unsigned sock_scope(void)
+{
+	return sock.conf->fam[V6].template_ifi;
+}
+
+/* The guest has its own Nagle algorithm; and an urgent byte is data like any
+ * other, or positions in the stream would not fit (RFC 6093 5)
+ */
+static int sock_set_stream(int fd)
+{
+	int rc = sock_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+
+	/* A limit on what isn't sent yet (net.ipv4.tcp_notsent_lowat) would
+	 * break what the window promises by the buffer's size
+	 */
+	if (!rc && sock.notsent_lowat)
+		rc = sock_set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1);
+	return rc ? rc : sock_set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
+/* What comes or goes in a burst, while we do something else or the network is
+ * slower than the guest, is lost where it doesn't fit. The default holds 90
+ * full-size datagrams, in the kernel's accounting.
+ */
+static void sock_set_dgram(int fd)
+{
+	if (sock.grow_rcvbuf)
+		sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, SOCK_DGRAM_BUF);
+	if (sock.grow_sndbuf)
+		sock_set_int(fd, SOL_SOCKET, SO_SNDBUF, SOCK_DGRAM_BUF);
 }
 
 static int sock_set_type(int fd, int type)
@@ -239,10 +239,10 @@ static int sock_listen_on(const struct fwd_rule *r, const struct addr *a,
 			  const struct listen_at *at)
 {
 	bool tcp = r->proto == PROTO_TCP, v4 = addr_is_v4(a);
+	int type = tcp ? SOCK_STREAM : SOCK_DGRAM;
 	int fd, rc = 0;
 
-	fd = sock_new(tcp ? SOCK_STREAM : SOCK_DGRAM, at->in_ns,
-		      addr_family(a));
+	fd = sock_new(type, at->in_ns, addr_family(a));
 	if (fd < 0)
 		return fd;
 	if (!v4)
@@ -250,7 +250,7 @@ static int sock_listen_on(const struct fwd_rule *r, const struct addr *a,
 	if (!rc && tcp)
 		rc = sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!rc)		/* accepted ones inherit it */
-		rc = sock_set_type(fd, tcp ? SOCK_STREAM : SOCK_DGRAM);
+		rc = sock_set_type(fd, type);
 	if (!rc && sock.conf->freebind)
 		rc = v4 ? sock_set_int(fd, IPPROTO_IP, IP_FREEBIND, 1) :
 			  sock_set_int(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);

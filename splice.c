@@ -4,8 +4,9 @@
  *
  * Flow: tcp.c accepts, fwd decides → splice_accepted(): a socket on the other
  * side (inside the namespace or on the host), non-blocking connect() → refused:
- * the same by the other family, then RST to the client; connected: both directions are pumped, socket → pipe →
- * socket, whenever an event says that there is something to do.
+ * the same by the other family, then RST to the client; connected: both
+ * directions are pumped, socket → pipe → socket, whenever an event says that there
+ * is something to do.
  *
  * Data: a direction holds a pipe only as long as bytes are in it; at rest it has
  * none. Empty pipes wait in a pool. So ten thousand idle connections need two
@@ -366,7 +367,7 @@ static struct flow *splice_new(int fd, enum flow_side_name ini,
 	int other = f ? sock_splice(SOCK_STREAM, ini == HOST,
 				    addr_family(&to->peer), 0) : -ENFILE;
 
-	if (f && other < 0 && flow_make_room(other))
+	if (f && flow_make_room(other))
 		other = sock_splice(SOCK_STREAM, ini == HOST,
 				    addr_family(&to->peer), 0);
 	if (other < 0) {

@@ -13,10 +13,10 @@
  * side becomes one on the other.
  *
  * Invariants: conn->fd is >= 0 in all states but TIME_WAIT, unless the guest is
- * still to be told of the end (want_rst); it is watched
- * edge-triggered for everything, so whoever stops before EAGAIN must see to it
- * that he comes again: by an ACK, or by the list for the end of the turn (which
- * is also where whoever found the link full waits).
+ * still to be told of the end (want_rst); it is watched edge-triggered for
+ * everything, so whoever stops before EAGAIN must see to it that he comes again:
+ * by an ACK, or by the list for the end of the turn (which is also where whoever
+ * found the link full waits).
  *
  * tcp_in.c has the guest's segments, tcp_out.c what is sent to it, tcp_timer.c
  * all timers, tcp_window.c the policy of windows and ACKs.
@@ -379,7 +379,7 @@ void tcp_open(const struct pkt *pkt)
 	f = flow_alloc();
 	fd = f ? sock_outbound(SOCK_STREAM, IPPROTO_TCP, &host.peer,
 			       &host.our, 0) : -ENFILE;
-	if (f && fd < 0 && flow_make_room(fd))
+	if (f && flow_make_room(fd))
 		fd = sock_outbound(SOCK_STREAM, IPPROTO_TCP, &host.peer,
 				   &host.our, 0);
 	if (fd < 0) {

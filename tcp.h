@@ -114,6 +114,7 @@ void tcp_timer_time_wait(struct flow *f);
  * of rtt_us (0: not known), later and later until there is progress
  */
 void tcp_timer_ack_pending(struct flow *f, uint32_t rtt_us);
+/* There was some: soon again, next time */
 void tcp_timer_ack_progress(struct flow *f);
 /* An ACK waits for data that takes it along: for a moment, from now on */
 void tcp_timer_ack_held(struct flow *f);

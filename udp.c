@@ -46,7 +46,7 @@ enum {
 	UDP_BUCKETS	= 16384,
 	UDP_BATCH	= 64,
 	UDP_BATCH_LEAST	= 4,
-	UDP_BATCH_BYTES	= 256 * 1024,
+	UDP_BATCH_BYTES	= 256 * 1024,	/* off a socket, by the last mean */
 	UDP_ERRORS	= 64,		/* off a queue per turn */
 	UDP_RECV_TURNS	= 4,		/* batches per socket and turn */
 	UDP_DGRAM_MAX	= 65536 + 64,	/* not all in the same cache sets */
@@ -58,8 +58,6 @@ enum {
 	UDP_PART_IOV	= 16,		/* one datagram's */
 	UDP_TRAIN_DGRAMS = 64,		/* what all kernels take at once */
 	UDP_TRAIN_BYTES	= 65000,
-	UDP_HDRS_V4	= 28,		/* IP and UDP */
-	UDP_HDRS_V6	= 48,
 };
 
 #ifndef UDP_SEGMENT
@@ -92,7 +90,7 @@ struct udp_counters udp_counters;
 static struct {
 	const struct conf *conf;
 	uint32_t high, free_head;
-	unsigned batch;			/* datagrams in the next one; 0: most */
+	unsigned batch;			/* datagrams in the next one */
 	uint32_t bucket[UDP_BUCKETS];	/* index + 1 */
 	struct udp_sock sock[UDP_SOCKS];
 	uint8_t buf[UDP_BATCH][UDP_DGRAM_MAX];
@@ -605,7 +603,7 @@ static void udp_out_flush(const struct flow *f, struct udp_out *out)
 				udp_counters.dropped += out->dgrams[done++];
 		} else if (error) {
 			if (out->dgrams[done] > 1) {
-				s->no_segment = udp_cant_segment(error);
+				s->no_segment |= udp_cant_segment(error);
 				udp_send_each(f, &out->mm[done].msg_hdr,
 					      out->seg[done]);
 			} else {
@@ -826,7 +824,8 @@ static struct flow *udp_flow_from_host(struct udp_sock *s,
 static void udp_frames(const struct flow *f, const struct frame_ip *ip,
 		       const struct bytes *payload, uint32_t seg)
 {
-	uint32_t hdrs = addr_is_v4(&ip->dst) ? UDP_HDRS_V4 : UDP_HDRS_V6;
+	size_t hdrs = frame_l3_len(ip) - sizeof(struct wire_eth) +
+		      sizeof(struct wire_udp);
 	const struct flow_side *g = &f->side[GUEST];
 	uint32_t off = 0;
 
@@ -925,7 +924,7 @@ static bool udp_recv(struct udp_sock *s)
 	static union udp_control control[UDP_BATCH];
 	struct iovec iov[UDP_BATCH];
 	struct mmsghdr mm[UDP_BATCH];
-	unsigned want = udp.batch ? udp.batch : UDP_BATCH, done = 0;
+	unsigned want = udp.batch, done = 0;
 	size_t bytes = 0;
 	uint16_t gen = s->gen;
 	int n;
@@ -1044,6 +1043,7 @@ void udp_init(const struct conf *c)
 						  .end = udp_evicted };
 
 	udp.conf = c;
+	udp.batch = UDP_BATCH;
 	loop_set_handler(LOOP_UDP, udp_event);
 	timer_set_handler(TIMER_UDP, udp_timer);
 	flow_set_evictable(FLOW_UDP, &evictable);

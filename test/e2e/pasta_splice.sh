@@ -152,24 +152,23 @@ like "$(in_ns "$ns" "$peer" ask 127.0.0.1 7013 WHO)" '*127.0.0.1*' \
 
 # a client that was accepted at one of localhost's addresses doesn't try the
 # other: a service with one family alone is found by both
-for where in host:7002:127.0.0.1 "ns:$ns:7012:127.0.0.1"; do
-	if [ "${where%%:*}" = host ]; then to=ns:$ns; else to=host; fi
-	port=${where%:*}
-	port=${port##*:}
+one_family()	# FROM TO PORT
+{
 	for service in TCP4 TCP6; do
 		how=reuseaddr,fork
 		[ $service = TCP4 ] || how=$how,ipv6only=1
-		spawn "$to" socat "$service-LISTEN:$port,$how" PIPE
-		only=$pid
-		wait_port "$to" tcp "$port"
+		spawn "$2" socat "$service-LISTEN:$3,$how" PIPE
+		wait_port "$2" tcp "$3"
 		for a in 127.0.0.1 ::1; do
-			is "$(client "${where%":$port"*}" half $a "$port")" same \
-				"a service by $service alone, by $a, ${where%%:*}"
+			is "$(client "$1" half $a "$3")" same \
+				"a service by $service alone, by $a, ${1%%:*}"
 		done
-		stop "$only"
-		wait_for "! (world_exec $to ss -Hltn sport = :$port) | grep -q ."
+		stop "$pid"
+		wait_for "! listening '$2' tcp $3"
 	done
-done
+}
+one_family host "ns:$ns" 7002
+one_family "ns:$ns" host 7012
 
 # nobody reads: we wait without turning
 spawn "ns:$ns" sh -c 'socat -u TCP6-LISTEN:7002,reuseaddr EXEC:"sleep 1000"'

@@ -159,7 +159,9 @@ static void pktinfo(void)
 {
 	const struct in_pktinfo pi4 = { .ipi_spec_dst = { htonl(0x7f000001) },
 					.ipi_addr = { htonl(0xc0000201) } };
-	struct addr got, from, lo = A("127.0.0.1"), v4 = A("192.0.2.1"), v6 = A("2001:db8::1"), mcast;
+	const struct addr lo = A("127.0.0.1"), mcast = A("ff02::1");
+	const struct addr v4 = A("192.0.2.1"), v6 = A("2001:db8::1");
+	struct addr got, from;
 	struct in6_pktinfo pi6 = { .ipi6_ifindex = 7 };
 	union {
 		struct cmsghdr c;
@@ -183,7 +185,6 @@ static void pktinfo(void)
 	got = v4;
 	ok(addr_from_pktinfo(&m.c, &got, &from) && addr_eq(&got, &v6), "IPV6_PKTINFO");
 	ok(addr_eq(&from, &v6), "  and what to answer from");
-	mcast = A("ff02::1");
 	memcpy(&pi6.ipi6_addr, mcast.b, sizeof(mcast.b));
 	memcpy(CMSG_DATA(&m.c), &pi6, sizeof(pi6));
 	ok(addr_from_pktinfo(&m.c, &got, &from) && addr_eq(&got, &mcast) &&

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Commands of the form "guest < ...", and others that take frames."""
 
+import math
+
 from pktlib.values import (ACK, CWR, Compare, DOWN, ECE, FIN, Fail, PSH, RST,
     SYN, ScriptError, UP, URG, hexes, number, seconds, stream)
 from pktlib.frame import addr, pack_ip, sack_blocks
@@ -327,11 +329,12 @@ class GuestExpects:
         """sendall N [mss M] [rto T]: within the window, as fast as it allows"""
         c = self.conn(name)
         n, mss = number(f.pop("bytes")), f.get("mss", number, 1460)
-        stalls, rto = f.get("max-stalls", number, 0), f.get("rto", seconds)
+        stalls = f.get("max-stalls", number, 0)
+        rto = f.get("rto", seconds, math.inf)
         stop = c.snd_nxt + n
         end = self.now() + self.limit()
         stalled = 0
-        una, again = c.una, self.now() + (rto or 0)
+        una, again = c.una, self.now() + rto
         while c.una < stop:
             self.pull()
             for p in [p for p in self.inbox if p.conn is c]:
@@ -348,8 +351,8 @@ class GuestExpects:
                 sent = True
             if c.una > una:
                 una, end = c.una, self.now() + self.limit()
-                again = self.now() + (rto or 0)
-            if rto and self.now() >= again:
+                again = self.now() + rto
+            if self.now() >= again:
                 c.snd_nxt, again = c.una, self.now() + rto
                 continue
             if self.now() >= end:
