@@ -109,9 +109,16 @@ elif what == 'refused':     # by a reset, within a round trip
         print('reset')
 E2
 
+# socat writes to its pipe without O_NONBLOCK once poll() finds room for one
+# page: with its 8 KiB at a time it can block for good there, with 4 KiB not
+echo_server()	# WHERE ADDRESS
+{
+	spawn "$1" socat -b 4096 "$2,reuseaddr,fork,backlog=512" PIPE
+}
+
 pasta_up --config-net -t 7001-7003 -u 7003 -T 7011-7013 -U 7013
-spawn "ns:$ns" socat TCP6-LISTEN:7001,reuseaddr,fork,backlog=512 PIPE
-spawn host socat TCP6-LISTEN:7011,reuseaddr,fork,backlog=512 PIPE
+echo_server "ns:$ns" TCP6-LISTEN:7001
+echo_server host TCP6-LISTEN:7011
 spawn "ns:$ns" "$peer" serve 7003 >"$T/7003"
 spawn host "$peer" serve 7013 >"$T/7013"
 wait_port "ns:$ns" tcp 7001
@@ -155,9 +162,9 @@ like "$(in_ns "$ns" "$peer" ask 127.0.0.1 7013 WHO)" '*127.0.0.1*' \
 one_family()	# FROM TO PORT
 {
 	for service in TCP4 TCP6; do
-		how=reuseaddr,fork
-		[ $service = TCP4 ] || how=$how,ipv6only=1
-		spawn "$2" socat "$service-LISTEN:$3,$how" PIPE
+		how=
+		[ $service = TCP4 ] || how=,ipv6only=1
+		echo_server "$2" "$service-LISTEN:$3$how"
 		wait_port "$2" tcp "$3"
 		for a in 127.0.0.1 ::1; do
 			is "$(client "$1" half $a "$3")" same \
