@@ -10,6 +10,7 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -26,10 +27,14 @@
 #ifndef SO_MEMINFO
 #define SO_MEMINFO	55
 #endif
+#ifndef SO_BUF_LOCK
+#define SO_BUF_LOCK	72
+#endif
 
 enum {
 	SOCK_BACKLOG	= 4096,		/* the kernel clamps to somaxconn */
 	SOCK_DGRAM_BUF	= 1024 * 1024,	/* and to rmem_max, wmem_max */
+	SOCK_STREAM_BUF	= 1024 * 1024,	/* a stream's, at most; likewise */
 };
 
 static struct {
@@ -38,6 +43,7 @@ static struct {
 	bool notsent_lowat;		/* the host limits unsent data */
 	bool bindtodevice;
 	bool grow_rcvbuf, grow_sndbuf;	/* of datagram sockets */
+	uint32_t stream_sndbuf_max;	/* what we can make that of a stream */
 } sock;
 
 static int sock_set_int(int fd, int level, int name, int value)
@@ -89,6 +95,29 @@ static bool sock_probe_grow(int name)
 	return after > before;
 }
 
+/* How large a stream's send buffer can be made: the host's net.core.wmem_max, and
+ * the third of net.ipv4.tcp_wmem, which setsockopt() doesn't heed. 0 if what that
+ * sets would be final (before Linux 5.14, which has SO_BUF_LOCK).
+ */
+static uint32_t sock_probe_stream_sndbuf(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+	socklen_t len = sizeof(int);
+	unsigned limit = 0;
+	int after = 0;
+	char buf[64];
+
+	if (fd < 0)
+		return 0;
+	if (!sock_set_int(fd, SOL_SOCKET, SO_BUF_LOCK, 0) &&
+	    !sock_set_int(fd, SOL_SOCKET, SO_SNDBUF, SOCK_STREAM_BUF / 2) &&
+	    !getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &after, &len) &&
+	    read_file("/proc/sys/net/ipv4/tcp_wmem", buf, sizeof(buf)) > 0)
+		sscanf(buf, "%*u %*u %u", &limit);
+	close(fd);
+	return MIN(limit, (uint32_t)after);
+}
+
 void sock_init(const struct conf *c)
 {
 	sock.conf = c;
@@ -100,6 +129,7 @@ void sock_init(const struct conf *c)
 	sock.bindtodevice = sock_probe_bindtodevice();
 	sock.grow_rcvbuf = sock_probe_grow(SO_RCVBUF);
 	sock.grow_sndbuf = sock_probe_grow(SO_SNDBUF);
+	sock.stream_sndbuf_max = sock_probe_stream_sndbuf();
 	debug("SO_PEEK_OFF for TCP: %s", sock.peek_off ? "yes" : "no");
 }
 
@@ -382,6 +412,18 @@ bool sock_sndbuf(int fd, struct sock_sndbuf *ret_sndbuf)
 		ioctl(fd, SIOCOUTQ, &payload);
 	ret_sndbuf->payload = (uint32_t)payload;
 	return true;
+}
+
+bool sock_grow_sndbuf(int fd, struct sock_sndbuf *sb)
+{
+	uint32_t size = MIN(sb->size, SOCK_STREAM_BUF / 2) * 2;
+
+	/* What is asked for is doubled, and cut where we know that it would be */
+	size = MIN(size, sock.stream_sndbuf_max);
+	return sb->size < size &&
+	       !sock_set_int(fd, SOL_SOCKET, SO_SNDBUF, (int)(size / 2)) &&
+	       !sock_set_int(fd, SOL_SOCKET, SO_BUF_LOCK, 0) &&
+	       sock_sndbuf(fd, sb);
 }
 
 bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info)

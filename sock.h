@@ -71,6 +71,10 @@ void sock_reset(int *fd);
 struct sock_sndbuf { uint32_t size, queued, payload; };
 /* False if the kernel doesn't tell (before Linux 4.12) */
 bool sock_sndbuf(int fd, struct sock_sndbuf *ret_sndbuf);
+/* Make it twice as large, at most, within tcp_wmem, wmem_max and 1 MiB; the kernel
+ * may let it grow beyond. False if it is as it was.
+ */
+bool sock_grow_sndbuf(int fd, struct sock_sndbuf *sb);
 
 /* What TCP_INFO says that we use. acked: bytes that the peer acknowledged,
  * has_acked: this kernel tells (4.1). RTTs in microseconds, 0: not known.

@@ -219,8 +219,11 @@ struct tcp_room {
 	bool drains;			/* less is in it than when asked last */
 };
 
-/* Ask the socket. If the buffer is tight, its event tells from now on. */
-static struct tcp_room tcp_ask_room(struct flow *f)
+/* Ask the socket. If the buffer is tight, its event tells from now on. If it isn't
+ * although the guest (`waits`) has used what was promised, the kernel would never
+ * let it grow: its data leaves at once, but the guest takes longer to come back.
+ */
+static struct tcp_room tcp_ask_room(struct flow *f, bool waits)
 {
 	struct tcp_room room = { .now = UINT16_MAX, .whole = UINT16_MAX };
 	struct tcp_conn *conn = &f->tcp;
@@ -228,6 +231,8 @@ static struct tcp_room tcp_ask_room(struct flow *f)
 
 	if (!sock_sndbuf(conn->fd, &sb))
 		return room;
+	if (waits && !tcp_window_is_tight(sb.size, sb.queued))
+		sock_grow_sndbuf(conn->fd, &sb);
 	room.now = tcp_window_room(sb.size, sb.queued, sb.payload,
 				   conn->snd_quantum);
 	room.whole = tcp_window_room(sb.size, 0, 0, conn->snd_quantum);
@@ -255,7 +260,7 @@ static bool tcp_refresh_window(struct flow *f)
 	    old_edge - conn->rcv_nxt >
 	    MAX(conn->rcv_wnd - conn->rcv_wnd / 4, seg))
 		return false;
-	room = tcp_ask_room(f);
+	room = tcp_ask_room(f, old_edge - conn->rcv_nxt < seg);
 	/* In a tiny buffer, pieces take much more than their size */
 	if (room.whole < OUT_TINY_BUFFER)
 		seg = 0;

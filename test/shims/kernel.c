@@ -15,6 +15,7 @@
  *	mount	a security module forbids mount()
  *	peek-off	SO_PEEK_OFF of TCP: before Linux 6.9
  *	meminfo	SO_MEMINFO: before Linux 4.12
+ *	buf-lock	SO_BUF_LOCK: before Linux 5.14
  *	tcp-info	what TCP_INFO tells since Linux 3.15
  *	peace	SIGTERM while the program starts: before it gives up its files
  *	near	no peer of TCP is: round trips take 200 ms
@@ -171,6 +172,10 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 	}
 	if (level == SOL_SOCKET && name == SO_PEEK_OFF && lacks("peek-off")) {
 		errno = EOPNOTSUPP;
+		return -1;
+	}
+	if (level == SOL_SOCKET && name == SO_BUF_LOCK && lacks("buf-lock")) {
+		errno = ENOPROTOOPT;
 		return -1;
 	}
 	return (int)syscall(SYS_setsockopt, fd, level, name, value, len);
