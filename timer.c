@@ -7,6 +7,10 @@
  * still separates it from now; when the wheel turns into that slot, it cascades
  * down. A bitmap per level finds the next occupied slot without walking.
  *
+ * Nobody is woken up for a cascade alone: how long to sleep is what the timers in
+ * the slot say, unless they are many; the wheel catches up with its slots when it
+ * is run. A busy wheel has something due at level 0 first, and needs no look.
+ *
  * Why not a timerfd or a heap: TCP re-arms for nearly every segment. Here that
  * is a store: a timer moved later stays in its slot and moves itself when the
  * slot comes up.
@@ -22,6 +26,7 @@ enum {
 	WHEEL_SLOTS	= 1 << WHEEL_BITS,
 	WHEEL_LEVELS	= 4,
 	TICK_SHIFT	= 10,		/* 1024 µs */
+	WHEEL_LOOK	= 16,		/* timers of a slot to look at */
 };
 
 static struct {
@@ -123,8 +128,10 @@ mono_t timer_deadline(const struct timer *t)
 			 (((int64_t)wheel.tick + ahead) << TICK_SHIFT) };
 }
 
-/* First occupied slot of a level at or after `from`, wrapping; -1 if none */
-static int timer_next_used(unsigned level, unsigned from)
+/* The bitmap of a level says which slots may be occupied: the first one at or
+ * after `from`, wrapping; -1 if none
+ */
+static int timer_next_marked(unsigned level, unsigned from)
 {
 	for (unsigned i = 0; i <= WHEEL_SLOTS / 64; i++) {
 		unsigned word = (from / 64 + i) % (WHEEL_SLOTS / 64);
@@ -140,27 +147,69 @@ static int timer_next_used(unsigned level, unsigned from)
 	return -1;
 }
 
-/* Ticks from wheel.tick until a slot has to be looked at; -1: nothing at all.
- * For upper levels that is the start of the slot, where it cascades.
+/* The same for those that are; marks of slots that all have left go */
+static int timer_next_used(unsigned level, unsigned from)
+{
+	int idx = timer_next_marked(level, from);
+
+	while (idx >= 0 && !wheel.slot[level][idx]) {
+		wheel.used[level][idx / 64] &= ~(1ULL << idx % 64);
+		idx = timer_next_marked(level, from);
+	}
+	return idx;
+}
+
+/* Ticks from wheel.tick until the first occupied slot of a level begins, which is
+ * *ret_idx; -1: there is none
  */
-static int64_t timer_next_ticks(void)
+static int64_t timer_slot_ticks(unsigned level, unsigned *ret_idx)
+{
+	unsigned shift = WHEEL_BITS * level;
+	unsigned cur = (unsigned)(wheel.tick >> shift) & (WHEEL_SLOTS - 1);
+	int idx = timer_next_used(level, cur);
+	int64_t ticks;
+
+	if (idx < 0)
+		return -1;
+	*ret_idx = (unsigned)idx;
+	ticks = ((int64_t)((unsigned)idx - cur) & (WHEEL_SLOTS - 1)) << shift;
+	ticks -= (int64_t)(wheel.tick & ((1U << shift) - 1));
+	return MAX(ticks, 0);
+}
+
+/* Ticks from wheel.tick until something in a slot is due, which begins after
+ * `start` ticks: not later than its end, as there may be others behind it
+ */
+static int64_t timer_due_in(unsigned level, unsigned idx, int64_t start)
+{
+	int64_t due = start + (1LL << (WHEEL_BITS * level));
+	const struct timer *t = wheel.slot[level][idx];
+
+	for (unsigned i = 0; t; t = t->next) {
+		int32_t ahead = (int32_t)(t->deadline - (uint32_t)wheel.tick);
+
+		if (i++ == WHEEL_LOOK)
+			return start;
+		due = MIN(due, MAX(ahead, start));
+	}
+	return due;
+}
+
+/* Ticks from wheel.tick until the next slot begins: one of an upper level is to
+ * cascade then. Or, `due`, until a timer is due. -1: nothing at all
+ */
+static int64_t timer_next_ticks(bool due)
 {
 	int64_t best = -1;
+	unsigned idx;
 
 	for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
-		unsigned shift = WHEEL_BITS * level;
-		unsigned cur = (unsigned)(wheel.tick >> shift) &
-			       (WHEEL_SLOTS - 1);
-		int idx = timer_next_used(level, cur);
-		int64_t ticks;
+		int64_t ticks = timer_slot_ticks(level, &idx);
 
-		if (idx < 0)
+		if (ticks < 0 || (best >= 0 && ticks >= best))
 			continue;
-		ticks = ((int64_t)((unsigned)idx - cur) &
-			 (WHEEL_SLOTS - 1)) << shift;
-		if (level)
-			ticks -= (int64_t)(wheel.tick & ((1U << shift) - 1));
-		ticks = MAX(ticks, 0);
+		if (due && level)
+			ticks = timer_due_in(level, idx, ticks);
 		if (best < 0 || ticks < best)
 			best = ticks;
 	}
@@ -169,7 +218,7 @@ static int64_t timer_next_ticks(void)
 
 int timer_timeout_ms(mono_t now)
 {
-	int64_t ticks = timer_next_ticks();
+	int64_t ticks = timer_next_ticks(true);
 	int64_t us;
 
 	if (ticks < 0)
@@ -230,7 +279,7 @@ void timer_run(mono_t now)
 	uint64_t target = timer_tick_floor(now);
 
 	while (target >= wheel.tick) {
-		int64_t ticks = timer_next_ticks();
+		int64_t ticks = timer_next_ticks(false);
 
 		if (ticks < 0 || (uint64_t)ticks > target - wheel.tick) {
 			wheel.tick = target + 1;

@@ -46,7 +46,9 @@ bool timer_is_armed(const struct timer *t);
 /* When it will fire; only for an armed one */
 mono_t timer_deadline(const struct timer *t);
 
-/* Milliseconds from `now` until the wheel has something to do; -1: nothing */
+/* Milliseconds from `now` until something is due, rarely less; -1: nothing is
+ * armed
+ */
 int timer_timeout_ms(mono_t now);
 /* Fire everything that is due */
 void timer_run(mono_t now);
