@@ -68,6 +68,18 @@ bool addr_same_prefix(const struct addr *a, const struct addr *b,
 	return !((a->b[bits / 8] ^ b->b[bits / 8]) >> (8 - bits % 8));
 }
 
+bool addr_is_broadcast_of(const struct addr *a, const struct addr *net,
+			  unsigned bits)
+{
+	uint32_t v;
+
+	/* RFC 3021: two hosts, or one, need none */
+	if (!addr_is_v4(a) || bits > 30 || !addr_same_prefix(a, net, bits))
+		return false;
+	memcpy(&v, addr_v4_bytes(a), sizeof(v));
+	return !(~ntohl(v) << bits);
+}
+
 struct addr addr_v4_mask(unsigned bits)
 {
 	return addr_v4(bits ? UINT32_MAX << (32 - MIN(bits, 32)) : 0);

@@ -92,6 +92,11 @@ bool addr_is_unicast(const struct addr *a);
 /* Do a and b share the first `bits` bits (0-32 for v4, 0-128 for v6)? */
 bool addr_same_prefix(const struct addr *a, const struct addr *b,
 		      unsigned bits);
+/* Is it the broadcast address of the network that `net` is in? IPv4 alone has
+ * one
+ */
+bool addr_is_broadcast_of(const struct addr *a, const struct addr *net,
+			  unsigned bits);
 /* The v4 netmask of 0-32 bits */
 struct addr addr_v4_mask(unsigned bits);
 

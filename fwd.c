@@ -32,6 +32,16 @@ static bool fwd_is_set_to(const struct addr *setting, const struct addr *a)
 	return !addr_is_none(setting) && addr_eq(setting, a);
 }
 
+bool fwd_is_host(const struct conf *c, const struct addr *a)
+{
+	const struct conf_family *cf = &c->fam[addr_family(a)];
+
+	/* A guest that was given such an address by hand shall have its way */
+	return addr_is_unicast(a) &&
+	       (addr_eq(a, &cf->guest) ||
+		!addr_is_broadcast_of(a, &cf->guest, cf->prefix_len));
+}
+
 bool fwd_is_nobody(const struct conf *c, const struct addr *to)
 {
 	const struct conf_family *cf = &c->fam[addr_family(to)];
@@ -48,8 +58,8 @@ bool fwd_map_out(const struct conf *c, const struct flow_side *guest,
 	uint16_t port = guest->our_port;
 	enum family f;
 
-	if (!cf->enabled || !addr_is_unicast(to) || addr_is_loopback(to) ||
-	    addr_is_loopback(&guest->peer) || !addr_is_unicast(&guest->peer))
+	if (!cf->enabled || !fwd_is_host(c, to) || addr_is_loopback(to) ||
+	    !fwd_is_host(c, &guest->peer) || addr_is_loopback(&guest->peer))
 		return false;
 
 	if ((port == PORT_DNS || port == PORT_DNS_TLS) &&

@@ -9,8 +9,14 @@
 #include "conf_types.h"
 #include "flow_types.h"
 
+/* Can `a` be one host's address, as the guest sees the world? Not what is any,
+ * multicast or broadcast, also that of the guest's own network: such a thing is
+ * neither a source nor a destination of what is forwarded, and gets no answer.
+ */
+bool fwd_is_host(const struct conf *c, const struct addr *a);
+
 /* Guest → host. `guest`: peer is the guest, our is what it talks to. False: not
- * to be forwarded (loopback, unspecified, no such family on the host).
+ * to be forwarded (loopback, no host's address, no such family on the host).
  * ret_host->our is the source to bind, none if the kernel shall choose.
  */
 bool fwd_map_out(const struct conf *c, const struct flow_side *guest,

@@ -413,6 +413,20 @@ void tcp_open(const struct pkt *pkt)
 		tcp_connected(f);
 }
 
+void tcp_stray(const struct pkt *pkt)
+{
+	uint8_t flags = pkt->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST);
+
+	/* RFC 9293 3.9.2.3, RFC 1122 4.2.3.10 */
+	if (!fwd_is_host(tcp.conf, &pkt->src) ||
+	    !fwd_is_host(tcp.conf, &pkt->dst))
+		return;
+	if (flags == TCP_SYN)
+		tcp_open(pkt);
+	else
+		tcp_send_stray_rst(pkt);
+}
+
 /* Is there no connection of these addresses? One in TIME_WAIT gives way. */
 static bool tcp_is_free(const struct flow_side *guest)
 {

@@ -50,6 +50,8 @@ void tcp_abort_sock(struct flow *f);
 void tcp_shut_sock(struct flow *f);
 /* Guest's SYN for which there is no flow */
 void tcp_open(const struct pkt *pkt);
+/* A segment that belongs to no connection: begins one, or gets a RST */
+void tcp_stray(const struct pkt *pkt);
 /* Send on with the DSCP that the guest sends with; ECN is the host's business */
 void tcp_take_dscp(struct flow *f, const struct pkt *pkt);
 /* Note what the guest's SYN-ACK (or SYN, in a simultaneous open) says */

@@ -729,13 +729,7 @@ void tcp_input(const struct pkt *pkts, unsigned n)
 	while (i < n) {
 		f = flow_lookup(GUEST, PROTO_TCP, &guest);
 		if (!f) {
-			uint8_t flags = pkts[i].tcp.flags;
-
-			if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN)
-				tcp_open(&pkts[i]);
-			else
-				tcp_send_stray_rst(&pkts[i]);
-			i++;
+			tcp_stray(&pkts[i++]);
 			continue;
 		}
 		if (f->tcp.want_rst)

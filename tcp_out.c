@@ -328,9 +328,7 @@ void tcp_send_stray_rst(const struct pkt *pkt)
 		.flags = TCP_RST,
 	};
 
-	/* Nothing in reply to what isn't somebody's (RFC 9293 3.9.2.3) */
-	if (t->flags & TCP_RST || !addr_is_unicast(&pkt->src) ||
-	    !addr_is_unicast(&pkt->dst))
+	if (t->flags & TCP_RST)
 		return;
 	if (t->flags & TCP_ACK) {
 		h.seq = be32_put(t->ack);

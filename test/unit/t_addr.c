@@ -246,6 +246,36 @@ static void prefixes(void)
 	is_int(wrong, 0, "every netmask");
 }
 
+static void broadcasts(void)
+{
+	static const struct {
+		const char *a, *net;
+		unsigned bits;
+		bool is;
+	} t[] = {
+		{ "192.0.2.255",	"192.0.2.15",	24,	true },
+		{ "192.0.2.254",	"192.0.2.15",	24,	false },
+		{ "192.0.2.0",		"192.0.2.15",	24,	false },
+		{ "192.0.3.255",	"192.0.2.15",	24,	false },
+		{ "192.0.3.255",	"192.0.2.15",	23,	true },
+		{ "192.0.2.255",	"192.0.2.15",	23,	false },
+		{ "192.0.2.15",		"192.0.2.13",	30,	true },
+		{ "192.0.2.15",		"192.0.2.15",	31,	false },
+		{ "192.0.2.15",		"192.0.2.15",	32,	false },
+		{ "255.255.255.255",	"192.0.2.15",	0,	true },
+		{ "2001:db8::ffff",	"2001:db8::1",	112,	false },
+		{ "2001:db8::ffff",	"2001:db8::1",	16,	false },
+		{ "::ffff:ffff",	"192.0.2.15",	0,	false },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		struct addr a = A(t[i].a), net = A(t[i].net);
+
+		is_int(addr_is_broadcast_of(&a, &net, t[i].bits), t[i].is,
+		       "%s, network of %s/%u", t[i].a, t[i].net, t[i].bits);
+	}
+}
+
 static void endpoints(void)
 {
 	struct addr a = A("192.0.2.1"), b = A("2001:db8::1"), c;
@@ -335,6 +365,7 @@ int main(void)
 	makers();
 	pktinfo();
 	prefixes();
+	broadcasts();
 	endpoints();
 	sockaddrs();
 	macs();

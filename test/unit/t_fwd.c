@@ -29,6 +29,7 @@ static void defaults(void)
 	memset(&conf, 0, sizeof(conf));
 	v4->enabled = v6->enabled = true;
 	v4->guest = A("192.0.2.15");
+	v4->prefix_len = 24;
 	v4->gw = v4->our = v4->map_host_loopback = A("192.0.2.2");
 	v6->guest = A("2001:db8:1::15");
 	v6->gw = v6->our = v6->map_host_loopback = A("fe80::1");
@@ -123,12 +124,21 @@ static void outbound(void)
 	is_str(out("0.0.0.0", 80), "no", "to 0.0.0.0");
 	is_str(out("::", 80), "no", "to ::");
 	is_str(out("255.255.255.255", 80), "no", "broadcast");
+	is_str(out("192.0.2.255", 80), "no", "  of the guest's network");
+	is_str(out("198.51.100.255", 80), "198.51.100.255:80",
+	       "  of another, that may be a host");
 	is_str(out("224.0.0.251", 5353), "no", "multicast");
 	is_str(out("ff02::fb", 5353), "no", "  IPv6");
 	is_str(out_from("0.0.0.0", "198.51.100.7", 80), "no", "from 0.0.0.0");
 	is_str(out_from("224.0.0.1", "198.51.100.7", 80), "no",
 	       "from multicast");
+	is_str(out_from("192.0.2.255", "198.51.100.7", 80), "no",
+	       "from broadcast");
+	conf.fam[V4].guest = A("192.0.2.255");
+	is_str(out_from("192.0.2.255", "198.51.100.7", 80), "198.51.100.7:80",
+	       "  that the guest was given as its own");
 
+	defaults();
 	conf.fam[V6].enabled = false;
 	is_str(out("2001:db8:9::7", 443), "no", "-4: no IPv6");
 	is_str(out("198.51.100.7", 443), "198.51.100.7:443", "  but IPv4");
