@@ -127,8 +127,6 @@ bool fwd_map_in(const struct conf *c, const struct guest_addrs *seen,
 	guest.our = fwd_source(c, seen, &host->peer);
 	if (!addr_is_none(&r->target))
 		guest.peer = r->target;
-	else if (addr_is_multicast(&host->our))
-		guest.peer = host->our;
 	else
 		guest.peer = fwd_guest_addr(cf, seen, &guest.our);
 

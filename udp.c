@@ -158,8 +158,13 @@ static int udp_sock_watch(struct udp_sock *s)
 	if (s->v6) {
 		udp_set(s->fd, IPPROTO_IPV6, IPV6_RECVTCLASS);
 		udp_set(s->fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT);
-		if (s->rule)
+		if (s->rule) {
 			udp_set(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
+			/* Groups that the host is in: the default, but for IPv4
+			 * to a socket of IPv6
+			 */
+			udp_set(s->fd, IPPROTO_IP, IP_MULTICAST_ALL);
+		}
 	}
 	icmp_err_enable(s->fd, s->v6);
 	return loop_add(s->fd, EPOLLIN | EPOLLET, ref);
@@ -810,8 +815,9 @@ static struct flow *udp_flow_from_host(struct udp_sock *s,
 		    addr_family(&guest.our) != addr_family(&guest.peer))
 			return NULL;
 	}
+	/* A client that asks at another address of ours gets answers from there */
 	old = flow_lookup(GUEST, PROTO_UDP, &guest);
-	if (old && (!s->rule || udp_sock_of(old) == s))
+	if (old && !s->rule)
 		return NULL;
 	if (old)
 		udp_flow_end(old);
@@ -876,7 +882,9 @@ static void udp_to_guest(struct udp_sock *s, const struct msghdr *msg,
 	f->udp.replied = f->udp.replied || f->ini == GUEST;
 	f->udp.to_many = !addr_eq(&in->from, &in->dst);
 	ip.src = f->side[GUEST].our;
-	ip.dst = f->side[GUEST].peer;
+	/* A group stays one; who in it answers is the guest */
+	ip.dst = addr_is_multicast(&in->dst) &&
+		 addr_is_none(&s->rule->target) ? in->dst : f->side[GUEST].peer;
 	ip.ttl = (uint8_t)in->ttl;
 	ip.tos = (uint8_t)in->tos;
 	udp_frames(f, &ip, payload, seg);

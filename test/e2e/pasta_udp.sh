@@ -20,6 +20,7 @@ pasta_up --config-net -t none -u 9003,9004 -T none -U none \
 spawn "ns:$ns" "$peer" serve 9003 >"$T/serve.inside" 2>&1
 wait_for "grep -q ready '$T/serve.inside'"
 spawn "ns:$ns" socat UDP4-RECVFROM:9004,fork PIPE
+spawn "ns:$ns" socat UDP6-RECVFROM:9004,ipv6only=1,fork PIPE
 wait_port "ns:$ns" udp 9004
 
 for a in "$WORLD4" "$WORLD6"; do
@@ -50,6 +51,12 @@ is "${out%% *}" $GW4 'the gateway itself is a client'
 like "$(echo hello | in_world timeout 10 socat -T 1 - \
 	UDP4-DATAGRAM:255.255.255.255:9004,broadcast,so-bindtodevice=eth0)" \
 	hello 'an answer to a broadcast'
+like "$(echo hello | in_world timeout 10 socat -T 1 - \
+	UDP4-DATAGRAM:224.0.0.1:9004,so-bindtodevice=eth0)" \
+	hello 'an answer to a multicast'
+like "$(echo hello | in_world timeout 10 socat -T 1 - \
+	'UDP6-DATAGRAM:[ff02::1]:9004,so-bindtodevice=eth0')" \
+	hello 'an answer to a multicast, v6'
 # "ADDR PORT from port PORT"
 out=$(in_ns "$ns" "$peer" udpask $WORLD4 9003 WHO)
 is "${out#*port }" "$(echo "$out" | cut -d ' ' -f 2)" \

@@ -354,10 +354,10 @@ static void inbound_rules(void)
 	r = plain;
 	r.proto = PROTO_UDP;
 	is_str(in_by(&r, "198.51.100.7", "224.0.0.251", 8080),
-	       "224.0.0.251:80 from 198.51.100.7:50000",
-	       "to a multicast group: keeps it");
+	       "192.0.2.15:80 from 198.51.100.7:50000",
+	       "to a multicast group: who in it answers is the guest");
 	is_str(in_by(&r, "2001:db8:9::7", "ff02::fb", 8080),
-	       "[ff02::fb]:80 from [2001:db8:9::7]:50000", "  IPv6");
+	       "[2001:db8:1::15]:80 from [2001:db8:9::7]:50000", "  IPv6");
 }
 
 /* What becomes of a flow at a listener: "splice ", "tap " and where it goes */
