@@ -98,6 +98,36 @@ static void spawn_prepare(const struct spawn *s)
 	write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
 }
 
+/* Is there a file of that name in a directory of PATH, as far as we can see? */
+static bool spawn_in_path(const char *name)
+{
+	const char *dir = getenv("PATH");
+	char path[PATH_MAX];
+
+	while (dir) {
+		const char *end = strchrnul(dir, ':');
+
+		snprintf(path, sizeof(path), "%.*s/%s",
+			 end > dir ? (int)(end - dir) : 1,
+			 end > dir ? dir : ".", name);
+		if (!access(path, F_OK))
+			return true;
+		dir = *end ? end + 1 : NULL;
+	}
+	return false;
+}
+
+static void spawn_failed(const char *name, int error)
+{
+	/* It speaks of a directory of PATH that is closed to us, such as one of
+	 * root's home, even if the command is in none that is open
+	 */
+	if (error == EACCES && !strchr(name, '/') && !spawn_in_path(name))
+		error = ENOENT;
+	err("Failed to start command or shell: %s: %s", name, strerror(error));
+}
+
+/* Returns after failure only */
 static void spawn_exec(const struct conf *c)
 {
 	static char login[PATH_MAX + 1], shell[PATH_MAX];
@@ -106,16 +136,14 @@ static void spawn_exec(const struct conf *c)
 
 	if (c->command) {
 		execvp(c->command[0], c->command);
-		err("Failed to start command or shell: %s: %s", c->command[0],
-		    strerror(errno));
+		spawn_failed(c->command[0], errno);
 		return;
 	}
 
 	snprintf(shell, sizeof(shell), "%s", env && *env ? env : "/bin/sh");
 	snprintf(login, sizeof(login), "-%s", shell);
 	execvp(shell, login_argv);
-	err("Failed to start command or shell: %s: %s", shell,
-	    strerror(errno));
+	spawn_failed(shell, errno);
 }
 
 static int spawn_child(void *arg)

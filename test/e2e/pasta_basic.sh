@@ -66,6 +66,23 @@ done
 as_user pasta --config-net -- /nonexistent/command 2>"$T/err"
 is $? 1 'command that does not exist: 1'
 like "$(cat "$T/err")" '*[Ff]ailed to start command*' '... and says so'
+# directories of root's in PATH don't matter, nor does an empty one
+mkdir -m 700 "$T/shut"
+: >"$T/user/plain"
+for where in "$T/shut:$PATH" ":$PATH" "$PATH:$T/shut"; do
+	as_user env PATH="$where" pasta --config-net -- typo 2>"$T/err"
+	is "$?, $(tail -n 1 "$T/err")" "1, Failed to start command or shell:\
+ typo: No such file or directory" 'a command that is nowhere: is not found'
+done
+for command in "$T/user/plain" plain /; do
+	as_user env PATH="$T/user:$PATH" pasta --config-net -- "$command" \
+		2>"$T/err"
+	is "$?, $(tail -n 1 "$T/err")" "1, Failed to start command or shell:\
+ $command: Permission denied" "$command: found, but can't be run"
+done
+as_user env SHELL=/nonexistent/shell pasta --config-net 2>"$T/err"
+is $? 1 'a shell that does not exist'
+like "$(tail -n 1 "$T/err")" '*/nonexistent/shell: No such file*' '... likewise'
 as_user pasta --config-net -- sh -c 'echo $$' >"$T/out" 2>/dev/null
 is "$(cat "$T/out")" 1 'the command is PID 1'
 is "$(echo hello | as_user pasta --config-net -- cat 2>/dev/null)" hello \
