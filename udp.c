@@ -882,9 +882,11 @@ static void udp_to_guest(struct udp_sock *s, const struct msghdr *msg,
 	f->udp.replied = f->udp.replied || f->ini == GUEST;
 	f->udp.to_many = !addr_eq(&in->from, &in->dst);
 	ip.src = f->side[GUEST].our;
+	ip.dst = f->side[GUEST].peer;
 	/* A group stays one; who in it answers is the guest */
-	ip.dst = addr_is_multicast(&in->dst) &&
-		 addr_is_none(&s->rule->target) ? in->dst : f->side[GUEST].peer;
+	if (s->rule && addr_is_none(&s->rule->target) &&
+	    addr_is_multicast(&in->dst))
+		ip.dst = in->dst;
 	ip.ttl = (uint8_t)in->ttl;
 	ip.tos = (uint8_t)in->tos;
 	udp_frames(f, &ip, payload, seg);
