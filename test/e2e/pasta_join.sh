@@ -27,8 +27,9 @@ inside 'host name' pasta-host -- hostname
 inside 'host name by option' somename -H somename -- hostname
 inside 'its own /proc' '1' -- sh -c \
 	'set -- /proc/[0-9]*; echo $#; exit $#'
-inside 'descriptors: only the standard ones' '0 1 2' -- sh -c \
-	'ls /proc/$$/fd | xargs'
+# a pipe would be the shell's for a moment
+inside 'descriptors: only the standard ones' "$(printf '0\n1\n2')" -- sh -c \
+	'ls /proc/$$/fd; :'
 inside 'signals: as they were' 'SigBlk: 0000000000000000' -- sh -c \
 	'grep SigBlk /proc/self/status | tr "\t" " "'
 is "$(as_user pasta --config-net -- sh -c 'grep SigIgn /proc/$$/status')" \
