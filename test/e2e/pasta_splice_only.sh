@@ -216,6 +216,7 @@ sleeps()
 		before=$(wakeups) worked=$(ticks)
 		pause 2
 		woken=$(($(wakeups) - before)) worked=$(($(ticks) - worked))
+		echo "$woken wake-ups, $worked ticks in 2 s"
 		[ "$woken" -gt 2 ] || [ "$worked" -gt 1 ] || return 0
 	done
 	return 1
@@ -228,7 +229,6 @@ state()
 	state_pid=$pid
 	ok "$2" wait_for "grep -q there '$T/state'" 20
 	ok '... we sleep' sleeps
-	diag "$woken wake-ups, $worked ticks in 2 s"
 	stop "$state_pid"
 }
 state I 'an idle connection'
