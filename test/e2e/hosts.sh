@@ -23,6 +23,7 @@ host()
 	in_this_host ip link set lo up
 	in_this_host ip -b - ||
 		bail "host $host_n"
+	wait_for 'world_settled in_this_host'
 }
 
 in_this_host()
@@ -399,8 +400,8 @@ in_this_host ip address add 2001:db8::66/64 dev eth0
 wait_for 'in_this_host ip -6 -o address show dev eth0 dadfailed | grep -q .'
 in_this_host sysctl -qw net.ipv6.conf.eth0.dad_transmits=100
 in_this_host ip address add 2001:db8::3/64 dev eth0
-is "$(in_this_host ip -6 -o address show dev eth0 tentative -dadfailed |
-	awk '{ print $4 }')" 2001:db8::3/64 'an address that is being verified'
+is "$(in_this_host ip -6 -o address show dev eth0 scope global tentative \
+	-dadfailed | awk '{ print $4 }')" 2001:db8::3/64 'an address that is being verified'
 guest '... is taken, a duplicate is not' '
 	eth0 192.0.2.2/24
 	default via 192.0.2.1 dev eth0

@@ -255,6 +255,17 @@ world_resolv()
 world_sysctl='sysctl -qw net.ipv6.conf.all.accept_dad=0 \
 	net.ipv6.conf.default.accept_dad=0'
 
+# world_settled CMD...: the kernel makes the routes to IPv6 addresses in the
+# background, and what comes before is lost. Has the namespace where CMD runs its
+# arguments those of all?
+world_settled()
+{
+	"$@" awk 'FNR == 1 { file++ }
+		file == 1 && $2 == 80 && $9 ~ /^[89a-f]/ { route[$1] = 1 }
+		file == 2 && !($1 in route) { exit 1 }' \
+		/proc/net/ipv6_route /proc/net/if_inet6
+}
+
 world_links()
 {
 	mkdir -p /run/netns
@@ -292,6 +303,7 @@ world_links()
 	in_world ip -6 route add "$HOST6" dev eth0 src "$WORLD6" "$@"
 	ip route add default via "$GW4" "$@"
 	ip -6 route add default via "$GW6LL" dev eth0 "$@"
+	wait_for 'world_settled in_host && world_settled in_world'
 }
 
 world_up()
