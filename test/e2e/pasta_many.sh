@@ -25,15 +25,16 @@ as_user prlimit --nofile=17000 true 2>/dev/null ||
 start=$(date +%s%N)
 pasta_up --config-net -t all -u all -T none -U none
 ms=$((($(date +%s%N) - start) / 1000000))
-diag "ready after $ms ms"
-# a second is what it may take on a quiet machine
-ok 'all ports: ready soon' test "$ms" -lt 3000
+d=$(pgrep -x pasta | head -n 1)
+ticks=$(sed 's/.*) //' "/proc/$d/stat" | awk '{ print $12 + $13 }')
+diag "ready after $ms ms, $((ticks * 10)) of them at work"
+# how long it waited for a processor is the machine's affair
+ok 'all ports: ready soon' test "$ticks" -lt 100
 is "$(ss -Hltn | wc -l)" $((7999 - 1023)) 'TCP ports that are listened at'
 is "$(ss -Hlun | wc -l)" $((7999 - 1023)) 'UDP ports that are bound'
 is "$(grep -v nobody "$T/pasta$pasta_n.err")" "Couldn't listen on 2047 of \
 15998 ports: TCP 1-1023 (Permission denied), 5001 (Address already in use), \
 UDP 1-1023 (Permission denied)" 'what is missing, in one line'
-d=$(pgrep -x pasta | head -n 1)
 diag "$(find "/proc/$d/fd" -type l 2>/dev/null | wc -l) descriptors," \
 	"$(awk '/^VmRSS/ { print $2 }' "/proc/$d/status") KiB resident"
 spawn "ns:$ns" "$peer" serve 7777 >"$T/serve"
