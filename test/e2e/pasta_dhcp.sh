@@ -35,7 +35,7 @@ client()
 	rm -f "$T/user/out".*
 	spawn "ns:$ns" "$@" >"$T/client.log" 2>&1
 	client_pid=$pid
-	wait_for "[ -s '$client_file' ]" 15
+	wait_for "[ -s '$client_file' ]" 30
 	client_rc=$?
 	stop "$client_pid"
 	[ $client_rc -eq 0 ] || diag "$(cat "$T/client.log")"

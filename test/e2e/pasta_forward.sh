@@ -27,7 +27,7 @@ service()
 # what the answer at $2 is, asked from $1 (host, world, ns:PID)
 ask()
 {
-	(world_exec "$1" timeout 5 socat -u "TCP:$2,connect-timeout=2" - 2>&1) |
+	(world_exec "$1" timeout 15 socat -u "TCP:$2,connect-timeout=10" - 2>&1) |
 		grep -o '^[a-z0-9]*$\|refused' | head -n 1
 }
 

@@ -32,6 +32,18 @@ ticks()
 {
 	sed 's/.*) //' "/proc/$(daemon)/stat" | awk '{ print $12 + $13 }'
 }
+# two seconds without work; what fills buffers may still go on at first
+idles()
+{
+	for _ in 1 2 3; do
+		before=$(ticks)
+		sleep 2
+		worked=$(($(ticks) - before))
+		echo "$worked ticks in 2 s"
+		[ "$worked" -gt 2 ] || return 0
+	done
+	return 1
+}
 at()
 {
 	(world_exec "$@")
@@ -181,10 +193,7 @@ spawn "ns:$ns" sh -c 'socat -u TCP6-LISTEN:7002,reuseaddr EXEC:"sleep 1000"'
 wait_port "ns:$ns" tcp 7002
 spawn host python3 "$T/client.py" stuck 127.0.0.1 7002 >"$T/stuck"
 ok 'a reader that stops' wait_for "grep -q stuck '$T/stuck'" 30
-before=$(ticks)
-sleep 2
-is "$(test $(($(ticks) - before)) -le 2 && echo idle)" idle \
-	'... costs nothing'
+ok '... costs nothing' idles
 stop "$pid"
 
 # many
@@ -206,12 +215,12 @@ port=$(python3 - <<-'E3'
 	import socket
 	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 	s.settimeout(5)
-	s.bind(('127.0.0.1', 45678))
+	s.bind(('127.0.0.1', 5678))
 	s.sendto(b'WHO', ('127.0.0.1', 7003))
 	print(s.recvfrom(1000)[0].decode())
 	E3
 )
-like "$port" "*45678*" "a datagram's source port is kept"
+like "$port" "*5678*" "a datagram's source port is kept"
 
 spawn "ns:$ns" socat -u TCP6-LISTEN:7002,reuseaddr /dev/null
 wait_port "ns:$ns" tcp 7002
@@ -236,10 +245,7 @@ pasta_down
 
 # automatic ports: idle cost, nothing of ours comes back
 pasta_up --config-net
-before=$(ticks)
-sleep 2
-is "$(test $(($(ticks) - before)) -le 2 && echo idle)" idle \
-	'automatic ports cost nothing while nothing changes'
+ok 'automatic ports cost nothing while nothing changes' idles
 spawn "ns:$ns" socat TCP6-LISTEN:7101,reuseaddr,fork PIPE
 wait_port host tcp 7101
 ok 'UDP for a TCP port, too' wait_port host udp 7101

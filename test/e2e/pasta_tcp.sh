@@ -160,7 +160,7 @@ wait_for '[ $(ss -Hltn "sport = :9010 or sport = :9011" | wc -l) -eq 3 ]'
 wait_port world tcp 9010
 from()
 {
-	in_ns "$ns" timeout 5 socat -u "TCP:$1" - 2>&1
+	in_ns "$ns" timeout 15 socat -u "TCP:$1" - 2>&1
 }
 is "$(from $GW4:9010)" loopback4 'the gateway is the host'"'s loopback"
 is "$(from "[$GW6LL%eth0]:9010")" loopback6 \

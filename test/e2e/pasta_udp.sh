@@ -48,8 +48,8 @@ is "$(in_world "$peer" udpask $HOST6 9003 WHO | cut -d ' ' -f 1)" $WORLD6 \
 out=$(PEER_SOURCE=$GW4 in_world "$peer" udpask $HOST4 9003 WHO)
 is "${out%% *}" $GW4 'the gateway itself is a client'
 # answers go out from the host's address, not from the one that was asked
-like "$(echo hello | in_world timeout 10 socat -T 1 - \
-	UDP4-DATAGRAM:255.255.255.255:9004,broadcast,so-bindtodevice=eth0)" \
+like "$(echo hello | in_world timeout 15 socat -t 10 - UDP4-DATAGRAM:\
+255.255.255.255:9004,broadcast,so-bindtodevice=eth0,readbytes=6)" \
 	hello 'an answer to a broadcast'
 like "$(echo hello | in_world timeout 10 socat -T 1 - \
 	UDP4-DATAGRAM:224.0.0.1:9004,so-bindtodevice=eth0)" \

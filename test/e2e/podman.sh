@@ -93,12 +93,12 @@ outbound()
 # has the container's address been taken over by what serves it?
 ask_tcp()
 {
-	"$1" timeout 5 socat -t 3 - "TCP:$2" </dev/null 2>/dev/null
+	"$1" timeout 5 socat -t 5 - "TCP:$2" </dev/null 2>/dev/null
 }
 
 ask_udp()
 {
-	echo ping | "$1" timeout 5 socat -t 1 - "UDP:$2" 2>/dev/null
+	echo ping | "$1" timeout 5 socat -t 3 - "UDP:$2" 2>/dev/null
 }
 
 # published NAME SOURCE-AT-LOOPBACK SOURCE-FROM-WORLD (patterns)

@@ -71,11 +71,11 @@ else
 	skip "this RootlessKit has no --ipv6"
 fi
 
-# ports: ask WHERE PROTO ADDR:PORT
+# ports: ask WHERE PROTO ADDR:PORT BYTES: so many are the end of the answer
 ask()
 {
-	echo hello | "$1" timeout 5 socat -t 1 - "$2:$3" 2>/dev/null |
-		sed 1q
+	echo hello | "$1" timeout 15 socat -t 5 - "$2:$3,readbytes=$4" \
+		2>/dev/null | sed 1q
 }
 
 # published DRIVER SOURCE: by this port driver, the service sees that client
@@ -87,11 +87,12 @@ published()
 		--port-driver="$1" -p 0.0.0.0:8080:80/tcp \
 		-p 0.0.0.0:8081:81/udp "$T/bin/serve" 2>"$T/err"
 	kit=$pid
-	wait_for '[ "$(ask in_host TCP 127.0.0.1:8080)" ]' ||
+	answer="peer $2"
+	wait_for '[ "$(ask in_host TCP 127.0.0.1:8080 1)" ]' 30 ||
 		diag "$(cat "$T/err")"
-	is "$(ask in_world TCP "$HOST4:8080")" "peer $2" "$1: TCP"
-	wait_for '[ "$(ask in_host UDP 127.0.0.1:8081)" ]'
-	is "$(ask in_world UDP "$HOST4:8081")" "peer $2" "$1: UDP"
+	is "$(ask in_world TCP "$HOST4:8080" ${#answer})" "$answer" "$1: TCP"
+	wait_for '[ "$(ask in_host UDP 127.0.0.1:8081 1)" ]' 30
+	is "$(ask in_world UDP "$HOST4:8081" ${#answer})" "$answer" "$1: UDP"
 	stop "$kit"
 	ok "$1: no process is left" wait_for \
 		'! pgrep -x "slirp4netns|rootlesskit|exe"'

@@ -44,7 +44,7 @@ is "$(in_ns "$ns" curl -s "http://$WORLD4/hello")" 'hello from the world' \
 	'TCP'
 is "$(in_ns "$ns" busybox nslookup v4.example.org 10.0.2.3 | grep -c "$WORLD4")" \
 	1 'names, by UDP'
-is "$(in_ns "$ns" socat -T 2 -u TCP:10.0.2.2:7777 -)" loopback \
+is "$(in_ns "$ns" socat -T 10 -u TCP:10.0.2.2:7777 -)" loopback \
 	"the gateway is the host's loopback"
 ok 'ping' in_ns "$ns" ping -c 1 -W 5 "$WORLD4"
 like "$(cat "$T/out")" 'Starting slirp

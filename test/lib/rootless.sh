@@ -53,9 +53,10 @@ serve_script()
 {
 	cat >"$1" <<-'E'
 		#!/bin/sh
-		socat TCP-LISTEN:80,fork,reuseaddr \
+		# an answer may take longer than the half second after the question's end
+		socat -t 10 TCP-LISTEN:80,fork,reuseaddr \
 			'SYSTEM:echo peer $SOCAT_PEERADDR; exec cat' &
-		exec socat UDP-RECVFROM:81,fork \
+		exec socat -t 10 UDP-RECVFROM:81,fork \
 			'SYSTEM:echo peer $SOCAT_PEERADDR; exec cat'
 		E
 	chmod 755 "$1"
