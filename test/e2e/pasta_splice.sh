@@ -3,7 +3,7 @@
 #
 # From loopback to loopback, both ways: whom the service sees, half-close,
 # resets, slow readers, urgent data, many connections without a leak, idle cost.
-# timeout 120
+# timeout 240
 
 # shellcheck disable=SC2154 # the libraries set ns, pid and so on
 # shellcheck source=test/lib/tap.sh

@@ -3,6 +3,7 @@
 #
 # TCP through pasta: bulk data, half-close, reset, refusal, many connections,
 # mapped addresses.
+# timeout 240
 
 # shellcheck disable=SC2154 # the libraries set ns, pid and so on
 # shellcheck source=test/lib/tap.sh

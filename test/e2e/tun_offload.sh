@@ -3,6 +3,7 @@
 #
 # The tap device, and UDP sockets, on kernels that lack some of the offloads: data
 # arrive whole with any set of them.
+# timeout 240
 
 # shellcheck disable=SC2154 # the libraries set ns, pid and so on
 # shellcheck source=test/lib/tap.sh
