@@ -66,17 +66,18 @@ for i in range(int(rounds)):
 print(*sorted(up), "|", *sorted(down))
 E
 
-median()
+# Others may have the processor, but not always: the slowest of the fastest quarter
+quarter()
 {
-	echo "$1" | awk '{ print $int((NF + 1) / 2) }'
+	echo "$1" | awk '{ print $int((NF + 1) / 4) }'
 }
-# within MS NAME, of the median in $times: "UP... | DOWN..."
+# within MS NAME, of a quarter in $times: "UP... | DOWN..."
 within()
 {
 	diag "$2: ms until it can be reached: ${times% |*}"
 	diag "$2: ms until it can't: ${times#*| }"
-	up=$(median "${times% |*}")
-	down=$(median "${times#*| }")
+	up=$(quarter "${times% |*}")
+	down=$(quarter "${times#*| }")
 	ok "$2, reachable within $1 ms ($up)" test "$up" -le "$1"
 	ok "$2, gone within $1 ms ($down)" test "$down" -le "$1"
 }
