@@ -79,23 +79,42 @@ struct spawn {
 
 /* The child's side */
 
-static void spawn_prepare(const struct spawn *s)
+/* Why something couldn't be had: errno, or 0 */
+struct prepared {
+	int proc, hostname;
+};
+
+static struct prepared spawn_prepare(const struct spawn *s)
 {
+	struct prepared failed = { 0 };
+
 	/* Mounts of the host's may come in, ours don't go out */
 	if (mount("none", "/", NULL, MS_SLAVE | MS_REC, NULL) ||
 	    mount("proc", "/proc", "proc",
 		  MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
-		warn("Couldn't mount a /proc of the new namespace: %s",
-		     strerror(errno));
+		failed.proc = errno;
 
 	if (sethostname(s->hostname, strlen(s->hostname)))
-		warn("Couldn't set host name %s: %s", s->hostname,
-		     strerror(errno));
+		failed.hostname = errno;
 
 	/* Root inside may ping without privilege outside; if the kernel
 	 * doesn't let us, there are still raw sockets for that
 	 */
 	write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
+	return failed;
+}
+
+/* Only with a start that succeeds: one that fails tells why by itself, and
+ * nothing may be written once it has ended
+ */
+static void spawn_warn(const struct spawn *s, struct prepared failed)
+{
+	if (failed.proc)
+		warn("Couldn't mount a /proc of the new namespace: %s",
+		     strerror(failed.proc));
+	if (failed.hostname)
+		warn("Couldn't set host name %s: %s", s->hostname,
+		     strerror(failed.hostname));
 }
 
 /* Is there a file of that name in a directory of PATH, as far as we can see? */
@@ -149,18 +168,20 @@ static void spawn_exec(const struct conf *c)
 static int spawn_child(void *arg)
 {
 	const struct spawn *s = arg;
+	struct prepared failed;
 	ssize_t n;
 	char go;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	close(s->start_fd);
-	spawn_prepare(s);
+	failed = spawn_prepare(s);
 
 	do {
 		n = read(s->wait_fd, &go, sizeof(go));
 	} while (n < 0 && errno == EINTR);
 	if (n != sizeof(go))
 		return EXIT_FAILURE;
+	spawn_warn(s, failed);
 
 	/* All of ours are close-on-exec, this is for those of libraries */
 #ifdef SYS_close_range

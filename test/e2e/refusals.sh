@@ -74,7 +74,7 @@ do
 		echo ${knob#*=} >/proc/sys/kernel/${knob%=*} &&
 		exec lacking userns pasta --config-net -- true"
 done
-refused 'a security module forbids mounts' 1 2 \
+refused 'a security module forbids mounts' 1 1 \
 	as_user lacking mount pasta --config-net -- true
 refused 'part of /proc is hidden' 0 1 in_mounts '
 	mount -t tmpfs tmpfs /proc/sys/fs && exec unshare -Urm -- \
