@@ -69,7 +69,7 @@ if command -v dhclient >/dev/null; then
 	say dns6 'sed -n "s/^new_dhcp6_name_servers=//p" /run/dhclient.BOUND6'
 fi
 for a in $WORLD4 $WORLD6 $GW4; do
-	say "ping \$a" "ping -c 3 -i 0.1 -W 5 \$a | grep -o '[0-9]* received'"
+	say "ping \$a" "ping -c 3 -i 0.1 -w 15 \$a | grep -o '[0-9]* received'"
 done
 say name 'getent ahostsv4 www.example.org | cut -d " " -f 1 | head -n 1'
 for a in $WORLD4 [$WORLD6]; do
