@@ -155,6 +155,8 @@ void tcp_done(struct flow *f)
 		return;
 	tcp_set_state(f, TCP_CLOSED);
 	tcp_timer_cancel(f);
+	conn->snd_una = conn->snd_nxt;	/* nothing is on its way any more */
+	tcp_note_flight(conn);
 	close_fd(&conn->fd);
 	flow_free(f);
 }

@@ -92,6 +92,8 @@ void tcp_send_ack_if_news(struct flow *f);
 void tcp_send_stray_rst(const struct pkt *pkt);
 /* Send what the socket has and the window allows, then FIN if it has ended */
 void tcp_out(struct flow *f);
+/* What is in flight to the guest has changed: count those with much of it */
+void tcp_note_flight(struct tcp_conn *conn);
 /* Remove from the socket's queue what the guest has acknowledged. Not to be put
  * off: the peer's window depends on it, and close() would reset.
  */

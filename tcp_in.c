@@ -309,6 +309,7 @@ static void tcp_in_new_ack(struct flow *f, tcp_seq ack,
 			tcp_timer_rtt(f, ms * 1000);
 	}
 	conn->snd_una = ack;
+	tcp_note_flight(conn);
 	conn->dup_acks = 0;
 	tcp_forget_sack(conn);
 	tcp_timer_acked(f);

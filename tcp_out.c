@@ -41,9 +41,17 @@ enum {
 	OUT_DISCARD	= 1024 * 1024,	/* area for peeks without SO_PEEK_OFF */
 	OUT_DISCARD_IOV	= 16,
 	OUT_TINY_BUFFER	= 32768,	/* windows move by halves of it */
+	OUT_MUCH	= 64 * 1024,	/* in flight: counted by tcp_note_flight() */
+	OUT_FLIGHT_ALL	= 8 * 1024 * 1024,	/* shared by those counted */
+	OUT_FLIGHT_LEAST = 512 * 1024,
+	OUT_NEAR_US	= 50000,
 };
 
 static uint8_t tcp_discard_area[OUT_DISCARD];
+
+static struct {
+	uint32_t flights;		/* connections with much_in_flight */
+} out;
 
 uint32_t tcp_ts_now(const struct tcp_conn *conn)
 {
@@ -557,6 +565,31 @@ static void tcp_out_closed(struct flow *f)
 	}
 }
 
+void tcp_note_flight(struct tcp_conn *conn)
+{
+	bool much = conn->snd_nxt - conn->snd_una > OUT_MUCH;
+
+	if (much == conn->much_in_flight)
+		return;
+	conn->much_in_flight = much;
+	if (much)
+		out.flights++;
+	else
+		out.flights--;
+}
+
+/* Bytes on their way to the guest, at most, unless it is far away (a router). They
+ * wait in one queue, of the tap or the guest's kernel, so that who has more in it
+ * gets more out of it: a few connections with large windows would have most of the
+ * link, and all wait long. One alone is limited by nobody.
+ */
+static uint32_t tcp_flight_max(const struct tcp_conn *conn)
+{
+	if (out.flights <= 1 || conn->srtt_us > OUT_NEAR_US)
+		return UINT32_MAX;
+	return MAX(OUT_FLIGHT_ALL / out.flights, (uint32_t)OUT_FLIGHT_LEAST);
+}
+
 /* New data was sent: measure, and wait for the acknowledgement */
 static void tcp_out_sent(struct flow *f, uint32_t n)
 {
@@ -564,6 +597,7 @@ static void tcp_out_sent(struct flow *f, uint32_t n)
 
 	tcp_rtt_start(conn, conn->snd_nxt);
 	conn->snd_nxt += n;
+	tcp_note_flight(conn);
 	conn->want_ack = conn->ack_held = false;
 	tcp_timer_data_sent(f, n);
 }
@@ -591,8 +625,9 @@ void tcp_out(struct flow *f)
 	     conn->rcv_wup != conn->rcv_nxt) && !conn->sock_drained)
 		tcp_refresh(f);
 	while (budget && !conn->sock_drained) {
-		uint32_t usable = conn->snd_una + conn->snd_wnd - conn->snd_nxt;
-		bool in_flight = conn->snd_nxt != conn->snd_una;
+		uint32_t in_flight = conn->snd_nxt - conn->snd_una;
+		uint32_t usable = conn->snd_wnd - in_flight;
+		uint32_t most = tcp_flight_max(conn);
 		bool fin = false;
 		uint32_t want;
 		ssize_t n;
@@ -601,6 +636,9 @@ void tcp_out(struct flow *f)
 			tcp_out_closed(f);
 			return;
 		}
+		if (in_flight >= most)
+			return;		/* an ACK brings us back */
+		usable = MIN(usable, most - in_flight);
 		/* RFC 9293 3.8.6.2.1: no silly segments while an ACK is on its
 		 * way that may open the window further
 		 */

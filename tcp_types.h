@@ -59,6 +59,7 @@ struct tcp_conn {
 	bool recovery : 1;		/* until snd_una reaches recover */
 	bool rto_recovery : 1;		/* …it began by timeout */
 	bool rtt_timing : 1;		/* rtt_seq is being measured */
+	bool much_in_flight : 1;	/* counted, see tcp_note_flight() */
 	bool wnd_tight : 1;		/* EPOLLOUT tells when it opens */
 	/* Work for the end of the turn */
 	bool want_ack : 1;
