@@ -11,7 +11,7 @@
 
 /* Can `a` be one host's address, as the guest sees the world? Not what is any,
  * multicast or broadcast, also that of the guest's own network: such a thing is
- * neither a source nor a destination of what is forwarded, and gets no answer.
+ * neither a source nor a destination of what is forwarded.
  */
 bool fwd_is_host(const struct conf *c, const struct addr *a);
 

@@ -123,6 +123,8 @@ static bool spawn_in_path(const char *name)
 	const char *dir = getenv("PATH");
 	char path[PATH_MAX];
 
+	if (!dir)
+		return true;	/* the library has directories of its own */
 	while (dir) {
 		const char *end = strchrnul(dir, ':');
 

@@ -115,7 +115,7 @@ static uint32_t sock_probe_stream_sndbuf(void)
 	    read_file("/proc/sys/net/ipv4/tcp_wmem", buf, sizeof(buf)) > 0)
 		sscanf(buf, "%*u %*u %u", &limit);
 	close(fd);
-	return MIN(limit, (uint32_t)after);
+	return MIN(limit, (uint32_t)after) & ~1U;
 }
 
 void sock_init(const struct conf *c)
@@ -416,14 +416,19 @@ bool sock_sndbuf(int fd, struct sock_sndbuf *ret_sndbuf)
 
 bool sock_grow_sndbuf(int fd, struct sock_sndbuf *sb)
 {
-	uint32_t size = MIN(sb->size, SOCK_STREAM_BUF / 2) * 2;
+	uint32_t old = sb->size, size = MIN(old, SOCK_STREAM_BUF / 2) * 2;
 
-	/* What is asked for is doubled, and cut where we know that it would be */
 	size = MIN(size, sock.stream_sndbuf_max);
-	return sb->size < size &&
-	       !sock_set_int(fd, SOL_SOCKET, SO_SNDBUF, (int)(size / 2)) &&
-	       !sock_set_int(fd, SOL_SOCKET, SO_BUF_LOCK, 0) &&
-	       sock_sndbuf(fd, sb);
+	/* What is asked for is doubled */
+	if (old >= size ||
+	    sock_set_int(fd, SOL_SOCKET, SO_SNDBUF, (int)(size / 2)) ||
+	    sock_set_int(fd, SOL_SOCKET, SO_BUF_LOCK, 0) ||
+	    !sock_sndbuf(fd, sb))
+		return false;
+	/* The host's limit is another one now */
+	if (sb->size < size)
+		sock.stream_sndbuf_max = sb->size;
+	return sb->size > old;
 }
 
 bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info)
@@ -444,6 +449,8 @@ bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info)
 			      ti.tcpi_min_rtt != UINT32_MAX ?
 			      ti.tcpi_min_rtt : ti.tcpi_rtt,
 		.snd_wnd = HAS(tcpi_snd_wnd) ? ti.tcpi_snd_wnd : UINT32_MAX,
+		.unsent = HAS(tcpi_notsent_bytes) ? ti.tcpi_notsent_bytes :
+						    UINT32_MAX,
 	};
 #undef HAS
 	return true;

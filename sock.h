@@ -85,6 +85,7 @@ struct sock_tcp_info {
 	uint32_t rtt_us, min_rtt_us;
 	uint32_t unacked;		/* segments on their way */
 	uint32_t snd_wnd;
+	uint32_t unsent;		/* bytes; UINT32_MAX before Linux 4.6 */
 };
 bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info);
 

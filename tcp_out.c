@@ -227,10 +227,20 @@ struct tcp_room {
 	bool drains;			/* less is in it than when asked last */
 };
 
-/* Ask the socket. If the buffer is tight, its event tells from now on. If it isn't
- * although the guest (`waits`) has used what was promised, the kernel would never
- * let it grow: its data leaves at once, but the guest takes longer to come back.
+/* A guest waits that has used what was promised, and the buffer isn't tight. Does
+ * what it sends leave at once, and just its coming back takes longer? The kernel,
+ * which never sees that buffer full, would never let it grow.
  */
+static bool tcp_is_buffer_too_small(const struct tcp_conn *conn,
+				    const struct sock_sndbuf *sb)
+{
+	struct sock_tcp_info ti;
+
+	return !tcp_window_is_tight(sb->size, sb->queued) &&
+	       sock_tcp_info(conn->fd, &ti) && ti.unsent <= sb->size / 8;
+}
+
+/* Ask the socket. If the buffer is tight, its event tells from now on. */
 static struct tcp_room tcp_ask_room(struct flow *f, bool waits)
 {
 	struct tcp_room room = { .now = UINT16_MAX, .whole = UINT16_MAX };
@@ -239,7 +249,7 @@ static struct tcp_room tcp_ask_room(struct flow *f, bool waits)
 
 	if (!sock_sndbuf(conn->fd, &sb))
 		return room;
-	if (waits && !tcp_window_is_tight(sb.size, sb.queued))
+	if (waits && tcp_is_buffer_too_small(conn, &sb))
 		sock_grow_sndbuf(conn->fd, &sb);
 	room.now = tcp_window_room(sb.size, sb.queued, sb.payload,
 				   conn->snd_quantum);

@@ -787,6 +787,13 @@ static void udp_control_in(struct msghdr *msg, struct udp_info *ret)
 	}
 }
 
+/* Is it the host's endpoint of that flow? */
+static bool udp_is_from(const struct flow *f, const struct flow_side *host)
+{
+	return addr_eq(&f->side[HOST].peer, &host->peer) &&
+	       f->side[HOST].peer_port == host->peer_port;
+}
+
 /* The flow of a datagram from the host's side, new if need be; or NULL */
 static struct flow *udp_flow_from_host(struct udp_sock *s,
 				       const struct flow_side *host)
@@ -815,9 +822,12 @@ static struct flow *udp_flow_from_host(struct udp_sock *s,
 		    addr_family(&guest.our) != addr_family(&guest.peer))
 			return NULL;
 	}
-	/* A client that asks at another address of ours gets answers from there */
+	/* A client that asks at another address of ours gets answers from there;
+	 * another client that the guest can't tell from it has to wait
+	 */
 	old = flow_lookup(GUEST, PROTO_UDP, &guest);
-	if (old && !s->rule)
+	if (old && (!s->rule || (udp_sock_of(old) == s &&
+				 !udp_is_from(old, host))))
 		return NULL;
 	if (old)
 		udp_flow_end(old);

@@ -69,7 +69,7 @@ E
 # Others may have the processor, but not always: the slowest of the fastest quarter
 quarter()
 {
-	echo "$1" | awk '{ print $int((NF + 1) / 4) }'
+	echo "$1" | awk '{ print $int((NF + 3) / 4) }'
 }
 # within MS NAME, of a quarter in $times: "UP... | DOWN..."
 within()
