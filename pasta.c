@@ -140,8 +140,8 @@ static bool spawn_in_path(const char *name)
 
 static void spawn_failed(const char *name, int error)
 {
-	/* It speaks of a directory of PATH that is closed to us, such as one of
-	 * root's home, even if the command is in none that is open
+	/* execvp() speaks of a directory of PATH that is closed to us, such as
+	 * one of root's home, even if the command is in none that is open
 	 */
 	if (error == EACCES && !strchr(name, '/') && !spawn_in_path(name))
 		error = ENOENT;

@@ -414,21 +414,28 @@ bool sock_sndbuf(int fd, struct sock_sndbuf *ret_sndbuf)
 	return true;
 }
 
-bool sock_grow_sndbuf(int fd, struct sock_sndbuf *sb)
+/* What the next step would make of a stream's send buffer */
+static uint32_t sock_sndbuf_step(const struct sock_sndbuf *sb)
 {
-	uint32_t old = sb->size, size = MIN(old, SOCK_STREAM_BUF / 2) * 2;
+	return MIN(MIN(sb->size, SOCK_STREAM_BUF / 2) * 2,
+		   sock.stream_sndbuf_max);
+}
 
-	size = MIN(size, sock.stream_sndbuf_max);
+bool sock_may_grow_sndbuf(const struct sock_sndbuf *sb)
+{
+	return sock_sndbuf_step(sb) > sb->size;
+}
+
+void sock_grow_sndbuf(int fd, struct sock_sndbuf *sb)
+{
+	uint32_t size = sock_sndbuf_step(sb);
+
 	/* What is asked for is doubled */
-	if (old >= size ||
-	    sock_set_int(fd, SOL_SOCKET, SO_SNDBUF, (int)(size / 2)) ||
-	    sock_set_int(fd, SOL_SOCKET, SO_BUF_LOCK, 0) ||
-	    !sock_sndbuf(fd, sb))
-		return false;
-	/* The host's limit is another one now */
-	if (sb->size < size)
-		sock.stream_sndbuf_max = sb->size;
-	return sb->size > old;
+	if (size > sb->size &&
+	    !sock_set_int(fd, SOL_SOCKET, SO_SNDBUF, (int)(size / 2)) &&
+	    !sock_set_int(fd, SOL_SOCKET, SO_BUF_LOCK, 0) &&
+	    sock_sndbuf(fd, sb) && sb->size < size)
+		sock.stream_sndbuf_max = sb->size;	/* a new limit of the host */
 }
 
 bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info)

@@ -71,10 +71,12 @@ void sock_reset(int *fd);
 struct sock_sndbuf { uint32_t size, queued, payload; };
 /* False if the kernel doesn't tell (before Linux 4.12) */
 bool sock_sndbuf(int fd, struct sock_sndbuf *ret_sndbuf);
+/* Is there anything to be had by the next one? No system call. */
+bool sock_may_grow_sndbuf(const struct sock_sndbuf *sb);
 /* Make it twice as large, at most, within tcp_wmem, wmem_max and 1 MiB; the kernel
- * may let it grow beyond. False if it is as it was.
+ * may let it grow beyond. *sb: before, and after.
  */
-bool sock_grow_sndbuf(int fd, struct sock_sndbuf *sb);
+void sock_grow_sndbuf(int fd, struct sock_sndbuf *sb);
 
 /* What TCP_INFO says that we use. acked: bytes that the peer acknowledged,
  * has_acked: this kernel tells (4.1). RTTs in microseconds, 0: not known.

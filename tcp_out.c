@@ -43,8 +43,8 @@ enum {
 	OUT_TINY_BUFFER	= 32768,	/* windows move by halves of it */
 	OUT_MUCH	= 64 * 1024,	/* in flight: counted by tcp_note_flight() */
 	OUT_FLIGHT_ALL	= 8 * 1024 * 1024,	/* shared by those counted */
-	OUT_FLIGHT_LEAST = 512 * 1024,
-	OUT_NEAR_US	= 50000,
+	OUT_FLIGHT_LEAST = 512 * 1024,	/* of each */
+	OUT_NEAR_US	= 50000,	/* round trip, of those it is shared by */
 };
 
 static uint8_t tcp_discard_area[OUT_DISCARD];
@@ -227,16 +227,17 @@ struct tcp_room {
 	bool drains;			/* less is in it than when asked last */
 };
 
-/* A guest waits that has used what was promised, and the buffer isn't tight. Does
- * what it sends leave at once, and just its coming back takes longer? The kernel,
- * which never sees that buffer full, would never let it grow.
+/* The guest has used what was promised, and waits for more. Is that for its own
+ * way back to us only, since what it sends leaves at once? The kernel, which never
+ * sees that buffer full, would never let it grow.
  */
 static bool tcp_is_buffer_too_small(const struct tcp_conn *conn,
 				    const struct sock_sndbuf *sb)
 {
 	struct sock_tcp_info ti;
 
-	return !tcp_window_is_tight(sb->size, sb->queued) &&
+	return sock_may_grow_sndbuf(sb) &&
+	       !tcp_window_is_tight(sb->size, sb->queued) &&
 	       sock_tcp_info(conn->fd, &ti) && ti.unsent <= sb->size / 8;
 }
 

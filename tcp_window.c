@@ -7,7 +7,8 @@
  *
  * Why the buffer grows at all: the kernel enlarges it only while it is marked
  * "no space", and a sender that never overfills it would never see that mark.
- * Asking for EPOLLOUT when it is tight sets the mark (see tcp_refresh()).
+ * Asking for EPOLLOUT when it is tight sets the mark; where it never gets tight,
+ * since all leaves at once, it is enlarged by us (see tcp_ask_room()).
  */
 #include "tcp_window.h"
 
