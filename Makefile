@@ -25,67 +25,81 @@ ifeq ($(V),)
 Q	= @
 endif
 
-# One source per line, from the leaves up: see doc/operation.md
-SRCS	+= addr.c
-SRCS	+= arp.c
-SRCS	+= conf.c
-SRCS	+= conf_opts.c
-SRCS	+= csum.c
-SRCS	+= dhcp.c
-SRCS	+= dhcpv6.c
-SRCS	+= dnsname.c
-SRCS	+= flow.c
-SRCS	+= frag.c
-SRCS	+= frame_build.c
-SRCS	+= frame_parse.c
-SRCS	+= fwd.c
-SRCS	+= fwd_rule.c
-SRCS	+= icmp.c
-SRCS	+= icmp_err.c
-SRCS	+= input.c
-SRCS	+= iov.c
-SRCS	+= isolate.c
-SRCS	+= json.c
-SRCS	+= listen.c
-SRCS	+= log.c
-SRCS	+= loop.c
-SRCS	+= ndp.c
-SRCS	+= netlink.c
-SRCS	+= netns.c
-SRCS	+= parse.c
-SRCS	+= passt.c
-SRCS	+= pasta.c
-SRCS	+= pcap.c
-SRCS	+= portscan.c
-SRCS	+= procnet.c
-SRCS	+= rdwr.c
-SRCS	+= slirp.c
-SRCS	+= slirp_api.c
-SRCS	+= slirp_opts.c
-SRCS	+= sock.c
-SRCS	+= sock_ns.c
-SRCS	+= splice.c
-SRCS	+= stats.c
-SRCS	+= tap.c
-SRCS	+= tap_stream.c
-SRCS	+= tap_tun.c
-SRCS	+= tcp.c
-SRCS	+= tcp_in.c
-SRCS	+= tcp_opt.c
-SRCS	+= tcp_out.c
-SRCS	+= tcp_timer.c
-SRCS	+= tcp_window.c
-SRCS	+= timer.c
-SRCS	+= udp.c
-SRCS	+= udp_splice.c
+# One source per line, layer by layer from the leaves up: see doc/operation.md
+
 SRCS	+= util.c
+SRCS	+= util/addr.c
+SRCS	+= util/csum.c
+SRCS	+= util/dnsname.c
+SRCS	+= util/iov.c
+SRCS	+= util/json.c
+SRCS	+= util/log.c
+SRCS	+= util/parse.c
+SRCS	+= util/rdwr.c
+
+SRCS	+= engine/flow.c
+SRCS	+= engine/loop.c
+SRCS	+= engine/stats.c
+SRCS	+= engine/timer.c
+
+SRCS	+= tap.c
+SRCS	+= tap/pcap.c
+SRCS	+= tap/tap_stream.c
+SRCS	+= tap/tap_tun.c
+
+SRCS	+= frame/frag.c
+SRCS	+= frame/frame_build.c
+SRCS	+= frame/frame_parse.c
+SRCS	+= frame/icmp_err.c
+
+SRCS	+= fwd/fwd.c
+SRCS	+= fwd/fwd_rule.c
+
+SRCS	+= local/arp.c
+SRCS	+= local/dhcp.c
+SRCS	+= local/dhcpv6.c
+SRCS	+= local/ndp.c
+
+SRCS	+= host/listen.c
+SRCS	+= host/netlink.c
+SRCS	+= host/netns.c
+SRCS	+= host/portscan.c
+SRCS	+= host/procnet.c
+SRCS	+= host/sock.c
+SRCS	+= host/sock_ns.c
+
+SRCS	+= tcp.c
+SRCS	+= tcp/tcp_in.c
+SRCS	+= tcp/tcp_opt.c
+SRCS	+= tcp/tcp_out.c
+SRCS	+= tcp/tcp_timer.c
+SRCS	+= tcp/tcp_window.c
+
+SRCS	+= udp.c
+SRCS	+= icmp.c
+
+SRCS	+= splice.c
+SRCS	+= splice/udp_splice.c
+
+SRCS	+= conf.c
+SRCS	+= conf/conf_opts.c
+SRCS	+= conf/slirp_opts.c
+
+SRCS	+= start/isolate.c
+SRCS	+= start/slirp.c
+
+SRCS	+= ctl/slirp_api.c
+
+SRCS	+= input.c
+SRCS	+= pasta.c
+SRCS	+= passt.c
 
 WARN	= -Wall -Wextra -Wshadow -Wcast-qual -Wwrite-strings \
 	  -Wmissing-prototypes -Wvla -Wstrict-prototypes -Wundef \
 	  -Wimplicit-fallthrough $(if $(WERROR),-Werror)
 HARDEN	= -fPIE -fstack-protector-strong \
 	  $(if $(SAN),,-D_FORTIFY_SOURCE=2)
-CPPFLAGS += -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
+CPPFLAGS += -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
 ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -MMD -MP $(CFLAGS) \
 	     $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -DSANITIZE)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN))
@@ -103,12 +117,10 @@ $(BINDIR)passt: $(OBJS)
 $(BINDIR)pasta $(BINDIR)slirp4netns: $(BINDIR)passt
 	$(Q)ln -sf passt $@
 
-$(BUILD)/%.o: %.c Makefile | $(BUILD)
+$(BUILD)/%.o: %.c Makefile
 	@echo "  CC      $<"
+	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
-
-$(BUILD):
-	$(Q)mkdir -p $@
 
 # Unit tests: test/unit/t_foo.c, with the objects named in its first lines as
 # "Links: foo.o bar.o"
@@ -118,18 +130,19 @@ unit_links = $(addprefix $(BUILD)/,$(filter %.o,\
 	$(shell sed -n 's/^.*Links://p' test/unit/$(1).c)))
 
 .SECONDEXPANSION:
-$(BUILD)/unit/%: test/unit/%.c $$(call unit_links,$$*) | $(BUILD)
+$(BUILD)/unit/%: test/unit/%.c $$(call unit_links,$$*)
 	@echo "  UNIT    $@"
 	$(Q)mkdir -p $(BUILD)/unit
-	$(Q)$(CC) $(CPPFLAGS) -I. -Itest/unit $(ALL_CFLAGS) $(ALL_LDFLAGS) \
+	$(Q)$(CC) $(CPPFLAGS) -Itest/unit $(ALL_CFLAGS) $(ALL_LDFLAGS) \
 		-o $@ $(filter %.c %.o,$^) $(LDLIBS)
 
 # Command lines in, resolved configuration out
 $(BUILD)/conf/t_conf: test/conf/t_conf.c $(addprefix $(BUILD)/,conf.o \
-		conf_opts.o slirp_opts.o fwd_rule.o parse.o addr.o)
+		conf/conf_opts.o conf/slirp_opts.o fwd/fwd_rule.o util/parse.o \
+		util/addr.o)
 	@echo "  UNIT    $@"
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -I. $(ALL_CFLAGS) $(ALL_LDFLAGS) \
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) \
 		-o $@ $(filter %.c %.o,$^)
 
 # What the kernel is relied upon to do
@@ -138,7 +151,7 @@ PLATFORM = $(patsubst test/%.c,$(BUILD)/%,$(wildcard test/platform/*.c))
 $(BUILD)/platform/%: test/platform/%.c
 	@echo "  UNIT    $@"
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -I. $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
 
 # Tools of tests and benchmark
 TOOLS	= $(patsubst test/tools/%.c,$(BUILD)/tools/%,$(wildcard test/tools/*.c))
@@ -146,7 +159,7 @@ TOOLS	= $(patsubst test/tools/%.c,$(BUILD)/tools/%,$(wildcard test/tools/*.c))
 $(BUILD)/tools/%: test/tools/%.c
 	@echo "  TOOL    $@"
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -I. $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
 
 # Kernels that lack something, by LD_PRELOAD
 SHIMS	= $(patsubst test/shims/%.c,$(BUILD)/tools/%.so,$(wildcard test/shims/*.c))

@@ -25,12 +25,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "conf_opts.h"
-#include "log.h"
-#include "netlink.h"
-#include "parse.h"
-#include "slirp_opts.h"
+#include "conf/conf_opts.h"
+#include "conf/slirp_opts.h"
+#include "host/netlink.h"
 #include "util.h"
+#include "util/log.h"
+#include "util/parse.h"
 
 enum {
 	LOG_SIZE_DEFAULT	= 1 << 20,

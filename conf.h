@@ -3,7 +3,7 @@
 #ifndef CONF_H
 #define CONF_H
 
-#include "conf_types.h"
+#include "engine/conf_types.h"
 
 /* Parse the command line, ask the host for what it doesn't say, resolve all
  * defaults. Prints and exits for --help and --version; ends the start with one

@@ -17,13 +17,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "flow.h"
-#include "frame_build.h"
-#include "fwd.h"
-#include "icmp_err.h"
-#include "sock.h"
+#include "engine/flow.h"
+#include "frame/frame_build.h"
+#include "frame/icmp_err.h"
+#include "fwd/fwd.h"
+#include "host/sock.h"
 #include "util.h"
-#include "wire.h"
+#include "util/wire.h"
 
 enum {
 	PING_IDLE_S	= 60,

@@ -3,8 +3,8 @@
 #ifndef ICMP_H
 #define ICMP_H
 
-#include "conf_types.h"
-#include "frame_parse.h"
+#include "engine/conf_types.h"
+#include "frame/frame_parse.h"
 
 void icmp_init(const struct conf *c);
 /* An ICMP or ICMPv6 message of the guest; all but echo requests are dropped */

@@ -10,20 +10,20 @@
 
 #include <string.h>
 
-#include "arp.h"
-#include "dhcp.h"
-#include "dhcpv6.h"
-#include "frag.h"
-#include "frame_parse.h"
+#include "engine/loop.h"
+#include "frame/frag.h"
+#include "frame/frame_parse.h"
+#include "frame/icmp_err.h"
 #include "icmp.h"
-#include "icmp_err.h"
-#include "log.h"
-#include "loop.h"
-#include "ndp.h"
+#include "local/arp.h"
+#include "local/dhcp.h"
+#include "local/dhcpv6.h"
+#include "local/ndp.h"
 #include "tap.h"
 #include "tcp.h"
 #include "udp.h"
-#include "wire.h"
+#include "util/log.h"
+#include "util/wire.h"
 
 enum { INPUT_LOG_RATE = 5 };		/* lines a second */
 

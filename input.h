@@ -3,7 +3,7 @@
 #ifndef INPUT_H
 #define INPUT_H
 
-#include "conf_types.h"
+#include "engine/conf_types.h"
 
 /* Also makes itself the receiver of the link's events */
 void input_init(const struct conf *c);

@@ -43,11 +43,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "conf_types.h"
-#include "isolate.h"
-#include "log.h"
-#include "loop.h"
+#include "engine/conf_types.h"
+#include "engine/loop.h"
+#include "start/isolate.h"
 #include "util.h"
+#include "util/log.h"
 
 enum {
 	SPAWN_STACK	= 64 * 1024,

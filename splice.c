@@ -33,10 +33,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "flow.h"
-#include "sock.h"
+#include "engine/flow.h"
+#include "host/sock.h"
 #include "util.h"
-#include "wire.h"
+#include "util/wire.h"
 
 enum {
 	SPLICE_PIPES	= 64,		/* empty ones that are kept */

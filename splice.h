@@ -3,7 +3,7 @@
 #ifndef SPLICE_H
 #define SPLICE_H
 
-#include "flow_types.h"
+#include "engine/flow_types.h"
 
 void splice_init(void);
 

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "loop.h"
-#include "pcap.h"
+#include "engine/loop.h"
+#include "tap/pcap.h"
 
 struct tap_counters tap_counters;
 struct guest_addrs tap_guest;

@@ -15,9 +15,9 @@
 #ifndef TAP_H
 #define TAP_H
 
-#include "addr.h"
-#include "iov.h"
-#include "mono.h"
+#include "util/addr.h"
+#include "util/iov.h"
+#include "util/mono.h"
 
 enum {
 	TAP_HDR_MAX	= 160,		/* Ethernet, IP and L4 headers */

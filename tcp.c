@@ -29,15 +29,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "fwd.h"
-#include "icmp_err.h"
-#include "listen.h"
-#include "sock.h"
+#include "frame/icmp_err.h"
+#include "fwd/fwd.h"
+#include "host/listen.h"
+#include "host/sock.h"
 #include "splice.h"
-#include "tcp_opt.h"
-#include "tcp_window.h"
+#include "tcp/tcp_opt.h"
+#include "tcp/tcp_window.h"
 #include "util.h"
-#include "wire.h"
+#include "util/wire.h"
 
 enum {
 	TCP_ACCEPT_BUDGET	= 256,	/* per listener and turn */

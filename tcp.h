@@ -3,9 +3,9 @@
 #ifndef TCP_H
 #define TCP_H
 
-#include "conf_types.h"
-#include "flow.h"
-#include "frame_parse.h"
+#include "engine/conf_types.h"
+#include "engine/flow.h"
+#include "frame/frame_parse.h"
 
 /* ---- For the rest of the program ---- */
 

@@ -31,15 +31,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "flow.h"
-#include "frame_build.h"
-#include "fwd.h"
-#include "icmp_err.h"
-#include "listen.h"
-#include "sock.h"
-#include "udp_splice.h"
+#include "engine/flow.h"
+#include "frame/frame_build.h"
+#include "frame/icmp_err.h"
+#include "fwd/fwd.h"
+#include "host/listen.h"
+#include "host/sock.h"
+#include "splice/udp_splice.h"
 #include "util.h"
-#include "wire.h"
+#include "util/wire.h"
 
 enum {
 	UDP_SOCKS	= 131072,

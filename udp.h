@@ -3,8 +3,8 @@
 #ifndef UDP_H
 #define UDP_H
 
-#include "conf_types.h"
-#include "frame_parse.h"
+#include "engine/conf_types.h"
+#include "frame/frame_parse.h"
 
 /* Adopts the UDP sockets of listen.c */
 void udp_init(const struct conf *c);

@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <sys/types.h>
 
-#include "types.h"
+#include "util/types.h"
 
 /* write() all of it, through EINTR and short writes; 0 or -errno */
 int write_all(int fd, const void *buf, size_t len);

@@ -13,7 +13,7 @@
  * of a command aren't ours. Port specs are parsed as they come, since `none`
  * looks at what came before it.
  */
-#include "conf_opts.h"
+#include "conf/conf_opts.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -24,9 +24,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "parse.h"
 #include "util.h"
+#include "util/log.h"
+#include "util/parse.h"
 
 enum {
 	M_PASST	= 1 << MODE_PASST,

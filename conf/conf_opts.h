@@ -4,10 +4,10 @@
  * Handlers check each value on its own and store it. What depends on several
  * options, or on the host, is settled afterwards by conf.c.
  */
-#ifndef CONF_OPTS_H
-#define CONF_OPTS_H
+#ifndef CONF_CONF_OPTS_H
+#define CONF_CONF_OPTS_H
 
-#include "conf_types.h"
+#include "engine/conf_types.h"
 
 enum conf_dir { DIR_IN, DIR_OUT, DIRS };	/* fwd_in, fwd_out */
 enum conf_proto { FWD_TCP, FWD_UDP, FWD_PROTOS };
@@ -52,4 +52,4 @@ void conf_opts_add_fwd(struct conf *c, const struct conf_given *g,
 		       enum conf_dir dir, enum conf_proto proto,
 		       const char *name, const char *spec);
 
-#endif /* CONF_OPTS_H */
+#endif /* CONF_CONF_OPTS_H */

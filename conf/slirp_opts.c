@@ -10,7 +10,7 @@
  * Flow: options are taken down, in any order and place (struct given_slirp),
  * then translated. What depends on the host is settled by conf.c.
  */
-#include "slirp_opts.h"
+#include "conf/slirp_opts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
-#include "parse.h"
 #include "util.h"
+#include "util/log.h"
+#include "util/parse.h"
 
 enum {
 	SLIRP_MTU	= 1500,

@@ -3,10 +3,10 @@
  *
  *	slirp4netns [OPTION]... PID|PATH|FD [TAPNAME]
  */
-#ifndef SLIRP_OPTS_H
-#define SLIRP_OPTS_H
+#ifndef CONF_SLIRP_OPTS_H
+#define CONF_SLIRP_OPTS_H
 
-#include "conf_opts.h"
+#include "conf/conf_opts.h"
 
 /* Parse a whole command line into *c and *g, as conf_opts_parse() does with
  * ours: nothing is asked of the host. Ends the program for --help and
@@ -21,4 +21,4 @@ void slirp_opts_parse(struct conf *c, struct conf_given *g, int argc,
 enum slirp_fd { SLIRP_FD_READY, SLIRP_FD_EXIT, SLIRP_FD_TAP, SLIRP_FDS };
 unsigned slirp_opts_early(int argc, char **argv, int ret_fds[SLIRP_FDS]);
 
-#endif /* SLIRP_OPTS_H */
+#endif /* CONF_SLIRP_OPTS_H */

@@ -16,7 +16,7 @@
  * away before the end, up to a limit, so that it reads our answer rather than a
  * reset.
  */
-#include "slirp_api.h"
+#include "ctl/slirp_api.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,14 +28,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "conf_types.h"
-#include "json.h"
-#include "listen.h"
-#include "log.h"
-#include "loop.h"
-#include "timer.h"
+#include "engine/conf_types.h"
+#include "engine/loop.h"
+#include "engine/timer.h"
+#include "host/listen.h"
 #include "util.h"
-#include "wire.h"
+#include "util/json.h"
+#include "util/log.h"
+#include "util/wire.h"
 
 enum {
 	API_CLIENTS	= 64,

@@ -12,8 +12,8 @@
  *					{"return":{}}
  *	whatever can't be done		{"error":{"desc":"bad request: …"}}
  */
-#ifndef SLIRP_API_H
-#define SLIRP_API_H
+#ifndef CTL_SLIRP_API_H
+#define CTL_SLIRP_API_H
 
 struct conf;
 
@@ -33,4 +33,4 @@ void slirp_api_undo(void);
 /* The start has succeeded */
 void slirp_api_keep(void);
 
-#endif /* SLIRP_API_H */
+#endif /* CTL_SLIRP_API_H */

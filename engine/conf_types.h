@@ -4,16 +4,16 @@
  * Filled by conf.c from the command line and from the host (netlink.c), then
  * made read-only. What is learned from the guest lives in tap.c, not here.
  */
-#ifndef CONF_TYPES_H
-#define CONF_TYPES_H
+#ifndef ENGINE_CONF_TYPES_H
+#define ENGINE_CONF_TYPES_H
 
 #include <limits.h>
 #include <net/if.h>
 #include <sys/types.h>
 #include <sys/un.h>
 
-#include "addr.h"
-#include "fwd_rule.h"
+#include "fwd/fwd_rule.h"
+#include "util/addr.h"
 
 enum mode { MODE_PASST, MODE_VU, MODE_PASTA };
 
@@ -119,4 +119,4 @@ struct conf {
 	char api_socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
-#endif /* CONF_TYPES_H */
+#endif /* ENGINE_CONF_TYPES_H */

@@ -16,15 +16,15 @@
  * flow_alloc() never ends a flow that somebody holds; for a descriptor, where the
  * caller asks: flow_make_room().
  */
-#include "flow.h"
+#include "engine/flow.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "siphash.h"
 #include "util.h"
-#include "wire.h"
+#include "util/siphash.h"
+#include "util/wire.h"
 
 enum {
 	FLOW_BUCKETS	= FLOW_MAX,

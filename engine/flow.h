@@ -2,12 +2,12 @@
 /* The flow table: static, found by either side's addresses, freed at the end of
  * a turn, with generations so that no stale event meets a new flow
  */
-#ifndef FLOW_H
-#define FLOW_H
+#ifndef ENGINE_FLOW_H
+#define ENGINE_FLOW_H
 
-#include "flow_types.h"
-#include "log.h"
-#include "loop.h"
+#include "engine/flow_types.h"
+#include "engine/loop.h"
+#include "util/log.h"
 
 void flow_init(void);
 
@@ -66,4 +66,4 @@ const char *flow_print(const struct flow *f, char *buf);
 #define flow_trace(f, fmt, ...) \
 	trace("flow %u (%s): " fmt, flow_index(f), FLOW_STR(f), ##__VA_ARGS__)
 
-#endif /* FLOW_H */
+#endif /* ENGINE_FLOW_H */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The flow table's entry: addresses of both sides, then a part by type */
-#ifndef FLOW_TYPES_H
-#define FLOW_TYPES_H
+#ifndef ENGINE_FLOW_TYPES_H
+#define ENGINE_FLOW_TYPES_H
 
-#include "addr.h"
-#include "icmp_types.h"
-#include "splice_types.h"
-#include "tcp_types.h"
-#include "udp_types.h"
+#include "engine/icmp_types.h"
+#include "engine/splice_types.h"
+#include "engine/tcp_types.h"
+#include "engine/udp_types.h"
+#include "util/addr.h"
 
 enum flow_type {
 	FLOW_FREE,
@@ -54,4 +54,4 @@ struct flow {
  */
 static_assert(sizeof(struct flow) <= 320, "memory for each connection");
 
-#endif /* FLOW_TYPES_H */
+#endif /* ENGINE_FLOW_TYPES_H */

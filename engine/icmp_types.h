@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the flow table keeps of an echo flow: struct only */
-#ifndef ICMP_TYPES_H
-#define ICMP_TYPES_H
+#ifndef ENGINE_ICMP_TYPES_H
+#define ENGINE_ICMP_TYPES_H
 
-#include "timer.h"
+#include "engine/timer.h"
 
 struct ping_flow {
 	int fd;				/* ping socket */
@@ -12,4 +12,4 @@ struct ping_flow {
 	struct timer timer;
 };
 
-#endif /* ICMP_TYPES_H */
+#endif /* ENGINE_ICMP_TYPES_H */

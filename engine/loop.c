@@ -14,7 +14,7 @@
  * close descriptors whose events are still in this batch: refs carry a
  * generation that the owner checks.
  */
-#include "loop.h"
+#include "engine/loop.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -22,8 +22,8 @@
 #include <sys/epoll.h>
 #include <time.h>
 
-#include "log.h"
-#include "timer.h"
+#include "engine/timer.h"
+#include "util/log.h"
 
 enum {
 	LOOP_EVENTS	= 256,

@@ -5,10 +5,10 @@
  * ready descriptors → timers that are due → hooks in the order of their
  * registration. Nothing else in the program blocks.
  */
-#ifndef LOOP_H
-#define LOOP_H
+#ifndef ENGINE_LOOP_H
+#define ENGINE_LOOP_H
 
-#include "mono.h"
+#include "util/mono.h"
 
 /* What an event belongs to: handlers are found by it */
 enum loop_kind {
@@ -75,4 +75,4 @@ uint64_t loop_turns(void);
 /* Descriptor of the epoll instance */
 int loop_fd(void);
 
-#endif /* LOOP_H */
+#endif /* ENGINE_LOOP_H */

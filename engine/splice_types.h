@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the flow table keeps of a spliced TCP connection: struct only */
-#ifndef SPLICE_TYPES_H
-#define SPLICE_TYPES_H
+#ifndef ENGINE_SPLICE_TYPES_H
+#define ENGINE_SPLICE_TYPES_H
 
-#include "addr.h"
+#include "util/addr.h"
 
 /* One direction, named by the side that its data comes from */
 struct splice_dir {
@@ -25,4 +25,4 @@ struct splice_conn {
 	uint32_t next_queued;		/* that list: flow index + 1 */
 };
 
-#endif /* SPLICE_TYPES_H */
+#endif /* ENGINE_SPLICE_TYPES_H */

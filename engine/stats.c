@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: counters of all modules and the flow table, as messages */
-#include "stats.h"
+#include "engine/stats.h"
 
 #include <inttypes.h>
 
-#include "flow.h"
+#include "engine/flow.h"
+#include "engine/timer.h"
 #include "input.h"
 #include "splice.h"
 #include "tap.h"
 #include "tcp.h"
-#include "timer.h"
 #include "udp.h"
 
 static struct {

@@ -4,11 +4,11 @@
  * Names are RFC 9293's, from the view of our endpoint that faces the guest:
  * snd_* is towards the guest, rcv_* from it.
  */
-#ifndef TCP_TYPES_H
-#define TCP_TYPES_H
+#ifndef ENGINE_TCP_TYPES_H
+#define ENGINE_TCP_TYPES_H
 
-#include "seq.h"
-#include "timer.h"
+#include "engine/timer.h"
+#include "util/seq.h"
 
 enum tcp_state {
 	TCP_CLOSED,
@@ -110,4 +110,4 @@ struct tcp_conn {
 	struct timer ack_timer;		/* mirrored ACK */
 };
 
-#endif /* TCP_TYPES_H */
+#endif /* ENGINE_TCP_TYPES_H */

@@ -15,11 +15,11 @@
  * is a store: a timer moved later stays in its slot and moves itself when the
  * slot comes up.
  */
-#include "timer.h"
+#include "engine/timer.h"
 
 #include <string.h>
 
-#include "loop.h"
+#include "engine/loop.h"
 
 enum {
 	WHEEL_BITS	= 8,

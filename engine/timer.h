@@ -5,10 +5,10 @@
  * at most two ticks late. Moving a timer to a later time is free: it stays
  * where it is in the wheel and moves itself when its slot comes up.
  */
-#ifndef TIMER_H
-#define TIMER_H
+#ifndef ENGINE_TIMER_H
+#define ENGINE_TIMER_H
 
-#include "mono.h"
+#include "util/mono.h"
 
 enum timer_kind {
 	TIMER_TCP,
@@ -53,4 +53,4 @@ int timer_timeout_ms(mono_t now);
 /* Fire everything that is due */
 void timer_run(mono_t now);
 
-#endif /* TIMER_H */
+#endif /* ENGINE_TIMER_H */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the flow table keeps of a UDP flow: struct only */
-#ifndef UDP_TYPES_H
-#define UDP_TYPES_H
+#ifndef ENGINE_UDP_TYPES_H
+#define ENGINE_UDP_TYPES_H
 
-#include "timer.h"
+#include "engine/timer.h"
 
 struct udp_flow {
 	uint32_t sock;			/* index of the socket it uses */
@@ -17,4 +17,4 @@ struct udp_flow {
 	struct timer timer;
 };
 
-#endif /* UDP_TYPES_H */
+#endif /* ENGINE_UDP_TYPES_H */

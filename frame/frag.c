@@ -27,16 +27,16 @@
  * Standards: RFC 791 3.2, RFC 815, RFC 1122 3.3.2, RFC 3168 5.3, RFC 5722,
  * RFC 6946, RFC 8200 4.5.
  */
-#include "frag.h"
+#include "frame/frag.h"
 
 #include <string.h>
 
-#include "csum.h"
-#include "icmp_err.h"
-#include "log.h"
-#include "loop.h"
-#include "timer.h"
-#include "wire.h"
+#include "engine/loop.h"
+#include "engine/timer.h"
+#include "frame/icmp_err.h"
+#include "util/csum.h"
+#include "util/log.h"
+#include "util/wire.h"
 
 enum {
 	FRAG_POOL	= 64,

@@ -4,10 +4,10 @@
  * For UDP and ICMP, and whatever else isn't TCP: TCP segments are never
  * fragmented, so their fragments are dropped.
  */
-#ifndef FRAG_H
-#define FRAG_H
+#ifndef FRAME_FRAG_H
+#define FRAME_FRAG_H
 
-#include "frame_parse.h"
+#include "frame/frame_parse.h"
 
 /* Datagrams, by what became of them */
 struct frag_counters {
@@ -31,4 +31,4 @@ void frag_init(void);
  */
 enum pkt_verdict frag_input(const struct pkt *frag, struct pkt *ret_pkt);
 
-#endif /* FRAG_H */
+#endif /* FRAME_FRAG_H */

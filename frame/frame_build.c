@@ -9,13 +9,13 @@
  * link finishes it; otherwise it is computed over the payload. With gso_size
  * the IP length covers the whole super-segment, as virtio wants it.
  */
-#include "frame_build.h"
+#include "frame/frame_build.h"
 
 #include <string.h>
 
-#include "csum.h"
-#include "log.h"
-#include "wire.h"
+#include "util/csum.h"
+#include "util/log.h"
+#include "util/wire.h"
 
 enum {
 	FRAME_TTL	= 64,

@@ -4,12 +4,12 @@
  * v4 and v6, checksum complete or left to the link, GSO fields. Modules give
  * addresses and an L4 header whose checksum field is zero.
  */
-#ifndef FRAME_BUILD_H
-#define FRAME_BUILD_H
+#ifndef FRAME_FRAME_BUILD_H
+#define FRAME_FRAME_BUILD_H
 
-#include "addr.h"
-#include "iov.h"
 #include "tap.h"
+#include "util/addr.h"
+#include "util/iov.h"
 
 /* What goes into the Ethernet and IP headers */
 struct frame_ip {
@@ -57,4 +57,4 @@ bool frame_send_eth(const uint8_t dst_mac[6], uint16_t ethertype,
 void frame_set_mtu(unsigned mtu);
 unsigned frame_mtu(void);
 
-#endif /* FRAME_BUILD_H */
+#endif /* FRAME_FRAME_BUILD_H */

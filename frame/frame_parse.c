@@ -10,13 +10,13 @@
  * 768, RFC 4443 2.3). A UDP checksum of zero is none in IPv4, and an error in
  * IPv6 (RFC 8200 8.1).
  */
-#include "frame_parse.h"
+#include "frame/frame_parse.h"
 
 #include <string.h>
 
-#include "csum.h"
-#include "rdwr.h"
-#include "wire.h"
+#include "util/csum.h"
+#include "util/rdwr.h"
+#include "util/wire.h"
 
 enum {
 	/* Ethernet, IPv4 with options or IPv6 with some extension headers, TCP

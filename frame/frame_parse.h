@@ -4,13 +4,13 @@
  * Bytes are copied once, checked, and trusted from then on: no module below
  * re-reads the wire. Everything in host order.
  */
-#ifndef FRAME_PARSE_H
-#define FRAME_PARSE_H
+#ifndef FRAME_FRAME_PARSE_H
+#define FRAME_FRAME_PARSE_H
 
-#include "addr.h"
-#include "iov.h"
-#include "seq.h"
 #include "tap.h"
+#include "util/addr.h"
+#include "util/iov.h"
+#include "util/seq.h"
 
 enum pkt_kind { PKT_ARP, PKT_IP };
 
@@ -80,4 +80,4 @@ enum pkt_verdict {
 enum pkt_verdict frame_parse(const struct tap_frame *frame,
 			     struct pkt *ret_pkt);
 
-#endif /* FRAME_PARSE_H */
+#endif /* FRAME_FRAME_PARSE_H */

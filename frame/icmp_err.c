@@ -8,19 +8,19 @@
  * --dns-forward) is translated to the nearest one; what has no counterpart
  * becomes "host unreachable".
  */
-#include "icmp_err.h"
+#include "frame/icmp_err.h"
 
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "csum.h"
-#include "frame_build.h"
-#include "frame_parse.h"
-#include "log.h"
-#include "loop.h"
-#include "wire.h"
+#include "engine/loop.h"
+#include "frame/frame_build.h"
+#include "frame/frame_parse.h"
+#include "util/csum.h"
+#include "util/log.h"
+#include "util/wire.h"
 
 enum {
 	QUOTE_MAX4	= 8,		/* RFC 792: 64 bits of the datagram */

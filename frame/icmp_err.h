@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ICMP and ICMPv6 errors to the guest: what its datagram met on the way */
-#ifndef ICMP_ERR_H
-#define ICMP_ERR_H
+#ifndef FRAME_ICMP_ERR_H
+#define FRAME_ICMP_ERR_H
 
-#include "flow_types.h"
+#include "engine/flow_types.h"
 
 /* One error off a socket's error queue (IP_RECVERR, IPV6_RECVERR) */
 struct icmp_err {
@@ -58,4 +58,4 @@ void icmp_err_about(const struct icmp_about *a, uint8_t type, uint8_t code,
 struct pkt;
 void icmp_err_protocol(const struct pkt *pkt);
 
-#endif /* ICMP_ERR_H */
+#endif /* FRAME_ICMP_ERR_H */

@@ -21,7 +21,7 @@
  *	namespace's loopback, -T or -U			→ the same on the host
  *	refused there, TCP		→ that host's address of the other family
  */
-#include "fwd.h"
+#include "fwd/fwd.h"
 
 #include <string.h>
 

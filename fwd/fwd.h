@@ -3,11 +3,11 @@
  *
  * Nothing here has state: rules and addresses in, mapping out.
  */
-#ifndef FWD_H
-#define FWD_H
+#ifndef FWD_FWD_H
+#define FWD_FWD_H
 
-#include "conf_types.h"
-#include "flow_types.h"
+#include "engine/conf_types.h"
+#include "engine/flow_types.h"
 
 /* Can `a` be one host's address, as the guest sees the world? Not what is any,
  * multicast or broadcast, also that of the guest's own network: such a thing is
@@ -68,4 +68,4 @@ struct addr fwd_splice_other(const struct conf *c,
 struct addr fwd_source(const struct conf *c, const struct guest_addrs *seen,
 		       const struct addr *client);
 
-#endif /* FWD_H */
+#endif /* FWD_FWD_H */

@@ -7,15 +7,15 @@
  * one rule for each run of ports between exclusions. A spec of 65535 ports
  * costs one pass over the bitmap, and no memory for its chunks.
  */
-#include "fwd_rule.h"
+#include "fwd/fwd_rule.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
-#include "wire.h"
+#include "util/parse.h"
+#include "util/wire.h"
 
 enum {
 	PORTS		= UINT16_MAX + 1,

@@ -18,12 +18,12 @@
  * the ephemeral ones, best effort; beside a range, "all" means nothing. "auto"
  * anywhere makes all rules of the spec follow the listeners of the other side.
  */
-#ifndef FWD_RULE_H
-#define FWD_RULE_H
+#ifndef FWD_FWD_RULE_H
+#define FWD_FWD_RULE_H
 
 #include <net/if.h>
 
-#include "addr.h"
+#include "util/addr.h"
 
 enum {
 	FWD_RULES_MAX = 255,		/* for each direction */
@@ -83,4 +83,4 @@ bool fwd_rules_on_loopback(const struct fwd_rules *rules,
 enum { FWD_RULE_STRLEN = 256 };
 const char *fwd_rule_print(const struct fwd_rule *r, char *buf);
 
-#endif /* FWD_RULE_H */
+#endif /* FWD_FWD_RULE_H */

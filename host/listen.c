@@ -8,17 +8,17 @@
  * Flow: plain rules are opened at the start. Those of automatic rules come and
  * go by listen_add() and listen_remove(), which portscan.c calls.
  */
-#include "listen.h"
+#include "host/listen.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#include "log.h"
-#include "sock.h"
+#include "host/sock.h"
 #include "util.h"
-#include "wire.h"
+#include "util/log.h"
+#include "util/wire.h"
 
 /* All ports of each protocol on a few addresses, for each direction */
 enum {

@@ -2,11 +2,11 @@
 /* Listening sockets of the forwarding rules: on the host, and inside the guest's
  * namespace
  */
-#ifndef LISTEN_H
-#define LISTEN_H
+#ifndef HOST_LISTEN_H
+#define HOST_LISTEN_H
 
-#include "conf_types.h"
-#include "flow_types.h"
+#include "engine/conf_types.h"
+#include "engine/flow_types.h"
 
 struct listener {
 	int fd;				/* -1: not open */
@@ -54,4 +54,4 @@ void listen_note_outbound(uint16_t port, bool bound);
 const struct listener *listen_at(uint32_t index);
 const struct listener *listen_get(uint32_t index, uint16_t gen);
 
-#endif /* LISTEN_H */
+#endif /* HOST_LISTEN_H */

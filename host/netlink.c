@@ -26,7 +26,7 @@
  * table: it tells which route a packet would take now, by policy rules and
  * marks, not which interface has a default route.
  */
-#include "netlink.h"
+#include "host/netlink.h"
 
 #include <errno.h>
 #include <linux/if_addr.h>
@@ -38,7 +38,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "util/log.h"
 
 enum {
 	LO_IFI		= 1,		/* `lo` in every namespace */

@@ -6,12 +6,12 @@
  * after that. All functions return 0 or -errno as the kernel gave it, unless
  * told otherwise.
  */
-#ifndef NETLINK_H
-#define NETLINK_H
+#ifndef HOST_NETLINK_H
+#define HOST_NETLINK_H
 
 #include <net/if.h>
 
-#include "addr.h"
+#include "util/addr.h"
 
 /* The host interface whose addresses and routes the guest gets */
 struct nl_template {
@@ -80,4 +80,4 @@ int nl_addrs_copy(const struct nl_copy *cp, bool keep_noprefix);
  */
 int nl_routes_copy(const struct nl_copy *cp);
 
-#endif /* NETLINK_H */
+#endif /* HOST_NETLINK_H */

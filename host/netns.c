@@ -33,7 +33,7 @@
  * - where neither works (other names in procfs, older kernels): once a second,
  *   see whether the name is still there.
  */
-#include "netns.h"
+#include "host/netns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,13 +55,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "conf_types.h"
-#include "log.h"
-#include "loop.h"
-#include "netlink.h"
+#include "engine/conf_types.h"
+#include "engine/loop.h"
+#include "engine/timer.h"
+#include "host/netlink.h"
 #include "pasta.h"
-#include "timer.h"
 #include "util.h"
+#include "util/log.h"
 
 enum {
 	/* What a LOOP_NETNS event is about */

@@ -13,10 +13,10 @@
  * - netns_watch(): after loop_init() and timer_init().
  * - netns_start_command(): last.
  */
-#ifndef NETNS_H
-#define NETNS_H
+#ifndef HOST_NETNS_H
+#define HOST_NETNS_H
 
-#include "types.h"
+#include "util/types.h"
 
 /* Flags to see that a name exists, and nothing more */
 #define WATCH_OPEN	(O_PATH | O_NOFOLLOW | O_CLOEXEC)
@@ -57,4 +57,4 @@ void netns_start_command(const struct conf *c);
  */
 void netns_watch(const struct conf *c);
 
-#endif /* NETNS_H */
+#endif /* HOST_NETNS_H */

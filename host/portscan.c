@@ -24,7 +24,7 @@
  * ends while another begins leaves the count as it was: everything is dumped
  * now and then.
  */
-#include "portscan.h"
+#include "host/portscan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,13 +37,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "listen.h"
-#include "log.h"
-#include "loop.h"
-#include "netns.h"
-#include "procnet.h"
-#include "timer.h"
-#include "wire.h"
+#include "engine/loop.h"
+#include "engine/timer.h"
+#include "host/listen.h"
+#include "host/netns.h"
+#include "host/procnet.h"
+#include "util/log.h"
+#include "util/wire.h"
 
 enum {
 	SCAN_INTERVAL_MS	= 50,

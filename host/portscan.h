@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Automatic ports: listeners that follow those of the other side */
-#ifndef PORTSCAN_H
-#define PORTSCAN_H
+#ifndef HOST_PORTSCAN_H
+#define HOST_PORTSCAN_H
 
-#include "conf_types.h"
+#include "engine/conf_types.h"
 
 /* Open what tells of the listeners of both namespaces, if a rule is automatic.
  * After netns_setup(), while /proc is there.
@@ -15,4 +15,4 @@ void portscan_open(const struct conf *c);
  */
 void portscan_start(void);
 
-#endif /* PORTSCAN_H */
+#endif /* HOST_PORTSCAN_H */

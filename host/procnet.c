@@ -14,7 +14,7 @@
  * is moved to the front. By pread(), as the kernel goes on where it was only if
  * the offset says so, and begins anew at 0.
  */
-#include "procnet.h"
+#include "host/procnet.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -4,10 +4,10 @@
  * For kernels without sock_diag: reading them costs more the more sockets there
  * are, and an interface that a socket is bound to isn't in them.
  */
-#ifndef PROCNET_H
-#define PROCNET_H
+#ifndef HOST_PROCNET_H
+#define HOST_PROCNET_H
 
-#include "addr.h"
+#include "util/addr.h"
 
 struct procnet_sock {
 	struct addr addr;		/* bound to */
@@ -22,4 +22,4 @@ int procnet_read(int fd, enum family f,
 		 void (*found)(const struct procnet_sock *s, void *arg),
 		 void *arg);
 
-#endif /* PROCNET_H */
+#endif /* HOST_PROCNET_H */

@@ -3,7 +3,7 @@
  *
  * Everything that knows socket options and kernel versions about them is here.
  */
-#include "sock.h"
+#include "host/sock.h"
 
 #include <errno.h>
 #include <linux/sock_diag.h>
@@ -16,10 +16,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "sock_ns.h"
+#include "host/sock_ns.h"
 #include "util.h"
-#include "wire.h"
+#include "util/log.h"
+#include "util/wire.h"
 
 #ifndef SO_PEEK_OFF
 #define SO_PEEK_OFF	42

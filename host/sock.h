@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Host-side sockets: opened, bound, asked. All are non-blocking. */
-#ifndef SOCK_H
-#define SOCK_H
+#ifndef HOST_SOCK_H
+#define HOST_SOCK_H
 
-#include "conf_types.h"
-#include "mono.h"
+#include "engine/conf_types.h"
+#include "util/mono.h"
 
 /* Probe what this kernel offers */
 void sock_init(const struct conf *c);
@@ -91,4 +91,4 @@ struct sock_tcp_info {
 };
 bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info);
 
-#endif /* SOCK_H */
+#endif /* HOST_SOCK_H */

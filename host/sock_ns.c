@@ -8,7 +8,7 @@
  * end of the turn, all shelves that are less than half full are filled, by
  * entering the namespace once.
  */
-#include "sock_ns.h"
+#include "host/sock_ns.h"
 
 #include <errno.h>
 #include <linux/icmp.h>
@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "netns.h"
+#include "host/netns.h"
 
 enum { SOCK_NS_BATCH = 32 };
 

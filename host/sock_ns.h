@@ -6,10 +6,10 @@
  * namespace, which costs more than all the rest of a connection: so they are
  * made in batches.
  */
-#ifndef SOCK_NS_H
-#define SOCK_NS_H
+#ifndef HOST_SOCK_NS_H
+#define HOST_SOCK_NS_H
 
-#include "types.h"
+#include "util/types.h"
 
 /* A fresh, non-blocking socket in there; SOCK_STREAM or SOCK_DGRAM. Descriptor,
  * which is the caller's, or -errno. From netns_setup() on.
@@ -24,4 +24,4 @@ int sock_ns_icmp(enum family f);
 /* End-of-turn hook: make up for what this turn has taken */
 void sock_ns_refill(void);
 
-#endif /* SOCK_NS_H */
+#endif /* HOST_SOCK_NS_H */

@@ -10,15 +10,15 @@
  *
  * Standards: RFC 826, RFC 5227.
  */
-#include "arp.h"
+#include "local/arp.h"
 
 #include <string.h>
 
-#include "conf_types.h"
-#include "frame_build.h"
-#include "frame_parse.h"
-#include "log.h"
-#include "wire.h"
+#include "engine/conf_types.h"
+#include "frame/frame_build.h"
+#include "frame/frame_parse.h"
+#include "util/log.h"
+#include "util/wire.h"
 
 enum {
 	ARP_HTYPE_ETHER	= 1,

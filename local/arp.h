@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ARP (RFC 826): answers for everybody but the guest itself */
-#ifndef ARP_H
-#define ARP_H
+#ifndef LOCAL_ARP_H
+#define LOCAL_ARP_H
 
 struct conf;
 struct pkt;
@@ -12,4 +12,4 @@ void arp_input(const struct pkt *pkt);
 /* Ask for the guest's configured address, to learn its MAC */
 void arp_solicit(void);
 
-#endif /* ARP_H */
+#endif /* LOCAL_ARP_H */

@@ -37,18 +37,18 @@
  * Standards: RFC 2131, RFC 2132, RFC 951, RFC 1542, RFC 1534, RFC 3396 (long
  * options), RFC 3397, RFC 3442, RFC 4039, RFC 4702, RFC 6842 (client id echo).
  */
-#include "dhcp.h"
+#include "local/dhcp.h"
 
 #include <string.h>
 
-#include "conf_types.h"
-#include "dnsname.h"
-#include "frame_build.h"
-#include "frame_parse.h"
-#include "log.h"
-#include "loop.h"
-#include "rdwr.h"
-#include "wire.h"
+#include "engine/conf_types.h"
+#include "engine/loop.h"
+#include "frame/frame_build.h"
+#include "frame/frame_parse.h"
+#include "util/dnsname.h"
+#include "util/log.h"
+#include "util/rdwr.h"
+#include "util/wire.h"
 
 enum {
 	DHCP_SERVER_PORT	= 67,

@@ -34,17 +34,17 @@
  *
  * Standards: RFC 8415, RFC 3646 (DNS), RFC 4704 (FQDN).
  */
-#include "dhcpv6.h"
+#include "local/dhcpv6.h"
 
 #include <string.h>
 
-#include "conf_types.h"
-#include "dnsname.h"
-#include "frame_build.h"
-#include "frame_parse.h"
-#include "log.h"
-#include "rdwr.h"
-#include "wire.h"
+#include "engine/conf_types.h"
+#include "frame/frame_build.h"
+#include "frame/frame_parse.h"
+#include "util/dnsname.h"
+#include "util/log.h"
+#include "util/rdwr.h"
+#include "util/wire.h"
 
 enum {
 	DHCP6_SERVER_PORT	= 547,

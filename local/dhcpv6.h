@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* DHCPv6 server (RFC 8415) for the one guest */
-#ifndef DHCPV6_H
-#define DHCPV6_H
+#ifndef LOCAL_DHCPV6_H
+#define LOCAL_DHCPV6_H
 
-#include "types.h"
+#include "util/types.h"
 
 struct conf;
 struct pkt;
@@ -12,4 +12,4 @@ void dhcpv6_init(const struct conf *c);
 /* A UDP datagram over IPv6 from the guest. True if it was for us: taken */
 bool dhcpv6_input(const struct pkt *pkt);
 
-#endif /* DHCPV6_H */
+#endif /* LOCAL_DHCPV6_H */

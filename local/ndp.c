@@ -22,20 +22,20 @@
  * Standards: RFC 4861 (4.1 to 4.6 formats, 6.1.1 and 7.1.1 validation, 6.2
  * router, 7.2 neighbour), RFC 4862 5.4.3, RFC 8106 (RDNSS, DNSSL), RFC 8319.
  */
-#include "ndp.h"
+#include "local/ndp.h"
 
 #include <string.h>
 
-#include "conf_types.h"
-#include "dnsname.h"
-#include "frame_build.h"
-#include "frame_parse.h"
-#include "log.h"
-#include "loop.h"
-#include "rdwr.h"
-#include "timer.h"
+#include "engine/conf_types.h"
+#include "engine/loop.h"
+#include "engine/timer.h"
+#include "frame/frame_build.h"
+#include "frame/frame_parse.h"
 #include "util.h"
-#include "wire.h"
+#include "util/dnsname.h"
+#include "util/log.h"
+#include "util/rdwr.h"
+#include "util/wire.h"
 
 enum {
 	ND_REDIRECT		= 137,

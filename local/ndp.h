@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Neighbour discovery (RFC 4861): NS, RS answered, RA sent now and then */
-#ifndef NDP_H
-#define NDP_H
+#ifndef LOCAL_NDP_H
+#define LOCAL_NDP_H
 
-#include "types.h"
+#include "util/types.h"
 
 struct conf;
 struct pkt;
@@ -16,4 +16,4 @@ bool ndp_input(const struct pkt *pkt);
  */
 void ndp_solicit(void);
 
-#endif /* NDP_H */
+#endif /* LOCAL_NDP_H */

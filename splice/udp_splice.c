@@ -11,7 +11,7 @@
  * within our rights, if it was opened in time. On the host it isn't: a client's
  * datagrams are lost there, as on any network.
  */
-#include "udp_splice.h"
+#include "splice/udp_splice.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,13 +19,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "icmp_err.h"
-#include "iov.h"
-#include "sock.h"
-#include "sock_ns.h"
+#include "frame/icmp_err.h"
+#include "host/sock.h"
+#include "host/sock_ns.h"
 #include "udp.h"
 #include "util.h"
-#include "wire.h"
+#include "util/iov.h"
+#include "util/wire.h"
 
 enum {
 	USPLICE_BATCH	= 16,

@@ -4,11 +4,11 @@
  * Such a flow is one of udp.c's, which has the listener's side of it, and its
  * expiry. Here is the socket on the other side, one for each flow, connected.
  */
-#ifndef UDP_SPLICE_H
-#define UDP_SPLICE_H
+#ifndef SPLICE_UDP_SPLICE_H
+#define SPLICE_UDP_SPLICE_H
 
-#include "conf_types.h"
-#include "flow.h"
+#include "engine/conf_types.h"
+#include "engine/flow.h"
 
 /* Once the guest's namespace is there */
 void udp_splice_init(const struct conf *c);
@@ -23,4 +23,4 @@ void udp_splice_close(struct flow *f);
 void udp_splice_send(struct flow *f, const void *data, size_t len);
 void udp_splice_flush(void);
 
-#endif /* UDP_SPLICE_H */
+#endif /* SPLICE_UDP_SPLICE_H */

@@ -37,7 +37,7 @@
  * the others: all later children, netns_run()'s, would be born in it, and the
  * first one to exit would close it for good.
  */
-#include "isolate.h"
+#include "start/isolate.h"
 
 #include <cap-ng.h>
 #include <errno.h>
@@ -58,10 +58,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "conf_types.h"
-#include "log.h"
-#include "netns.h"
+#include "engine/conf_types.h"
+#include "host/netns.h"
 #include "util.h"
+#include "util/log.h"
 
 enum {
 	NOBODY		= 65534,
@@ -95,7 +95,7 @@ static const struct sys_rule {
 	{ #name, modes, NO_ARG, 0 },
 #define SYSCALL_IF(name, modes, arg, value, module, reason) \
 	{ #name, modes, arg, (uint32_t)(value) },
-#include "syscalls.def"
+#include "start/syscalls.def"
 #undef SYSCALL
 #undef SYSCALL_IF
 };

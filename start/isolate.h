@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Isolation in numbered stages; isolate.c tells what is possible after each */
-#ifndef ISOLATE_H
-#define ISOLATE_H
+#ifndef START_ISOLATE_H
+#define START_ISOLATE_H
 
 #include <sys/types.h>
 
@@ -51,4 +51,4 @@ void isolate_die_ns(const char *what, int errnum) __attribute__((noreturn));
  */
 const char *isolate_hint(int errnum);
 
-#endif /* ISOLATE_H */
+#endif /* START_ISOLATE_H */

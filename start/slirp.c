@@ -5,7 +5,7 @@
  * holds. Whatever happens to it, its end included, is the end: also what it was
  * when we started.
  */
-#include "slirp.h"
+#include "start/slirp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,10 +14,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "conf_types.h"
-#include "log.h"
-#include "loop.h"
+#include "engine/conf_types.h"
+#include "engine/loop.h"
 #include "util.h"
+#include "util/log.h"
 
 void slirp_banner(const struct conf *c)
 {

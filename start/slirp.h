@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What slirp4netns tells its caller, and hears from it; nothing in other modes */
-#ifndef SLIRP_H
-#define SLIRP_H
+#ifndef START_SLIRP_H
+#define START_SLIRP_H
 
 struct conf;
 
@@ -14,4 +14,4 @@ void slirp_start(const struct conf *c);
 /* All is ready: tell --ready-fd */
 void slirp_ready(const struct conf *c);
 
-#endif /* SLIRP_H */
+#endif /* START_SLIRP_H */

@@ -2,7 +2,7 @@
 /* Role: capture frames to a file, see pcap.h. Format: classic pcap, version
  * 2.4, host byte order, microseconds, Ethernet.
  */
-#include "pcap.h"
+#include "tap/pcap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "log.h"
 #include "util.h"
+#include "util/log.h"
 
 enum { PCAP_SNAPLEN = 65535, PCAP_IOV = 32 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Capture of the guest's frames in the classic pcap format (-p) */
-#ifndef PCAP_H
-#define PCAP_H
+#ifndef TAP_PCAP_H
+#define TAP_PCAP_H
 
-#include "iov.h"
+#include "util/iov.h"
 
 /* Create (truncate) path and write the file header; dies if it can't */
 void pcap_open(const char *path);
@@ -12,4 +12,4 @@ void pcap_open(const char *path);
  */
 void pcap_frame(const void *hdr, size_t hdr_len, const struct bytes *payload);
 
-#endif /* PCAP_H */
+#endif /* TAP_PCAP_H */

@@ -13,7 +13,7 @@
  * more is lent (reserve), but short control frames still find room. A frame is
  * taken whole or not at all: a truncated one would spoil the stream for good.
  */
-#include "tap_stream.h"
+#include "tap/tap_stream.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,11 +26,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "loop.h"
+#include "engine/loop.h"
 #include "tap.h"
 #include "util.h"
-#include "wire.h"
+#include "util/log.h"
+#include "util/wire.h"
 
 enum {
 	STREAM_LEN_SIZE		= 4,

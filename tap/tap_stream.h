@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The link by a UNIX stream socket, as QEMU's -netdev stream speaks it */
-#ifndef TAP_STREAM_H
-#define TAP_STREAM_H
+#ifndef TAP_TAP_STREAM_H
+#define TAP_TAP_STREAM_H
 
-#include "types.h"
+#include "util/types.h"
 
 /* Bind and listen on path, or, if it is "", on the first free of
  * /tmp/passt_N.socket, which is written back to path (PATH of at least 108
@@ -23,4 +23,4 @@ void tap_stream_start(bool one_off);
 void tap_stream_undo(void);
 void tap_stream_keep(void);
 
-#endif /* TAP_STREAM_H */
+#endif /* TAP_TAP_STREAM_H */

@@ -17,7 +17,7 @@
  * rich to poor (USO4 and USO6 only together: Linux 6.2). What we write may use
  * all of it anyway. A kernel that refuses the header itself gets none.
  */
-#include "tap_tun.h"
+#include "tap/tap_tun.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,10 +28,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "loop.h"
-#include "vnet.h"
-#include "wire.h"
+#include "engine/loop.h"
+#include "tap/vnet.h"
+#include "util/log.h"
+#include "util/wire.h"
 
 enum {
 	TUN_FRAME_MAX	= 65535 + ETH_HLEN_ + sizeof(struct vnet_hdr),

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The link by a tap device, with a virtio-net header and offloads */
-#ifndef TAP_TUN_H
-#define TAP_TUN_H
+#ifndef TAP_TAP_TUN_H
+#define TAP_TAP_TUN_H
 
 #include <net/if.h>
 
-#include "types.h"
+#include "util/types.h"
 
 /* Runs inside the namespace: opens /dev/net/tun and makes the interface
  * `ifname`. Descriptor, or -errno of what failed: *ret_what then says which
@@ -22,4 +22,4 @@ int tap_tun_open(void *args);	/* struct tap_tun_args *; see netns_run() */
 /* Probe offloads of fd, make it the link, register with the loop */
 void tap_tun_start(int fd);
 
-#endif /* TAP_TUN_H */
+#endif /* TAP_TAP_TUN_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The virtio-net header (virtio 1.x 5.1.6) as tun/tap and vhost-user use it */
-#ifndef VNET_H
-#define VNET_H
+#ifndef TAP_VNET_H
+#define TAP_VNET_H
 
 #include "tap.h"
 
@@ -71,4 +71,4 @@ static inline struct tap_meta vnet_decode(const struct vnet_hdr *h)
 	return m;
 }
 
-#endif /* VNET_H */
+#endif /* TAP_VNET_H */

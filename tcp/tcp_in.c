@@ -17,10 +17,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "sock.h"
-#include "tcp_opt.h"
-#include "tcp_window.h"
-#include "wire.h"
+#include "host/sock.h"
+#include "tcp/tcp_opt.h"
+#include "tcp/tcp_window.h"
+#include "util/wire.h"
 
 enum {
 	IN_IOV		= TAP_RX_BATCH,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: TCP options, RFC 9293 3.1 and 3.2, RFC 7323, RFC 2018 */
-#include "tcp_opt.h"
+#include "tcp/tcp_opt.h"
 
-#include "rdwr.h"
+#include "util/rdwr.h"
 
 enum {
 	OPT_END		= 0,

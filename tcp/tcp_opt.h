@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* TCP options: read from the guest, written to it */
-#ifndef TCP_OPT_H
-#define TCP_OPT_H
+#ifndef TCP_TCP_OPT_H
+#define TCP_TCP_OPT_H
 
-#include "seq.h"
-#include "tcp_types.h"
+#include "engine/tcp_types.h"
+#include "util/seq.h"
 
 enum {
 	TCP_OPT_MAX		= 40,
@@ -36,4 +36,4 @@ size_t tcp_opt_syn(uint8_t *buf, uint16_t mss, bool sack, bool ts,
 /* For other segments: timestamps, 12 bytes (RFC 7323 appendix A) */
 size_t tcp_opt_ts(uint8_t *buf, uint32_t ts_val, uint32_t ts_ecr);
 
-#endif /* TCP_OPT_H */
+#endif /* TCP_TCP_OPT_H */

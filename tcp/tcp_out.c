@@ -26,11 +26,11 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "frame_build.h"
-#include "sock.h"
-#include "tcp_opt.h"
-#include "tcp_window.h"
-#include "wire.h"
+#include "frame/frame_build.h"
+#include "host/sock.h"
+#include "tcp/tcp_opt.h"
+#include "tcp/tcp_window.h"
+#include "util/wire.h"
 
 #ifndef SO_PEEK_OFF
 #define SO_PEEK_OFF	42

@@ -10,7 +10,7 @@
  * Asking for EPOLLOUT when it is tight sets the mark; where it never gets tight,
  * since all leaves at once, it is enlarged by us (see tcp_ask_room()).
  */
-#include "tcp_window.h"
+#include "tcp/tcp_window.h"
 
 uint32_t tcp_window_room(uint32_t size, uint32_t queued, uint32_t payload,
 			 uint32_t quantum)

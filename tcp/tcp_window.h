@@ -2,10 +2,10 @@
 /* What we promise and acknowledge to the guest: pure functions of what the
  * host's socket says about itself
  */
-#ifndef TCP_WINDOW_H
-#define TCP_WINDOW_H
+#ifndef TCP_TCP_WINDOW_H
+#define TCP_TCP_WINDOW_H
 
-#include "seq.h"
+#include "util/seq.h"
 
 enum {
 	TCP_SHORT_PATH_US	= 1000,	/* host's path: no mirroring below */
@@ -49,4 +49,4 @@ uint16_t tcp_window_field(tcp_seq ack, tcp_seq edge, unsigned wscale);
 tcp_seq tcp_window_ack(tcp_seq irs, tcp_seq rcv_nxt, tcp_seq rcv_wup,
 		       bool mirror, uint64_t acked);
 
-#endif /* TCP_WINDOW_H */
+#endif /* TCP_TCP_WINDOW_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: the address type of both families, see addr.h */
-#include "addr.h"
+#include "util/addr.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

@@ -2,14 +2,14 @@
 /* One 16-byte address type for both families: IPv4 is kept as v4-mapped
  * (::ffff:a.b.c.d), so that no function exists twice. `::` means "none".
  */
-#ifndef ADDR_H
-#define ADDR_H
+#ifndef UTIL_ADDR_H
+#define UTIL_ADDR_H
 
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "types.h"
+#include "util/types.h"
 
 struct addr { uint8_t b[16]; };
 
@@ -139,4 +139,4 @@ enum { MAC_STRLEN = 18 };
 const char *mac_print(const uint8_t mac[6], char *buf);
 #define MAC_STR(m)	mac_print((m), (char[MAC_STRLEN]){ 0 })
 
-#endif /* ADDR_H */
+#endif /* UTIL_ADDR_H */

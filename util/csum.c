@@ -7,11 +7,11 @@
  * and high, without any widening; on x86-64 a second copy for AVX2 is made by
  * the compiler, and the loader picks one.
  */
-#include "csum.h"
+#include "util/csum.h"
 
 #include <string.h>
 
-#include "wire.h"
+#include "util/wire.h"
 
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(SANITIZE) && \
 	defined(__GNUC__) && !defined(__clang__)

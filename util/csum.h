@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The Internet checksum (RFC 1071) */
-#ifndef CSUM_H
-#define CSUM_H
+#ifndef UTIL_CSUM_H
+#define UTIL_CSUM_H
 
-#include "addr.h"
-#include "iov.h"
+#include "util/addr.h"
+#include "util/iov.h"
 
 /* One's complement sum of len bytes at p, added to `sum`; the result may be
  * passed in again as long as all pieces but the last have even length.
@@ -29,4 +29,4 @@ static inline be16_t csum_finish(uint64_t sum)
 	return (be16_t){ (uint16_t)~csum_fold(sum) };
 }
 
-#endif /* CSUM_H */
+#endif /* UTIL_CSUM_H */

@@ -7,7 +7,7 @@
  *
  * Standards: RFC 1035 3.1 (labels), 4.1.4 (compression).
  */
-#include "dnsname.h"
+#include "util/dnsname.h"
 
 #include <string.h>
 

@@ -2,10 +2,10 @@
 /* Domain names in wire form (RFC 1035 3.1): length-prefixed labels, then a
  * zero. Used by DHCP, DHCPv6 and NDP, which all carry them that way.
  */
-#ifndef DNSNAME_H
-#define DNSNAME_H
+#ifndef UTIL_DNSNAME_H
+#define UTIL_DNSNAME_H
 
-#include "rdwr.h"
+#include "util/rdwr.h"
 
 enum {
 	DNSNAME_LABEL_MAX	= 63,
@@ -26,4 +26,4 @@ bool dnsname_put(struct wr *wr, const char *name);
  */
 bool dnsname_put_compressed(struct wr *wr, const char *name);
 
-#endif /* DNSNAME_H */
+#endif /* UTIL_DNSNAME_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: views of bytes scattered over iovecs, see iov.h */
-#include "iov.h"
+#include "util/iov.h"
 
 #include <string.h>
 

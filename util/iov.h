@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Byte ranges scattered over iovecs, always with an explicit length */
-#ifndef IOV_H
-#define IOV_H
+#ifndef UTIL_IOV_H
+#define UTIL_IOV_H
 
 #include <sys/uio.h>
 
-#include "types.h"
+#include "util/types.h"
 
 /* A view of `len` bytes, starting `off` bytes into iov[0..cnt). Borrowed: valid
  * as long as whoever made it says.
@@ -31,4 +31,4 @@ unsigned bytes_to_iov(const struct bytes *b, struct iovec *out, unsigned max);
 /* An iovec over constant bytes: the one place where const is cast away */
 struct iovec iov_const(const void *p, size_t len);
 
-#endif /* IOV_H */
+#endif /* UTIL_IOV_H */

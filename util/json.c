@@ -11,7 +11,7 @@
  *
  * Standards: RFC 8259; RFC 3629 for UTF-8.
  */
-#include "json.h"
+#include "util/json.h"
 
 #include <string.h>
 

@@ -7,12 +7,12 @@
  * object, nesting of more than JSON_DEPTH_MAX and text that isn't UTF-8 are
  * refused.
  */
-#ifndef JSON_H
-#define JSON_H
+#ifndef UTIL_JSON_H
+#define UTIL_JSON_H
 
 #include <stddef.h>
 
-#include "types.h"
+#include "util/types.h"
 
 enum { JSON_DEPTH_MAX = 16 };
 
@@ -45,4 +45,4 @@ bool json_string(const struct json *v, char *buf, size_t size);
 /* A number that is an integer from 0 to max, written as one; false otherwise */
 bool json_uint(const struct json *v, unsigned max, unsigned *ret);
 
-#endif /* JSON_H */
+#endif /* UTIL_JSON_H */

@@ -9,7 +9,7 @@
  * moving the newer half to the front: no rename, no second file, which the
  * empty root wouldn't allow.
  */
-#include "log.h"
+#include "util/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>

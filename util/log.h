@@ -4,10 +4,10 @@
  * One message is one line, without a trailing newline in the format. Whoever
  * knows what a failure means speaks, not a helper and its caller both.
  */
-#ifndef LOG_H
-#define LOG_H
+#ifndef UTIL_LOG_H
+#define UTIL_LOG_H
 
-#include "mono.h"
+#include "util/mono.h"
 
 enum log_level { LOG_LVL_ERR, LOG_LVL_WARN, LOG_LVL_INFO, LOG_LVL_DEBUG,
 		 LOG_LVL_TRACE };
@@ -60,4 +60,4 @@ void log_open_syslog(void);
 /* stderr is no longer ours: only file or syslog from now on */
 void log_drop_stderr(void);
 
-#endif /* LOG_H */
+#endif /* UTIL_LOG_H */

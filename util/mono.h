@@ -4,10 +4,10 @@
  * Only the loop reads the clock (CLOCK_MONOTONIC); everybody else asks
  * loop_now(), so that tests can run on a clock of their own.
  */
-#ifndef MONO_H
-#define MONO_H
+#ifndef UTIL_MONO_H
+#define UTIL_MONO_H
 
-#include "types.h"
+#include "util/types.h"
 
 typedef struct { int64_t us; } mono_t;
 typedef struct { int64_t us; } dur_t;
@@ -36,4 +36,4 @@ static inline bool dur_lt(dur_t a, dur_t b)
 	return a.us < b.us;
 }
 
-#endif /* MONO_H */
+#endif /* UTIL_MONO_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: the words that the grammars of the command line are made of */
-#include "parse.h"
+#include "util/parse.h"
 
 #include <ctype.h>
 #include <string.h>

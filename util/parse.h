@@ -8,12 +8,12 @@
  *
  *	if (parse_addr(&p, &addr) && parse_literal(&p, "/")) …
  */
-#ifndef PARSE_H
-#define PARSE_H
+#ifndef UTIL_PARSE_H
+#define UTIL_PARSE_H
 
 #include <net/if.h>
 
-#include "addr.h"
+#include "util/addr.h"
 
 /* Exactly this text */
 bool parse_literal(const char **cursor, const char *text);
@@ -41,4 +41,4 @@ bool parse_ifname(const char **cursor, char ret[IFNAMSIZ]);
 /* Nothing is left */
 bool parse_end(const char *const *cursor);
 
-#endif /* PARSE_H */
+#endif /* UTIL_PARSE_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: cursors that can't overrun, see rdwr.h */
-#include "rdwr.h"
+#include "util/rdwr.h"
 
 #include <string.h>
 

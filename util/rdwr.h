@@ -4,10 +4,10 @@
  * Both carry a sticky `bad` flag. Reading past the end gives zeroes and sets
  * it, writing past the end writes nothing and sets it; check once, at the end.
  */
-#ifndef RDWR_H
-#define RDWR_H
+#ifndef UTIL_RDWR_H
+#define UTIL_RDWR_H
 
-#include "types.h"
+#include "util/types.h"
 
 struct rd {
 	const uint8_t *p;		/* next byte */
@@ -50,4 +50,4 @@ void wr_u32(struct wr *wr, uint32_t v);
 /* Overwrite two bytes at offset `at`, which must have been written already */
 void wr_u16_at(struct wr *wr, size_t at, uint16_t v);
 
-#endif /* RDWR_H */
+#endif /* UTIL_RDWR_H */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* TCP sequence numbers, compared modulo 2^32 (RFC 9293 3.4) */
-#ifndef SEQ_H
-#define SEQ_H
+#ifndef UTIL_SEQ_H
+#define UTIL_SEQ_H
 
-#include "types.h"
+#include "util/types.h"
 
 typedef uint32_t tcp_seq;
 
@@ -43,4 +43,4 @@ static inline tcp_seq seq_min(tcp_seq a, tcp_seq b)
 	return seq_lt(a, b) ? a : b;
 }
 
-#endif /* SEQ_H */
+#endif /* UTIL_SEQ_H */

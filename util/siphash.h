@@ -2,12 +2,12 @@
 /* SipHash-2-4 (Aumasson, Bernstein 2012): keyed hash, so that nobody outside
  * can choose colliding flows (hash table) or guess sequence numbers (RFC 6528)
  */
-#ifndef SIPHASH_H
-#define SIPHASH_H
+#ifndef UTIL_SIPHASH_H
+#define UTIL_SIPHASH_H
 
 #include <string.h>
 
-#include "types.h"
+#include "util/types.h"
 
 struct siphash_key { uint64_t k[2]; };
 
@@ -69,4 +69,4 @@ static inline uint64_t siphash(const struct siphash_key *key,
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-#endif /* SIPHASH_H */
+#endif /* UTIL_SIPHASH_H */

@@ -4,8 +4,8 @@
  * Wire order is a type: a be16_t can't be mixed up with a uint16_t, every
  * compiler checks it, and it costs no instruction.
  */
-#ifndef TYPES_H
-#define TYPES_H
+#ifndef UTIL_TYPES_H
+#define UTIL_TYPES_H
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -46,4 +46,4 @@ static inline be32_t be32_put(uint32_t v)
 /* Address families as table index: there is one of everything per family */
 enum family { V4, V6, FAMILIES };
 
-#endif /* TYPES_H */
+#endif /* UTIL_TYPES_H */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* On-wire structures: bytes and be types only, packed, size asserted */
-#ifndef WIRE_H
-#define WIRE_H
+#ifndef UTIL_WIRE_H
+#define UTIL_WIRE_H
 
-#include "types.h"
+#include "util/types.h"
 
 enum {
 	ETH_ALEN_		= 6,
@@ -138,4 +138,4 @@ enum {
 	PROTO_DSTOPTS	= 60,
 };
 
-#endif /* WIRE_H */
+#endif /* UTIL_WIRE_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Links: conf.o conf_opts.o slirp_opts.o fwd_rule.o parse.o addr.o
+/* Links: conf.o conf/conf_opts.o conf/slirp_opts.o fwd/fwd_rule.o util/parse.o util/addr.o
  *
  * Command lines in, resolved configurations out, on a host made of text.
  *
@@ -37,9 +37,9 @@
 #include <unistd.h>
 
 #include "conf.h"
-#include "log.h"
-#include "netlink.h"
-#include "parse.h"
+#include "util/log.h"
+#include "host/netlink.h"
+#include "util/parse.h"
 #include "util.h"
 
 enum {

@@ -10,14 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "conf_types.h"
-#include "frame_build.h"
-#include "frame_parse.h"
-#include "log.h"
-#include "loop.h"
-#include "timer.h"
+#include "engine/conf_types.h"
+#include "frame/frame_build.h"
+#include "frame/frame_parse.h"
+#include "util/log.h"
+#include "engine/loop.h"
+#include "engine/timer.h"
 #include "util.h"
-#include "wire.h"
+#include "util/wire.h"
 
 /* Sent since fake_reset(): the first ones, and how many there were */
 struct fake_sent {

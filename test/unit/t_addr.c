@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Addresses of both families: parse, print, classify, prefixes, sockets
  *
- * Links: addr.o
+ * Links: util/addr.o
  */
-#include "addr.h"
+#include "util/addr.h"
 
 #include "random.h"
 #include "tap_test.h"

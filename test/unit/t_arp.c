@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ARP, as Linux and dhcpcd send it
  *
- * Links: arp.o addr.o iov.o rdwr.o
+ * Links: local/arp.o util/addr.o util/iov.o util/rdwr.o
  */
-#include "arp.h"
+#include "local/arp.h"
 
 #include "fake_frame.h"
 #include "tap_test.h"

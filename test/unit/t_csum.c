@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The Internet checksum, against the plainest way to compute it
  *
- * Links: csum.o addr.o iov.o
+ * Links: util/csum.o util/addr.o util/iov.o
  */
-#include "csum.h"
+#include "util/csum.h"
 
 #include <stdlib.h>
 
 #include "random.h"
 #include "tap_test.h"
-#include "wire.h"
+#include "util/wire.h"
 
 enum { LEN_MAX = 300 };
 

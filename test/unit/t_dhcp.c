@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* DHCP and BOOTP, with requests as real clients send them
  *
- * Links: dhcp.o dnsname.o addr.o iov.o rdwr.o
+ * Links: local/dhcp.o util/dnsname.o util/addr.o util/iov.o util/rdwr.o
  */
-#include "dhcp.h"
+#include "local/dhcp.h"
 
 #include "fake_frame.h"
 #include "tap_test.h"

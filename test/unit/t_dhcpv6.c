@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* DHCPv6, with requests as real clients send them
  *
- * Links: dhcpv6.o dnsname.o addr.o iov.o rdwr.o
+ * Links: local/dhcpv6.o util/dnsname.o util/addr.o util/iov.o util/rdwr.o
  */
-#include "dhcpv6.h"
+#include "local/dhcpv6.h"
 
 #include "fake_frame.h"
 #include "tap_test.h"

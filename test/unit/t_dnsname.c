@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Domain names in wire form
  *
- * Links: dnsname.o rdwr.o
+ * Links: util/dnsname.o util/rdwr.o
  */
-#include "dnsname.h"
+#include "util/dnsname.h"
 
 #include <stdlib.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The flow table, against a model that is a plain list
  *
- * Links: flow.o addr.o
+ * Links: engine/flow.o util/addr.o
  */
-#include "flow.h"
+#include "engine/flow.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "random.h"
 #include "tap_test.h"
 #include "util.h"
-#include "wire.h"
+#include "util/wire.h"
 
 enum log_level log_max = LOG_LVL_ERR;
 

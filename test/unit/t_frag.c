@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Fragments: datagrams are cut here, and put together by frag.c
  *
- * Links: frag.o icmp_err.o frame_parse.o addr.o csum.o iov.o rdwr.o
+ * Links: frame/frag.o frame/icmp_err.o frame/frame_parse.o util/addr.o
+ * Links: util/csum.o util/iov.o util/rdwr.o
  */
-#include "frag.h"
+#include "frame/frag.h"
 
 #include <stdlib.h>
 
-#include "csum.h"
+#include "util/csum.h"
 #include "fake_frame.h"
 #include "tap_test.h"
 

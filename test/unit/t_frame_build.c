@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What frame_build.c writes, byte by byte, and read again by frame_parse.c
  *
- * Links: frame_build.o frame_parse.o csum.o addr.o iov.o rdwr.o log.o
+ * Links: frame/frame_build.o frame/frame_parse.o util/csum.o util/addr.o
+ * Links: util/iov.o util/rdwr.o util/log.o
  */
-#include "frame_build.h"
+#include "frame/frame_build.h"
 
 #include <stdlib.h>
 
-#include "frame_parse.h"
+#include "frame/frame_parse.h"
 #include "random.h"
 #include "tap_test.h"
-#include "wire.h"
+#include "util/wire.h"
 
 enum { FRAME_MAX = 70000, SENT_MAX = 5000, ETH = 14 };
 

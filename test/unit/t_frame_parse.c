@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Frames as a guest sends them, then as it shouldn't
  *
- * Links: frame_parse.o csum.o addr.o iov.o rdwr.o
+ * Links: frame/frame_parse.o util/csum.o util/addr.o util/iov.o util/rdwr.o
  */
-#include "frame_parse.h"
+#include "frame/frame_parse.h"
 
 #include <stdlib.h>
 
 #include "random.h"
 #include "tap_test.h"
-#include "wire.h"
+#include "util/wire.h"
 
 enum { FRAME_MAX = 600, ETH = 14 };
 

@@ -2,12 +2,12 @@
 /* Where flows go: the mapping between the guest's side and the host's, row by
  * row, with the options that change it
  *
- * Links: fwd.o addr.o
+ * Links: fwd/fwd.o util/addr.o
  */
-#include "fwd.h"
+#include "fwd/fwd.h"
 
 #include "tap_test.h"
-#include "wire.h"
+#include "util/wire.h"
 
 static struct conf conf;
 static struct guest_addrs seen;

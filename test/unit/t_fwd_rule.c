@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Links: fwd_rule.o parse.o addr.o
+/* Links: fwd/fwd_rule.o util/parse.o util/addr.o
  *
  * The grammar of forwarding rules: specs in, rules or the error out, as
  * fwd_rule_print() tells them.
  */
-#include "fwd_rule.h"
+#include "fwd/fwd_rule.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "tap_test.h"
-#include "wire.h"
+#include "util/wire.h"
 
 enum { EPH_FIRST = 32768, EPH_LAST = 60999 };
 

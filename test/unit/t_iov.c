@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Views over iovecs, against the same bytes in one piece
  *
- * Links: iov.o
+ * Links: util/iov.o
  */
-#include "iov.h"
+#include "util/iov.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a process can still do after isolate_final(), mode by mode
- * Links: isolate.o netns.o pasta.o netlink.o log.o util.o loop.o timer.o addr.o
+ * Links: start/isolate.o host/netns.o pasta.o host/netlink.o util/log.o
+ * Links: util.o engine/loop.o engine/timer.o util/addr.o
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -15,8 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "conf_types.h"
-#include "isolate.h"
+#include "engine/conf_types.h"
+#include "start/isolate.h"
 #include "tap_test.h"
 
 /* Where something is allowed */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What is JSON and what isn't, and what is found in it
  *
- * Links: json.o
+ * Links: util/json.o
  */
-#include "json.h"
+#include "util/json.h"
 
 #include <stdlib.h>
 #include <string.h>

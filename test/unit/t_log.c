@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Messages: levels, limits, and a log file that doesn't grow for ever
  *
- * Links: log.o
+ * Links: util/log.o
  */
-#include "log.h"
+#include "util/log.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Neighbour discovery, as Linux sends it
  *
- * Links: ndp.o dnsname.o addr.o iov.o rdwr.o
+ * Links: local/ndp.o util/dnsname.o util/addr.o util/iov.o util/rdwr.o
  */
-#include "ndp.h"
+#include "local/ndp.h"
 
 #include "fake_frame.h"
 #include "tap_test.h"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Links: parse.o addr.o
+/* Links: util/parse.o util/addr.o
  *
  * Each parser: what it takes, where it stops, and that it leaves everything
  * alone when it refuses.
  */
-#include "parse.h"
+#include "util/parse.h"
 
 #include "tap_test.h"
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Links: procnet.o addr.o
+/* Links: host/procnet.o util/addr.o
  *
  * Tables as the kernel prints them, also over several pieces, and what doesn't
  * look like one.
  */
-#include "procnet.h"
+#include "host/procnet.h"
 
 #include <stdio.h>
 #include <stdlib.h>

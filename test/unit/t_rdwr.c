@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Cursors: what they read and write, and that they never go beyond
  *
- * Links: rdwr.o
+ * Links: util/rdwr.o
  */
-#include "rdwr.h"
+#include "util/rdwr.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  *
  * Links:
  */
-#include "seq.h"
+#include "util/seq.h"
 
 #include "random.h"
 #include "tap_test.h"

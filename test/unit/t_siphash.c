@@ -3,7 +3,7 @@
  *
  * Links:
  */
-#include "siphash.h"
+#include "util/siphash.h"
 
 #include <stdlib.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* TCP options: as stacks send them, as they shouldn't, and as we send them
  *
- * Links: tcp_opt.o rdwr.o
+ * Links: tcp/tcp_opt.o util/rdwr.o
  */
-#include "tcp_opt.h"
+#include "tcp/tcp_opt.h"
 
 #include <stdlib.h>
 

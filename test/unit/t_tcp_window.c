@@ -2,9 +2,9 @@
 /* What is promised and acknowledged to the guest: examples, then properties
  * that must hold for any input
  *
- * Links: tcp_window.o
+ * Links: tcp/tcp_window.o
  */
-#include "tcp_window.h"
+#include "tcp/tcp_window.h"
 
 #include "random.h"
 #include "tap_test.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The timer wheel, on a clock of our own that a loop like the real one moves
  *
- * Links: timer.o
+ * Links: engine/timer.o
  */
-#include "timer.h"
+#include "engine/timer.h"
 
-#include "loop.h"
+#include "engine/loop.h"
 #include "random.h"
 #include "tap_test.h"
 
