@@ -618,7 +618,8 @@ static bool copy_hops(const struct nl_copy *cp, struct rtattr *mp,
 	nh = RTA_DATA(mp);
 	for (left = (int)RTA_PAYLOAD(mp); nest && RTNH_OK(nh, left);
 	     left -= (int)NLMSG_ALIGN(nh->rtnh_len), nh = RTNH_NEXT(nh)) {
-		size_t at = m->nh.nlmsg_len;
+		/* The one before may end in an RTA_VIA of 18 bytes */
+		size_t at = NLMSG_ALIGN(m->nh.nlmsg_len);
 
 		if ((unsigned)nh->rtnh_ifindex != cp->from_ifi ||
 		    hop_attr(nh, RTA_ENCAP))
@@ -626,7 +627,7 @@ static bool copy_hops(const struct nl_copy *cp, struct rtattr *mp,
 		if (at + sizeof(to) > sizeof(*m))
 			return false;
 
-		m->nh.nlmsg_len += sizeof(to);
+		m->nh.nlmsg_len = (uint32_t)(at + sizeof(to));
 		for (unsigned i = 0; i < ARRAY_SIZE(copied); i++) {
 			a = hop_attr(nh, copied[i]);
 			if (a)
@@ -729,7 +730,7 @@ static void route_set_onlink(struct nlmsghdr *nh)
 	int left;
 
 	attrs_parse(nh, sizeof(*rt), tb, RTA_MAX);
-	if (tb[RTA_GATEWAY])
+	if (tb[RTA_GATEWAY] || tb[RTA_VIA])
 		rt->rtm_flags |= RTNH_F_ONLINK;
 	if (!tb[RTA_MULTIPATH])
 		return;
@@ -737,7 +738,7 @@ static void route_set_onlink(struct nlmsghdr *nh)
 	hop = RTA_DATA(tb[RTA_MULTIPATH]);
 	left = (int)RTA_PAYLOAD(tb[RTA_MULTIPATH]);
 	for (; RTNH_OK(hop, left); hop = RTNH_NEXT(hop)) {
-		if (hop_attr(hop, RTA_GATEWAY))
+		if (hop_attr(hop, RTA_GATEWAY) || hop_attr(hop, RTA_VIA))
 			hop->rtnh_flags |= RTNH_F_ONLINK;
 		left -= (int)NLMSG_ALIGN(hop->rtnh_len);
 	}

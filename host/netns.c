@@ -441,10 +441,11 @@ static void configure_net(const struct conf *c, const struct nl_link *link)
 	if (ns.host_nl_fd < 0)
 		die("Couldn't open netlink socket: %s",
 		    strerror(-ns.host_nl_fd));
-	if (c->fam[V4].enabled)
-		configure_family(c, V4, link->ifi);
+	/* An IPv4 route's gateway may be one of IPv6, not the reverse */
 	if (v6_possible(c, link))
 		configure_family(c, V6, link->ifi);
+	if (c->fam[V4].enabled)
+		configure_family(c, V4, link->ifi);
 	close_fd(&ns.host_nl_fd);
 }
 

@@ -254,6 +254,35 @@ guest 'IPv6 gateway of an IPv4 route' '
 
 host <<E
 $veth
+address add 192.0.2.2/24 dev eth0
+address add 2001:db8::2/64 dev eth0 nodad
+route add 0.0.0.0/0 nexthop via inet6 2001:db8::1 dev eth0 nexthop via inet6 2001:db8::3 dev eth0 weight 5
+route add 198.51.100.0/24 nexthop via inet6 fe80::1 dev eth0 nexthop via 192.0.2.3 dev eth0 nexthop via inet6 fe80::3 dev eth0
+E
+guest 'multipath by IPv6 gateways' '
+	eth0 192.0.2.2/24
+	default nexthop via inet6 2001:db8::1 dev eth0 weight 1 nexthop via inet6 2001:db8::3 dev eth0 weight 5
+	198.51.100.0/24 nexthop via inet6 fe80::1 dev eth0 weight 1 nexthop via 192.0.2.3 dev eth0 weight 1 nexthop via inet6 fe80::3 dev eth0 weight 1
+	192.0.2.0/24 dev eth0 scope link
+	eth0 2001:db8::2/64
+	2001:db8::/64 dev eth0 metric 256'
+
+host <<E
+$veth
+address add 192.0.2.2/24 dev eth0
+address add 2001:db8::2/128 dev eth0 nodad
+route add 2001:db8:1::/64 dev eth0 metric 77
+route add 198.51.100.0/24 via inet6 2001:db8:1::1 dev eth0
+route add 0.0.0.0/0 nexthop via inet6 2001:db8:1::1 dev eth0 nexthop via inet6 2001:db8:1::3 dev eth0
+E
+guest 'IPv6 gateways that nothing leads to' '
+	eth0 192.0.2.2/24
+	default nexthop via inet6 2001:db8:1::1 dev eth0 weight 1 onlink nexthop via inet6 2001:db8:1::3 dev eth0 weight 1 onlink
+	198.51.100.0/24 via inet6 2001:db8:1::1 dev eth0 onlink
+	192.0.2.0/24 dev eth0 scope link' -4
+
+host <<E
+$veth
 link add eth1 type veth peer name peer1
 link set eth1 up
 address add 192.0.2.2/24 dev eth0
