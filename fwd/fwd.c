@@ -42,6 +42,16 @@ bool fwd_is_host(const struct conf *c, const struct addr *a)
 		!addr_is_broadcast_of(a, &cf->guest, cf->prefix_len));
 }
 
+bool fwd_is_our(const struct conf *c, const struct addr *a)
+{
+	const struct conf_family *cf = &c->fam[addr_family(a)];
+
+	return fwd_is_set_to(&cf->our, a) || fwd_is_set_to(&cf->gw, a) ||
+	       fwd_is_set_to(&cf->dns_forward, a) ||
+	       fwd_is_set_to(&cf->map_host_loopback, a) ||
+	       fwd_is_set_to(&cf->map_guest_addr, a);
+}
+
 bool fwd_is_nobody(const struct conf *c, const struct addr *to)
 {
 	const struct conf_family *cf = &c->fam[addr_family(to)];

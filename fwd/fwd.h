@@ -15,6 +15,12 @@
  */
 bool fwd_is_host(const struct conf *c, const struct addr *a);
 
+/* Is `a` an address that the guest has of us, for itself: its gateway, or one
+ * that stands for something on the host? What isn't may be anybody's, and be
+ * taken by the guest.
+ */
+bool fwd_is_our(const struct conf *c, const struct addr *a);
+
 /* Guest → host. `guest`: peer is the guest, our is what it talks to. False: not
  * to be forwarded (loopback, no host's address, no such family on the host).
  * ret_host->our is the source to bind, none if the kernel shall choose.

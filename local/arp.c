@@ -5,8 +5,9 @@
  * is answered with our MAC. There are two exceptions: the guest's own address,
  * assigned or observed, as the answer would be a conflict for duplicate address
  * detection (RFC 5227 2.1.1); and announcements (sender is target, RFC 5227
- * 3), which ask nothing. Probes (sender 0.0.0.0) for other addresses are
- * answered: those are in use, by us.
+ * 3), which ask nothing. Probes (sender 0.0.0.0) are answered for the addresses
+ * that are ours alone, see fwd_is_our(): all others are free for the guest to
+ * take, though we would carry what it sends there (Linux' proxy ARP does so).
  *
  * Standards: RFC 826, RFC 5227.
  */
@@ -17,6 +18,7 @@
 #include "engine/conf_types.h"
 #include "frame/frame_build.h"
 #include "frame/frame_parse.h"
+#include "fwd/fwd.h"
 #include "util/log.h"
 #include "util/wire.h"
 
@@ -44,8 +46,10 @@ static bool arp_is_valid(const struct wire_arp *a)
 }
 
 /* Do we stand in for this address? */
-static bool arp_is_ours(const struct addr *target)
+static bool arp_is_ours(const struct addr *target, bool probe)
 {
+	if (probe && !fwd_is_our(arp.conf, target))
+		return false;
 	return addr_is_unicast(target) && !addr_is_loopback(target) &&
 	       !addr_eq(target, &arp.conf->fam[V4].guest) &&
 	       !addr_eq(target, &tap_guest.v4);
@@ -76,7 +80,7 @@ void arp_init(const struct conf *c)
 
 void arp_input(const struct pkt *pkt)
 {
-	struct addr target;
+	struct addr sender, target;
 	struct wire_arp a;
 
 	if (!arp.conf->fam[V4].enabled)
@@ -90,8 +94,9 @@ void arp_input(const struct pkt *pkt)
 	    !memcmp(a.spa, a.tpa, sizeof(a.spa)))
 		return;
 
+	sender = addr_from_v4(a.spa);
 	target = addr_from_v4(a.tpa);
-	if (!arp_is_ours(&target))
+	if (!arp_is_ours(&target, addr_is_any(&sender)))
 		return;
 	trace("ARP: %s is at %s, that's us", ADDR_STR(&target),
 	      MAC_STR(arp.conf->our_mac));

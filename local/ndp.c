@@ -3,7 +3,8 @@
  *
  * Solicitations (NS) for any address but the guest's own, assigned or
  * observed, are answered with our MAC; those of duplicate address detection
- * (source unspecified) never are. Router solicitations (RS) are answered with
+ * (source unspecified) only for what is ours alone, see fwd_is_our(), as all
+ * else is free for the guest to take. Router solicitations (RS) are answered with
  * an advertisement (RA) to whoever asked. What the guest itself advertises or
  * redirects isn't for us: its addresses are learned from its frames.
  *
@@ -31,6 +32,7 @@
 #include "engine/timer.h"
 #include "frame/frame_build.h"
 #include "frame/frame_parse.h"
+#include "fwd/fwd.h"
 #include "util.h"
 #include "util/dnsname.h"
 #include "util/log.h"
@@ -164,17 +166,24 @@ static void ndp_send(const struct addr *src, const struct addr *dst,
 	frame_send_icmp(&ip, type, 0, &rest);
 }
 
-/* RFC 4861 4.4: from the target itself, to whoever asked */
+/* RFC 4861 4.4: from the target itself, to whoever asked; to all nodes if that
+ * has no address yet (7.2.4)
+ */
 static void ndp_send_na(const struct pkt *ns, const struct addr *target)
 {
+	bool solicited = !addr_is_none(&ns->src);
 	uint8_t buf[28];
 	struct wr wr = wr_init(buf, sizeof(buf));
 
-	wr_u8(&wr, ND_NA_ROUTER | ND_NA_SOLICITED | ND_NA_OVERRIDE);
+	wr_u8(&wr, ND_NA_ROUTER | ND_NA_OVERRIDE |
+		   (solicited ? ND_NA_SOLICITED : 0));
 	wr_zero(&wr, 3);
 	wr_bytes(&wr, target->b, sizeof(target->b));
 	ndp_put_link_addr(&wr, ND_OPT_TARGET_LL);
-	ndp_send(target, &ns->src, ns->src_mac, ICMP6_NA, &wr);
+	if (solicited)
+		ndp_send(target, &ns->src, ns->src_mac, ICMP6_NA, &wr);
+	else
+		ndp_send(target, &all_nodes, all_nodes_mac, ICMP6_NA, &wr);
 }
 
 /* RFC 4861 4.3, to the solicited-node group (RFC 4291 2.7.1) */
@@ -306,6 +315,7 @@ static void ndp_input_rs(const struct pkt *pkt, struct rd rd)
 
 static void ndp_input_ns(const struct pkt *pkt, struct rd rd)
 {
+	bool dad = addr_is_none(&pkt->src);
 	struct addr target;
 
 	rd_u32(&rd);				/* reserved */
@@ -315,7 +325,10 @@ static void ndp_input_ns(const struct pkt *pkt, struct rd rd)
 		tap_counters.rx_bad++;
 		return;
 	}
-	if (!addr_is_unicast(&pkt->src) || !ndp_is_ours(&target))
+	if (dad ? !fwd_is_our(ndp.conf, &target) :
+		  !addr_is_unicast(&pkt->src))
+		return;
+	if (!ndp_is_ours(&target))
 		return;
 	trace("NDP: %s is at %s, that's us", ADDR_STR(&target),
 	      MAC_STR(ndp.conf->our_mac));

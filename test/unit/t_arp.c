@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ARP, as Linux and dhcpcd send it
  *
- * Links: local/arp.o util/addr.o util/iov.o util/rdwr.o
+ * Links: local/arp.o fwd/fwd.o util/addr.o util/iov.o util/rdwr.o
  */
 #include "local/arp.h"
 
@@ -71,10 +71,19 @@ static void who(void)
 	ok(!answers("0.0.0.0", "192.0.2.15"), "probe for the guest's address");
 	ok(!answers("192.0.2.15", "192.0.2.15"), "announcement");
 	ok(!answers("192.0.2.9", "192.0.2.9"), "announcement, other address");
-	ok(answers("0.0.0.0", "192.0.2.77"), "probe for another address");
+	ok(!answers("0.0.0.0", "192.0.2.77"), "probe for a free address");
+	ok(!answers("0.0.0.0", "198.51.100.1"), "  of another network, too");
+	ok(answers("0.0.0.0", "192.0.2.2"), "probe for the gateway's");
 	is_str(fake_hex(fake_sent[0].data, fake_sent[0].len),
-	       "00010800" "0604" "0002" "9a559a559a55" "c000024d"
+	       "00010800" "0604" "0002" "9a559a559a55" "c0000202"
 	       "525400123456" "00000000", "  says that it's in use");
+	conf.fam[V4].dns_forward = fake_addr("192.0.2.3");
+	conf.fam[V4].map_host_loopback = fake_addr("192.0.2.4");
+	conf.fam[V4].map_guest_addr = fake_addr("192.0.2.5");
+	ok(answers("0.0.0.0", "192.0.2.3"), "probe for our resolver's");
+	ok(answers("0.0.0.0", "192.0.2.4"), "  for the host's loopback");
+	ok(answers("0.0.0.0", "192.0.2.5"), "  for the host itself");
+	fake_conf(&conf);
 
 	tap_guest.v4 = fake_addr("192.0.2.99");
 	ok(!answers("0.0.0.0", "192.0.2.99"), "observed address");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Neighbour discovery, as Linux sends it
  *
- * Links: local/ndp.o util/dnsname.o util/addr.o util/iov.o util/rdwr.o
+ * Links: local/ndp.o fwd/fwd.o util/dnsname.o util/addr.o util/iov.o util/rdwr.o
  */
 #include "local/ndp.h"
 
@@ -93,6 +93,27 @@ static void na(void)
 	       "0201" "9a559a559a55", "  telling ours");
 }
 
+/* RFC 4861 7.2.4: who has no address is answered by all */
+static void dad(void)
+{
+	const struct fake_sent *s = fake_sent;
+
+	fake_reset();
+	ok(!answers("::", "2001:db8:1::2"), "DAD: a free address");
+	ok(!answers("::", "fe80::2"), "  a free link-local one");
+	ok(answers("::", "fe80::1"), "  the gateway's");
+	is_str(ADDR_STR(&s->src), "fe80::1", "  from the target");
+	is_str(ADDR_STR(&s->dst), "ff02::1", "  to all nodes");
+	is_str(fake_hex(s->dst_mac, 6), "333300000001", "  at their MAC");
+	is_str(fake_hex(s->data, s->len),
+	       "a0000000"			/* R, O */
+	       "fe800000000000000000000000000001"
+	       "0201" "9a559a559a55", "  unsolicited");
+	conf.fam[V6].dns_forward = fake_addr("2001:db8:1::3");
+	ok(answers("::", "2001:db8:1::3"), "  our resolver's");
+	fake_conf(&conf);
+}
+
 static void who(void)
 {
 	struct pkt pkt;
@@ -102,7 +123,6 @@ static void who(void)
 	ok(answers(guest_ll, "2001:db8:9::9"), "and others");
 	ok(answers("2001:db8:1::15", "fe80::9"), "link-local ones too");
 	ok(!answers(guest_ll, "2001:db8:1::15"), "not the assigned address");
-	ok(!answers("::", "2001:db8:1::2"), "DAD is for others to answer");
 	ok(!answers(guest_ll, "::1"), "loopback");
 
 	tap_guest.v6 = fake_addr("2001:db8:1::99");
@@ -462,6 +482,7 @@ int main(void)
 	fake_conf(&conf);
 	ndp_init(&conf);
 	na();
+	dad();
 	who();
 	malformed_ns();
 	ra();
