@@ -374,8 +374,10 @@ void tcp_open(const struct pkt *pkt)
 	int fd, rc;
 
 	if (!fwd_map_out(tcp.conf, &guest, &host)) {
-		if (fwd_is_nobody(tcp.conf, &guest.our))
+		if (fwd_is_nobody(tcp.conf, &guest.our)) {
+			icmp_err_no_route(pkt);
 			tcp_send_stray_rst(pkt);
+		}
 		return;
 	}
 	f = flow_alloc();

@@ -387,15 +387,19 @@ static struct flow *udp_flow_splice(struct udp_sock *s,
 }
 
 /* A flow that the guest begins; NULL if it can't be had */
-static struct flow *udp_flow_from_guest(const struct flow_side *guest)
+static struct flow *udp_flow_from_guest(const struct flow_side *guest,
+					const struct pkt *pkt)
 {
 	static struct log_limit limit;
 	struct flow_side host;
 	struct udp_sock *s;
 	struct flow *f;
 
-	if (!fwd_map_out(udp.conf, guest, &host))
+	if (!fwd_map_out(udp.conf, guest, &host)) {
+		if (fwd_is_nobody(udp.conf, &guest->our))
+			icmp_err_no_route(pkt);
 		return NULL;
+	}
 	s = udp_sock_get(guest, &host);
 	if (!s && flow_make_room(-errno))
 		s = udp_sock_get(guest, &host);
@@ -418,7 +422,7 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest)
 
 		if (last) {
 			udp_flow_end(f);
-			return udp_flow_from_guest(guest);
+			return udp_flow_from_guest(guest, pkt);
 		}
 		udp_flow_end(f);
 	}
@@ -717,7 +721,7 @@ void udp_input(const struct pkt *pkts, unsigned n)
 	struct flow *f = flow_lookup(GUEST, PROTO_UDP, &guest);
 
 	if (!f)
-		f = udp_flow_from_guest(&guest);
+		f = udp_flow_from_guest(&guest, pkts);
 	if (!f || f->udp.spliced) {
 		udp_counters.dropped += n;
 		return;

@@ -25,6 +25,11 @@
 #include "util/parse.h"
 
 enum {
+	/* The version of libslirp's configuration that has all that can be asked
+	 * for here: clients look for 2 before --outbound-addr, for 3 before
+	 * --disable-dns
+	 */
+	SLIRP_CONFIG	= 4,
 	SLIRP_MTU	= 1500,
 	SLIRP_NET	= 0x0a000200,	/* 10.0.2.0/24 */
 	SLIRP_LEN	= 24,
@@ -133,9 +138,9 @@ static void print_version(void)
 	printf("slirp4netns version %s (passt)\n"
 	       "commit: %s\n"
 	       "libslirp: none\n"
-	       "SLIRP_CONFIG_VERSION_MAX: 0\n"
+	       "SLIRP_CONFIG_VERSION_MAX: %d\n"
 	       "libseccomp: %d.%d.%d\n",
-	       VERSION, VERSION, SCMP_VER_MAJOR, SCMP_VER_MINOR,
+	       VERSION, VERSION, SLIRP_CONFIG, SCMP_VER_MAJOR, SCMP_VER_MINOR,
 	       SCMP_VER_MICRO);
 	exit(EXIT_SUCCESS);
 }
@@ -172,19 +177,21 @@ static void parse_cidr(const char *s, struct given_slirp *g)
 	struct addr a;
 	unsigned len;
 
+	/* Scripts look for these words */
 	if (!parse_addr(&p, &a) || !addr_is_v4(&a) || !parse_literal(&p, "/") ||
 	    !parse_uint(&p, 32, &len) || !parse_end(&p))
-		die("Invalid --cidr: %s (expected an IPv4 network, as 10.0.2.0/24)",
+		die("invalid CIDR: %s (--cidr needs an IPv4 network, like 10.0.2.0/24)",
 		    s);
 	if (!len || len > SLIRP_LEN_MAX)
-		die("Invalid --cidr: %s (prefix length must be from 1 to %d, as the guest has address %d of the network)",
-		    s, SLIRP_LEN_MAX, SLIRP_GUEST);
+		die("prefix length needs to be 1-%d, got %u in --cidr=%s (the guest has address %d of the network)",
+		    SLIRP_LEN_MAX, len, s, SLIRP_GUEST);
 	if (!addr_is_unicast(&a) || addr_is_loopback(&a))
-		die("Invalid --cidr: %s can't be a guest's network", s);
+		die("invalid CIDR: %s can't be a guest's network", s);
 	g->net = v4_number(&a);
 	g->len = len;
 	if (g->net << len)
-		die("Invalid --cidr: %s has bits set beyond its length", s);
+		die("CIDR needs to be a network address like 10.0.2.0/24, not like %s",
+		    s);
 }
 
 static void take_option(struct given_slirp *g, int val, const char *arg)

@@ -25,12 +25,14 @@
 enum {
 	QUOTE_MAX4	= 8,		/* RFC 792: 64 bits of the datagram */
 	QUOTE_MAX6	= 1232,		/* RFC 4443 2.4 (c), less headers */
+	ICMP4_NET_UNREACH	= 0,
 	ICMP4_HOST_UNREACH	= 1,
 	ICMP4_PORT_UNREACH	= 3,
 	ICMP4_FRAG_NEEDED	= 4,
 	ICMP4_PROTO_UNREACH	= 2,
 	ICMP6_NEXT_HDR		= 1,
 	ERR_RATE		= 100,	/* per second: RFC 1812 4.3.2.8 */
+	ICMP6_NO_ROUTE		= 0,
 	ICMP6_ADDR_UNREACH	= 3,
 	ICMP6_PORT_UNREACH	= 4,
 	ICMP_HLEN		= 8,	/* type, code, checksum, a word */
@@ -115,7 +117,7 @@ static void icmp_err_translate(const struct icmp_err *e, bool v4,
 		*ret_code = v4 ? ICMP4_PORT_UNREACH : ICMP6_PORT_UNREACH;
 	} else if (e->error == ENETUNREACH) {
 		*ret_type = v4 ? ICMP4_UNREACH : ICMP6_UNREACH;
-		*ret_code = 0;		/* net unreachable, no route */
+		*ret_code = v4 ? ICMP4_NET_UNREACH : ICMP6_NO_ROUTE;
 	} else {
 		*ret_type = v4 ? ICMP4_UNREACH : ICMP6_UNREACH;
 		*ret_code = v4 ? ICMP4_HOST_UNREACH : ICMP6_ADDR_UNREACH;
@@ -213,7 +215,9 @@ void icmp_err_about(const struct icmp_about *a, uint8_t type, uint8_t code,
 	frame_send_icmp(&ip, type, code, &rest);
 }
 
-void icmp_err_protocol(const struct pkt *pkt)
+/* An error about pkt, if one may be sent at all */
+static void icmp_err_pkt(const struct pkt *pkt, uint8_t type, uint8_t code,
+			 uint8_t pointer)
 {
 	static struct log_limit limit;
 	bool v4 = pkt->family == V4;
@@ -231,10 +235,23 @@ void icmp_err_protocol(const struct pkt *pkt)
 		return;
 	about.len = (uint32_t)bytes_copy(&pkt->l3, 0, quoted,
 					 MIN(quote, v4 ? 128U : QUOTE_MAX6));
+	icmp_err_about(&about, type, code, pointer);
+}
+
+void icmp_err_protocol(const struct pkt *pkt)
+{
 	/* RFC 4443 3.4: pointer to the field that isn't understood */
-	if (v4)
-		icmp_err_about(&about, ICMP4_UNREACH, ICMP4_PROTO_UNREACH, 0);
+	if (pkt->family == V4)
+		icmp_err_pkt(pkt, ICMP4_UNREACH, ICMP4_PROTO_UNREACH, 0);
 	else
-		icmp_err_about(&about, ICMP6_PARAM, ICMP6_NEXT_HDR,
-			       (uint8_t)pkt->frag.next_hdr_at);
+		icmp_err_pkt(pkt, ICMP6_PARAM, ICMP6_NEXT_HDR,
+			     (uint8_t)pkt->frag.next_hdr_at);
+}
+
+void icmp_err_no_route(const struct pkt *pkt)
+{
+	if (pkt->family == V4)
+		icmp_err_pkt(pkt, ICMP4_UNREACH, ICMP4_NET_UNREACH, 0);
+	else
+		icmp_err_pkt(pkt, ICMP6_UNREACH, ICMP6_NO_ROUTE, 0);
 }

@@ -52,10 +52,12 @@ struct icmp_about {
 void icmp_err_about(const struct icmp_about *a, uint8_t type, uint8_t code,
 		    uint8_t pointer);
 
-/* Protocol Unreachable (RFC 792), or Parameter Problem (RFC 4443 3.4), for a
- * packet that arrived well and can't be used; at most a few per second
+/* About a packet that arrived well; at most a few per second. Protocol
+ * Unreachable (RFC 792) or Parameter Problem (RFC 4443 3.4): it can't be used.
+ * Net Unreachable or No Route (there, 3.1): nothing leads to its destination.
  */
 struct pkt;
 void icmp_err_protocol(const struct pkt *pkt);
+void icmp_err_no_route(const struct pkt *pkt);
 
 #endif /* FRAME_ICMP_ERR_H */

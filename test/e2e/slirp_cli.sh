@@ -27,7 +27,7 @@ for word in --disable-host-loopback --mtu --enable-sandbox --enable-seccomp \
 done
 version=$(as_user slirp4netns --version)
 is $? 0 '--version: status'
-like "$version" 'slirp4netns version [0-9a-z]*commit:*libslirp:*SLIRP_CONFIG_VERSION_MAX:*libseccomp:*' \
+like "$version" 'slirp4netns version [0-9a-z]*commit:*libslirp:*SLIRP_CONFIG_VERSION_MAX: 4*libseccomp:*' \
 	'--version'
 
 world_greets
@@ -73,9 +73,27 @@ is "$(in_ns "$ns" curl -s "http://[$WORLD6]/hello")" 'hello from the world' \
 	'TCP, IPv6'
 is "$(in_ns "$ns" busybox nslookup v4.example.org fd00::3 |
 	grep -c "$WORLD4")" 1 'names, by the IPv6 address'
+cat >"$T/udp_error" <<'E'
+import os, socket, sys
+host = sys.argv[1].strip("[]")
+v6 = ":" in host
+s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(5)
+# IPV6_RECVERR, IP_RECVERR: what isn't fatal is told, too
+s.setsockopt(socket.IPPROTO_IPV6 if v6 else socket.IPPROTO_IP,
+             25 if v6 else 11, 1)
+s.connect((host, 7777))
+s.send(b"x")
+try:
+    s.recv(1)
+except OSError as e:
+    print(os.strerror(e.errno) if e.errno else e)
+E
 for to in 10.9.0.2 '[fd00::2]' 10.9.0.3 10.9.7.7 '[fd00::7]'; do
 	like "$(in_ns "$ns" socat -u "TCP:$to:7777,connect-timeout=5" - 2>&1)" \
-		'*Connection refused*' "nobody is at $to"
+		'*Network is unreachable*' "nobody is at $to"
+	is "$(in_ns "$ns" /usr/bin/python3 "$T/udp_error" "$to" 2>&1)" \
+		'Network is unreachable' '... by UDP, too'
 done
 not_ok 'no warning about it' grep WARNING "$T/out"
 stop_by QUIT 'SIGQUIT'
