@@ -40,7 +40,6 @@ enum {
 	LOCAL_GW_V4		= 0xa9fe0202,	/* 169.254.2.2 */
 	LOCAL_LEN_V4		= 16,
 	LEN_V6			= 64,
-	MTU_MIN_V4		= 68,		/* RFC 791 */
 	MTU_MIN_TCP		= 88,	/* Linux sends segments of 48 bytes at
 					 * least */
 	MTU_MIN_V6		= 1280,		/* RFC 8200, 5 */
@@ -278,9 +277,12 @@ static void check_mtu(const struct conf *c)
 {
 	if (!c->mtu)
 		return;
-	if (c->fam[V4].enabled && c->mtu < MTU_MIN_V4)
+	if (c->mtu < CONF_MTU_LEAST && c->config_net)
+		die("MTU %u is too small for a network interface (--mtu: minimum %d with --config-net)",
+		    c->mtu, CONF_MTU_LEAST);
+	if (c->fam[V4].enabled && c->mtu < CONF_MTU_LEAST)
 		warn("MTU %u is too small for IPv4 (minimum %d)", c->mtu,
-		     MTU_MIN_V4);
+		     CONF_MTU_LEAST);
 	else if (c->fam[V4].enabled && c->mtu < MTU_MIN_TCP)
 		warn("MTU %u is too small for TCP of a Linux guest (minimum %d)",
 		     c->mtu, MTU_MIN_TCP);

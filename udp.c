@@ -846,13 +846,14 @@ static void udp_frames(const struct flow *f, const struct frame_ip *ip,
 {
 	size_t hdrs = frame_l3_len(ip) - sizeof(struct wire_eth) +
 		      sizeof(struct wire_udp);
+	unsigned mtu = frame_mtu(addr_family(&ip->src));
 	const struct flow_side *g = &f->side[GUEST];
 	uint32_t off = 0;
 
 	if (!seg || seg >= payload->len)
 		seg = payload->len;
 	if (seg < payload->len && tap_caps()->uso &&
-	    (!frame_mtu() || seg + hdrs <= frame_mtu())) {
+	    (!mtu || seg + hdrs <= mtu)) {
 		udp_counters.out_dgrams += (payload->len + seg - 1) / seg;
 		frame_send_udp(ip, g->our_port, g->peer_port, payload,
 			       (uint16_t)seg);

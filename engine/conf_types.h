@@ -23,6 +23,7 @@ enum {
 	CONF_NAME_MAX	= 253,		/* RFC 1035: longest domain name */
 	CONF_MTU_MAX	= 65521,	/* 65535 - Ethernet header */
 	CONF_MTU_DEFAULT = 65520,
+	CONF_MTU_LEAST	= 68,		/* RFC 791 3.2; see frame_mtu() */
 };
 
 /* What there is of everything for each family */

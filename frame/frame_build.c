@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "engine/conf_types.h"
 #include "util/csum.h"
 #include "util/log.h"
 #include "util/wire.h"
@@ -20,8 +21,6 @@
 enum {
 	FRAME_TTL	= 64,
 	FRAME_TTL_NDP	= 255,
-	MTU_MIN		= 68,		/* RFC 791 3.2; room for some data with
-					 * IPv6 too, whatever was configured */
 	FRAG_UNIT	= 8,		/* bytes; RFC 791 3.1, RFC 8200 4.5 */
 };
 
@@ -38,6 +37,16 @@ static struct {
 	unsigned mtu;			/* 0: no limit but the link's */
 	uint32_t frag_id;
 } frame;
+
+/* Less leaves no room for data behind the headers of TCP (with timestamps) or of
+ * a fragment. IPv4: RFC 791 3.2, what every network carries; IPv6: the same behind
+ * its longer header (RFC 8200 5 has 1280, for whoever can configure that).
+ */
+static const unsigned frame_mtu_least[FAMILIES] = {
+	[V4] = CONF_MTU_LEAST,
+	[V6] = CONF_MTU_LEAST + sizeof(struct wire_ip6) -
+	       sizeof(struct wire_ip4),
+};
 
 static size_t frame_csum_offset(uint8_t proto)
 {
@@ -199,7 +208,7 @@ static bool frame_send_frags(const struct frame_ip *ip,
 	size_t l3_len = frame_l3_len(ip);
 	size_t ip_len = l3_len - sizeof(struct wire_eth) +
 			(v4 ? 0 : sizeof(struct wire_ip6_frag));
-	unsigned mtu = MAX(frame.mtu, MTU_MIN);
+	unsigned mtu = frame_mtu(addr_family(&ip->src));
 	uint32_t room = (uint32_t)((mtu - ip_len) & ~(FRAG_UNIT - 1U));
 	uint32_t id = ++frame.frag_id;
 	uint8_t hdr[TAP_HDR_MAX];
@@ -246,7 +255,8 @@ bool frame_send(const struct frame_ip *ip, const void *l4, size_t l4_len,
 		payload = &empty;
 	len = frame_l3_len(ip) - sizeof(struct wire_eth) + l4_len;
 	len += gso_size ? MIN(gso_size, payload->len) : payload->len;
-	if (frame.mtu && len > frame.mtu && ip->proto != PROTO_TCP) {
+	if (frame.mtu && len > frame_mtu(addr_family(&ip->src)) &&
+	    ip->proto != PROTO_TCP) {
 		memcpy(l4_copy, l4, l4_len);
 		frame_csum(l4_copy, ip, l4_len, payload, false);
 		iov[0] = iov_const(l4_copy, l4_len);
@@ -302,7 +312,7 @@ void frame_set_mtu(unsigned mtu)
 	frame.mtu = mtu;
 }
 
-unsigned frame_mtu(void)
+unsigned frame_mtu(enum family f)
 {
-	return frame.mtu;
+	return frame.mtu ? MAX(frame.mtu, frame_mtu_least[f]) : 0;
 }

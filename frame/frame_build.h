@@ -53,8 +53,10 @@ bool frame_send_icmp(const struct frame_ip *ip, uint8_t type, uint8_t code,
 bool frame_send_eth(const uint8_t dst_mac[6], uint16_t ethertype,
 		    const void *data, size_t len);
 
-/* Largest IP packet that goes to the guest in one frame: set once */
+/* Largest IP packet that goes to the guest in one frame: set once; 0: no limit but
+ * the link's. What is told is never so small that no data would fit.
+ */
 void frame_set_mtu(unsigned mtu);
-unsigned frame_mtu(void);
+unsigned frame_mtu(enum family f);
 
 #endif /* FRAME_FRAME_BUILD_H */

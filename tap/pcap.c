@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Role: capture frames to a file, see pcap.h. Format: classic pcap, version
- * 2.4, host byte order, microseconds, Ethernet.
+/* Role: capture frames to a file, see pcap.h
+ *
+ * Format: classic pcap, version 2.4, host byte order, microseconds, Ethernet.
+ *
+ * Data: one record at a time, put together in one piece, however scattered its
+ * frame is. What a slow reader of a pipe hasn't taken of it is written before
+ * anything else, and frames that come meanwhile are left out of the capture: it
+ * may lack some, but is never out of step, and networking never waits for it.
  */
 #include "tap/pcap.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,9 +20,19 @@
 #include "util.h"
 #include "util/log.h"
 
-enum { PCAP_SNAPLEN = 65535, PCAP_IOV = 32 };
+enum { PCAP_SNAPLEN = 65535 };
 
-static struct { int fd; } pcap = { .fd = -1 };
+struct pcap_rec {
+	uint32_t sec, usec, caplen, len;
+};
+
+static struct {
+	int fd;
+	uint64_t missed;		/* frames, since a record went out */
+	size_t at, len;			/* of buf, not written yet */
+} pcap = { .fd = -1 };
+
+static uint8_t pcap_buf[sizeof(struct pcap_rec) + PCAP_SNAPLEN];
 
 void pcap_open(const char *path)
 {
@@ -33,34 +49,59 @@ void pcap_open(const char *path)
 		    strerror(-pcap.fd));
 	if (write(pcap.fd, &head, sizeof(head)) != sizeof(head))
 		die("--pcap: couldn't write %s: %s", path, strerror(errno));
+	fcntl(pcap.fd, F_SETFL, O_NONBLOCK);
+}
+
+/* Write what is left of a record: true if that's all of it */
+static bool pcap_push(void)
+{
+	while (pcap.at < pcap.len) {
+		ssize_t n = write(pcap.fd, pcap_buf + pcap.at,
+				  pcap.len - pcap.at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return false;
+		if (n < 0) {
+			warn("Capture ended, write error: %s", strerror(errno));
+			close_fd(&pcap.fd);
+			return false;
+		}
+		pcap.at += (size_t)n;
+	}
+	return true;
 }
 
 void pcap_frame(const void *hdr, size_t hdr_len, const struct bytes *payload)
 {
-	struct iovec iov[PCAP_IOV + 2];
-	struct { uint32_t sec, usec, caplen, len; } rec;
+	size_t len = hdr_len + payload->len, head = MIN(hdr_len, PCAP_SNAPLEN);
+	struct pcap_rec rec = {
+		.len = (uint32_t)len,
+		.caplen = (uint32_t)MIN(len, PCAP_SNAPLEN),
+	};
+	uint8_t *p = pcap_buf + sizeof(rec);
 	struct timespec ts;
-	struct bytes cut;
-	size_t len = hdr_len + payload->len;
-	unsigned n;
 
 	if (pcap.fd < 0)
 		return;
+	if (!pcap_push()) {
+		pcap.missed++;
+		return;
+	}
+	if (pcap.missed)
+		warn("%" PRIu64 " frames are missing in the capture, its reader "
+		     "is too slow", pcap.missed);
+	pcap.missed = 0;
 	/* Wall clock time stamps: the loop's clock has another origin */
 	clock_gettime(CLOCK_REALTIME, &ts);
 	rec.sec = (uint32_t)ts.tv_sec;
 	rec.usec = (uint32_t)(ts.tv_nsec / 1000);
-	rec.len = (uint32_t)len;
-	rec.caplen = (uint32_t)MIN(len, PCAP_SNAPLEN);
-
-	cut = bytes_slice(payload, 0,
-			  rec.caplen - (uint32_t)MIN(hdr_len, rec.caplen));
-	iov[0] = iov_const(&rec, sizeof(rec));
-	iov[1] = iov_const(hdr, MIN(hdr_len, rec.caplen));
-	n = 2 + bytes_to_iov(&cut, iov + 2, PCAP_IOV);
-	if (writev(pcap.fd, iov, (int)n) < 0) {
-		warn("Capture ended, write error: %s", strerror(errno));
-		close(pcap.fd);
-		pcap.fd = -1;
-	}
+	memcpy(pcap_buf, &rec, sizeof(rec));
+	if (head)
+		memcpy(p, hdr, head);
+	bytes_copy(payload, 0, p + head, rec.caplen - head);
+	pcap.at = 0;
+	pcap.len = sizeof(rec) + rec.caplen;
+	pcap_push();
 }

@@ -16,6 +16,7 @@
 #include "tap/tap_stream.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,7 +170,7 @@ static size_t stream_reserve(struct tap_tx *tx, size_t want, size_t seg,
 	uint8_t *p;
 
 	seg = MIN(seg, max);
-	slot = STREAM_LEN_SIZE + hdr_len + seg;
+	slot = STREAM_LEN_SIZE + MAX(hdr_len + seg, ETH_MIN_FRAME);
 	if (stream.blocked ||
 	    !stream_room(MIN(want / seg + 1, TAP_TX_FRAMES) * slot +
 			 STREAM_TX_CONTROL))
@@ -275,10 +276,16 @@ static bool stream_frames(void)
 
 		memcpy(&word, p, sizeof(word));
 		len = be32_get(word);
-		if (len < ETH_HLEN_ || len > STREAM_FRAME_MAX)
+		if (len > STREAM_FRAME_MAX)
 			return false;
 		if (stream.rx_len - at - STREAM_LEN_SIZE < len)
 			break;
+		/* No frame, but the next one is where it should be */
+		if (len < ETH_HLEN_) {
+			tap_counters.rx_bad++;
+			at += STREAM_LEN_SIZE + len;
+			continue;
+		}
 		stream.rx_more = n == TAP_RX_BATCH;
 		if (stream.rx_more)
 			break;
@@ -396,12 +403,26 @@ static void stream_accepted(int fd)
 		stream_connected(fd);
 }
 
+/* Has the guest that we have closed its end? */
+static bool stream_is_hung_up(void)
+{
+	struct pollfd p = { .fd = stream.fd };
+
+	return stream.fd >= 0 && poll(&p, 1, 0) > 0 &&
+	       p.revents & (POLLHUP | POLLERR);
+}
+
 static void stream_accept(struct loop_ref ref, uint32_t events)
 {
 	int fd;
 
 	(void)ref;
 	(void)events;
+	/* A guest that is back already: it waits until what it left has been
+	 * read, and stream_disconnect() looks here again
+	 */
+	if (stream_is_hung_up())
+		return;
 	for (int i = 0; i < STREAM_ACCEPTS; i++) {
 		fd = accept4(stream.listen_fd, NULL, NULL,
 			     SOCK_NONBLOCK | SOCK_CLOEXEC);

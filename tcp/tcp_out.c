@@ -124,12 +124,12 @@ bool tcp_send_flags(struct flow *f, tcp_seq seq, uint8_t flags)
 
 uint16_t tcp_link_mss(const struct flow *f)
 {
-	unsigned mtu = frame_mtu() ? frame_mtu() : CONF_MTU_DEFAULT;
 	struct frame_ip ip = tcp_frame_ip(f);
+	unsigned mtu = frame_mtu(addr_family(&ip.src));
 	size_t hdrs = frame_l3_len(&ip) - sizeof(struct wire_eth) +
 		      sizeof(struct wire_tcp);
 
-	return (uint16_t)(mtu > hdrs ? mtu - hdrs : TCP_MSS_DEFAULT);
+	return (uint16_t)((mtu ? mtu : CONF_MTU_DEFAULT) - hdrs);
 }
 
 void tcp_rtt_start(struct tcp_conn *conn, tcp_seq seq)

@@ -371,7 +371,14 @@ static void gso(void)
 
 	caps = (struct tap_caps){ .csum = true, .gso = true, .uso = true };
 	frame_set_mtu(1500);
-	is_int(frame_mtu(), 1500, "MTU of 1500");
+	is_int(frame_mtu(V4), 1500, "MTU of 1500");
+	is_int(frame_mtu(V6), 1500, "  IPv6, too");
+	frame_set_mtu(45);
+	is_int(frame_mtu(V4), 68, "MTU of 45: RFC 791's least");
+	is_int(frame_mtu(V6), 88, "  IPv6: 20 bytes more");
+	frame_set_mtu(0);
+	is_int(frame_mtu(V4), 0, "MTU of 0: no limit");
+	frame_set_mtu(1500);
 	for (enum family f = V4; f < FAMILIES; f++)
 		for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
 			struct frame_ip ip = ip_of(f, t[i].proto);
@@ -396,6 +403,12 @@ static void gso(void)
 		}
 	caps = (struct tap_caps){ 0 };
 	frame_set_mtu(0);
+}
+
+/* What is taken for an MTU that leaves no room for data */
+static unsigned least_mtu(enum family f, unsigned mtu)
+{
+	return MAX(mtu, f == V4 ? 68 : 88);
 }
 
 /* A datagram in fragments, put together: right, in order, each within the MTU,
@@ -470,16 +483,19 @@ static void fragments(void)
 			caps.csum = csum;
 			for (size_t n = 0; n < 24; n++)
 				for (enum family f = V4; f < FAMILIES; f++) {
+					unsigned m = least_mtu(f, mtu);
+
 					wrong += fragmented(f, PROTO_UDP,
-						mtu - 60 + n, mtu);
+						m - 60 + n, m);
 					wrong += fragmented(f, PROTO_UDP,
-						MIN(3 * mtu + n, 65500), mtu);
+						MIN(3 * m + n, 65500), m);
 					wrong += fragmented(f, f == V4 ?
 						PROTO_ICMP : PROTO_ICMP6,
-						MIN(2 * mtu + n, 65500), mtu);
+						MIN(2 * m + n, 65500), m);
 				}
 			wrong += fragmented(V4, PROTO_UDP, 65507, mtu);
-			wrong += fragmented(V6, PROTO_UDP, 65527, mtu);
+			wrong += fragmented(V6, PROTO_UDP, 65527,
+					    least_mtu(V6, mtu));
 		}
 		is_int(wrong, 0, "MTU %u: fragments make up the datagram", mtu);
 	}
