@@ -54,6 +54,9 @@ SRCS	+= frame/icmp_err.c
 
 SRCS	+= fwd/fwd.c
 SRCS	+= fwd/fwd_rule.c
+SRCS	+= fwd/learned.c
+SRCS	+= fwd/policy.c
+SRCS	+= fwd/policy_spec.c
 
 SRCS	+= local/arp.c
 SRCS	+= local/dhcp.c

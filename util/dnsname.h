@@ -10,6 +10,7 @@
 enum {
 	DNSNAME_LABEL_MAX	= 63,
 	DNSNAME_WIRE_MAX	= 255,	/* with length bytes and final zero */
+	DNSNAME_TEXT_LEN	= 254,	/* with dots between, terminated */
 };
 
 /* Append `name` ("example.org", a trailing dot is fine). False, and nothing
@@ -25,5 +26,12 @@ bool dnsname_put(struct wr *wr, const char *name);
  * names written by this function.
  */
 bool dnsname_put_compressed(struct wr *wr, const char *name);
+
+/* Text of `len` bytes → the form in which names are compared: ASCII lower case, no
+ * trailing dot, labels with other letters (UTF-8, taken as they are) in their
+ * "xn--" form (RFC 5890, RFC 3492). False if that is no name; ret_text has
+ * DNSNAME_TEXT_LEN bytes.
+ */
+bool dnsname_fold(const char *text, size_t len, char *ret_text);
 
 #endif /* UTIL_DNSNAME_H */

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: the grammar of a rule of the egress policy, see policy.h
+ *
+ * Flow: destination, ports, protocol, one after the other. Ports go through a
+ * bitmap, so that what is excluded holds for the whole list, wherever it stands
+ * in it.
+ */
+#include "fwd/policy_spec.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/dnsname.h"
+#include "util/parse.h"
+
+enum {
+	PORTS		= UINT16_MAX + 1,
+	V4_EXTRA	= 96,		/* bits in front of an IPv4 address */
+};
+
+static const char *const class_name[DEST_CLASSES] = {
+	[DEST_ANY] = "any", [DEST_HOST] = "host",
+	[DEST_PRIVATE] = "private", [DEST_PUBLIC] = "public",
+};
+
+static const struct { const char *name; uint8_t bit; } protos[] = {
+	{ "tcp", P_TCP }, { "udp", P_UDP }, { "icmp", P_ICMP },
+};
+
+struct reading {
+	const char *text, *p;
+	struct policy_spec *spec;
+	char *err;
+};
+
+__attribute__((format(printf, 2, 3)))
+static int fail(const struct reading *r, const char *fmt, ...)
+{
+	int n = snprintf(r->err, POLICY_SPEC_ERR, "'%.120s': ", r->text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(r->err + n, (size_t)(POLICY_SPEC_ERR - n), fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+/* Set all bits from `len` on, of the 128, to zero */
+static struct addr addr_network(const struct addr *a, unsigned len)
+{
+	struct addr net = *a;
+
+	for (unsigned i = 0; i < sizeof(net.b); i++) {
+		unsigned keep = len > 8 * i ? MIN(len - 8 * i, 8) : 0;
+
+		net.b[i] &= (uint8_t)(0xff00 >> keep);
+	}
+	return net;
+}
+
+/* "/LENGTH" of a network; a protocol behind a slash is somebody else's */
+static int read_length(struct reading *r)
+{
+	struct policy_spec *s = r->spec;
+	bool v4 = addr_is_v4(&s->addr);
+	unsigned len = 0, max = v4 ? 32 : 128;
+	const char *p = r->p;
+	struct addr net;
+
+	s->dest = DEST_ADDR;
+	s->len = 128;
+	if (*p != '/' || !isdigit((unsigned char)p[1]))
+		return 0;
+	p++;
+	if (!parse_uint(&p, max, &len))
+		return fail(r, "a network of %s has a length of 0 to %u, as in %s",
+			    v4 ? "IPv4" : "IPv6", max,
+			    v4 ? "10.0.0.0/8" : "2001:db8::/32");
+	s->len = (uint8_t)(len + (v4 ? V4_EXTRA : 0));
+	net = addr_network(&s->addr, s->len);
+	if (!addr_eq(&net, &s->addr))
+		return fail(r, "the network of /%u begins at %s, write %s/%u",
+			    len, ADDR_STR(&net), ADDR_STR(&net), len);
+	r->p = p;
+	return 0;
+}
+
+static int read_bracketed(struct reading *r)
+{
+	int rc;
+
+	r->p++;
+	if (!parse_addr(&r->p, &r->spec->addr))
+		return fail(r, "an address belongs in the brackets, as in [2001:db8::1]:443");
+	rc = read_length(r);
+	if (rc)
+		return rc;
+	if (!parse_literal(&r->p, "]"))
+		return fail(r, "']' is missing, as in [2001:db8::/32]:443");
+	return 0;
+}
+
+/* The address at the beginning, without brackets, whatever follows */
+static bool read_addr(struct reading *r)
+{
+	size_t len = strspn(r->p, "0123456789.");
+	char v4[ADDR_STRLEN];
+
+	if (parse_addr(&r->p, &r->spec->addr))
+		return true;
+	if (!len || len >= sizeof(v4) || (r->p[len] && r->p[len] != ':' &&
+					   r->p[len] != '/'))
+		return false;
+	memcpy(v4, r->p, len);
+	v4[len] = '\0';
+	if (!addr_parse(v4, &r->spec->addr))
+		return false;
+	r->p += len;
+	return true;
+}
+
+static bool read_class(struct reading *r)
+{
+	size_t len = strcspn(r->p, ":/");
+
+	for (unsigned i = 0; i < DEST_CLASSES; i++) {
+		if (strlen(class_name[i]) != len ||
+		    memcmp(class_name[i], r->p, len))
+			continue;
+		r->spec->dest = i;
+		r->p += len;
+		return true;
+	}
+	return false;
+}
+
+/* A name ends in a label that isn't a number: what does is a bad address */
+static bool is_numeric(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+	const char *last = dot ? dot + 1 : name;
+
+	return !last[strspn(last, "0123456789")];
+}
+
+static int read_name(struct reading *r)
+{
+	struct policy_spec *s = r->spec;
+	size_t len = strcspn(r->p, ":/"), star;
+
+	star = strncmp(r->p, "*.", 2) ? 0 : 2;
+	if (!len)
+		return fail(r, "a destination is missing: an address, a network, a name, any, host, private or public");
+	if (r->p[len] == ':' && strchr(r->p + len + 1, ':'))
+		return fail(r, "not an address; an IPv6 address with ports is written [2001:db8::1]:443");
+	if (len == 1 && *r->p == '*')
+		return fail(r, "'*' alone is written any");
+	memcpy(s->name, "*.", 2);
+	if (len < star + 1 ||
+	    !dnsname_fold(r->p + star, len - star, s->name + star))
+		return fail(r, "neither an address nor a name such as example.org or *.example.org");
+	if (strchr(s->name + star, '*'))
+		return fail(r, "'*' stands for whole labels at the beginning only, as in *.example.org");
+	if (is_numeric(s->name))
+		return fail(r, "not an address, which has four numbers up to 255, as in 192.0.2.1");
+	s->dest = DEST_NAME;
+	r->p += len;
+	return 0;
+}
+
+static int read_dest(struct reading *r)
+{
+	if (*r->p == '[')
+		return read_bracketed(r);
+	if (read_addr(r))
+		return read_length(r);
+	return read_class(r) ? 0 : read_name(r);
+}
+
+static void mark(uint8_t *bits, unsigned first, unsigned last)
+{
+	for (unsigned p = first; p <= last; p++)
+		bits[p / 8] |= (uint8_t)(1 << p % 8);
+}
+
+static bool is_marked(const uint8_t *bits, unsigned port)
+{
+	return bits[port / 8] & 1 << port % 8;
+}
+
+/* What is in `in` and not in `out`, as ranges; false if they are too many */
+static bool take_ranges(struct policy_spec *s, const uint8_t *in,
+			const uint8_t *out)
+{
+	bool was = false;
+
+	for (unsigned p = 1; p < PORTS; p++) {
+		bool is = is_marked(in, p) && !is_marked(out, p);
+
+		if (is && !was) {
+			if (s->ranges == POLICY_SPEC_RANGES)
+				return false;
+			s->range[s->ranges++].first = (uint16_t)p;
+		}
+		if (is)
+			s->range[s->ranges - 1].last = (uint16_t)p;
+		was = is;
+	}
+	return true;
+}
+
+static int read_ports(struct reading *r)
+{
+	uint8_t in[PORTS / 8] = { 0 }, out[PORTS / 8] = { 0 };
+	bool some = false;
+
+	do {
+		bool not = parse_literal(&r->p, "~");
+		uint16_t first = 1, last = UINT16_MAX;
+
+		if (!(!not && parse_literal(&r->p, "all")) &&
+		    (!parse_port_range(&r->p, &first, &last) || !first))
+			return fail(r, "expected ports from 1 to 65535 after ':', as in 80,443 or 8000-8100, not '%.40s'",
+				    r->p);
+		mark(not ? out : in, first, last);
+		some |= !not;
+	} while (parse_literal(&r->p, ","));
+	if (!some)
+		mark(in, 1, UINT16_MAX);
+	if (!take_ranges(r->spec, in, out))
+		return fail(r, "more than %d ranges of ports; write several rules",
+			    POLICY_SPEC_RANGES);
+	if (!r->spec->ranges)
+		return fail(r, "no port is left");
+	return 0;
+}
+
+static int read_proto(struct reading *r)
+{
+	struct policy_spec *s = r->spec;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(protos); i++) {
+		const char *p = r->p;
+
+		if (!parse_literal(&p, protos[i].name) || !parse_end(&p))
+			continue;
+		if (protos[i].bit == P_ICMP && s->ranges)
+			return fail(r, "icmp has no ports: leave ':…' or '/icmp' away");
+		s->protos = protos[i].bit;
+		s->proto_said = true;
+		r->p = p;
+		return 0;
+	}
+	return fail(r, "expected /tcp, /udp or /icmp, not '/%.40s'", r->p);
+}
+
+int policy_spec_parse(const char *text, struct policy_spec *ret, char *ret_err)
+{
+	struct reading r = { .text = text, .p = text, .spec = ret,
+			     .err = ret_err };
+	int rc;
+
+	memset(ret, 0, sizeof(*ret));
+	rc = read_dest(&r);
+	if (!rc && parse_literal(&r.p, ":"))
+		rc = read_ports(&r);
+	ret->protos = ret->ranges ? P_TCP | P_UDP : P_TCP | P_UDP | P_ICMP;
+	if (!rc && parse_literal(&r.p, "/"))
+		rc = read_proto(&r);
+	if (!rc && *r.p)
+		rc = fail(&r, "unexpected '%.40s'; a rule is DEST[:PORTS][/PROTO], as in 10.0.0.0/8:443/tcp",
+			  r.p);
+	return rc;
+}

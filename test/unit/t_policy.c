@@ -1,0 +1,698 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Egress policy: grammar and decisions, row by row, and thousands of random rules
+ * against an evaluation that goes through them one by one
+ *
+ * Links: fwd/policy.o fwd/policy_spec.o fwd/learned.o util/dnsname.o
+ * Links: util/rdwr.o util/parse.o util/addr.o util.o util/log.o
+ */
+#include "fwd/policy.h"
+
+#include <stdlib.h>
+
+#include "fwd/learned.h"
+#include "fwd/policy_spec.h"
+#include "random.h"
+#include "tap_test.h"
+#include "util/wire.h"
+
+static char error[POLICY_ERR_LEN];
+
+static struct addr A(const char *s)
+{
+	struct addr a = { { 0 } };
+
+	if (*s && !addr_parse(s, &a))
+		ok(false, "'%s' is an address", s);
+	return a;
+}
+
+/* ---- Grammar ---- */
+
+/* A spec as it was understood, or the error behind the colon */
+static const char *understood(const char *text)
+{
+	static const char *const class[] = { "any", "host", "private",
+					     "public" };
+	static struct policy_spec s;
+	static char out[POLICY_ERR_LEN + 16384];
+	char *p = out;
+
+	if (policy_spec_parse(text, &s, error)) {
+		char *why = strstr(error, "': ");
+
+		return why ? why + 3 : error;
+	}
+	if (s.dest == DEST_NAME)
+		p += sprintf(p, "name %s", s.name);
+	else if (s.dest == DEST_ADDR)
+		p += sprintf(p, "%s/%d", ADDR_STR(&s.addr),
+			     addr_is_v4(&s.addr) ? s.len - 96 : s.len);
+	else
+		p += sprintf(p, "%s", class[s.dest]);
+	for (unsigned i = 0; i < s.ranges && i < 1000; i++)
+		p += sprintf(p, "%c%u-%u", i ? ',' : ' ', s.range[i].first,
+			     s.range[i].last);
+	sprintf(p, "%s%s%s", s.protos & P_TCP ? " tcp" : "",
+		s.protos & P_UDP ? " udp" : "",
+		s.protos & P_ICMP ? " icmp" : "");
+	return out;
+}
+
+static void grammar(void)
+{
+	static const struct { const char *spec, *want; } t[] = {
+		{ "any", "any tcp udp icmp" },
+		{ "any:53/udp", "any 53-53 udp" },
+		{ "host", "host tcp udp icmp" },
+		{ "private/icmp", "private icmp" },
+		{ "public:443", "public 443-443 tcp udp" },
+		{ "10.0.0.0/8:443", "10.0.0.0/8 443-443 tcp udp" },
+		{ "10.0.0.0/8/tcp", "10.0.0.0/8 tcp" },
+		{ "192.0.2.1", "192.0.2.1/32 tcp udp icmp" },
+		{ "192.0.2.1/32", "192.0.2.1/32 tcp udp icmp" },
+		{ "192.0.2.1:80", "192.0.2.1/32 80-80 tcp udp" },
+		{ "192.0.2.1/udp", "192.0.2.1/32 udp" },
+		{ "0.0.0.0/0", "0.0.0.0/0 tcp udp icmp" },
+		{ "[192.0.2.1]:80", "192.0.2.1/32 80-80 tcp udp" },
+		{ "2001:db8::1", "2001:db8::1/128 tcp udp icmp" },
+		{ "2001:db8::/32", "2001:db8::/32 tcp udp icmp" },
+		{ "2001:db8::/32/tcp", "2001:db8::/32 tcp" },
+		{ "[2001:db8::/32]:443", "2001:db8::/32 443-443 tcp udp" },
+		{ "[2001:db8::1]", "2001:db8::1/128 tcp udp icmp" },
+		{ "[2001:db8::1]/udp", "2001:db8::1/128 udp" },
+		{ "::/0", "::/0 tcp udp icmp" },
+		{ "example.org:443/tcp", "name example.org 443-443 tcp" },
+		{ "*.example.org", "name *.example.org tcp udp icmp" },
+		{ "Example.ORG.", "name example.org tcp udp icmp" },
+		{ "localhost", "name localhost tcp udp icmp" },
+		{ "hosts", "name hosts tcp udp icmp" },
+		{ "_imaps._tcp.example.org",
+		  "name _imaps._tcp.example.org tcp udp icmp" },
+		{ "bücher.example", "name xn--bcher-kva.example tcp udp icmp" },
+		{ "*.BüCHER.example", "name *.xn--bcher-kva.example tcp udp icmp" },
+		{ "пример.испытание",
+		  "name xn--e1afmkfd.xn--80akhbyknj4f tcp udp icmp" },
+		{ "例え.テスト", "name xn--r8jz45g.xn--zckzah tcp udp icmp" },
+		{ "any:80,443,8000-8100", "any 80-80,443-443,8000-8100 tcp udp" },
+		{ "any:443,80,81", "any 80-81,443-443 tcp udp" },
+		{ "any:1-100,~25", "any 1-24,26-100 tcp udp" },
+		{ "any:~25", "any 1-24,26-65535 tcp udp" },
+		{ "any:all,~25", "any 1-24,26-65535 tcp udp" },
+		{ "any:all", "any 1-65535 tcp udp" },
+
+		{ "", "a destination is missing: an address, a network, a name, any, host, private or public" },
+		{ ":443", "a destination is missing: an address, a network, a name, any, host, private or public" },
+		{ "10.0.0.1/8", "the network of /8 begins at 10.0.0.0, write 10.0.0.0/8" },
+		{ "2001:db8::1/32", "the network of /32 begins at 2001:db8::, write 2001:db8::/32" },
+		{ "10.0.0.0/33", "a network of IPv4 has a length of 0 to 32, as in 10.0.0.0/8" },
+		{ "2001:db8::/129", "a network of IPv6 has a length of 0 to 128, as in 2001:db8::/32" },
+		{ "10.0.0.256", "not an address, which has four numbers up to 255, as in 192.0.2.1" },
+		{ "10.0.0", "not an address, which has four numbers up to 255, as in 192.0.2.1" },
+		{ "10.0.0.256:80", "not an address, which has four numbers up to 255, as in 192.0.2.1" },
+		{ "2001:db8::1g", "unexpected 'g'; a rule is DEST[:PORTS][/PROTO], as in 10.0.0.0/8:443/tcp" },
+		{ "2001:db8::g", "unexpected 'g'; a rule is DEST[:PORTS][/PROTO], as in 10.0.0.0/8:443/tcp" },
+		{ "2001:db8:1:443", "not an address; an IPv6 address with ports is written [2001:db8::1]:443" },
+		{ "[2001:db8::1:443", "']' is missing, as in [2001:db8::/32]:443" },
+		{ "[example.org]:443", "an address belongs in the brackets, as in [2001:db8::1]:443" },
+		{ "*", "'*' alone is written any" },
+		{ "www.*.org", "'*' stands for whole labels at the beginning only, as in *.example.org" },
+		{ "*.", "neither an address nor a name such as example.org or *.example.org" },
+		{ "a..b", "neither an address nor a name such as example.org or *.example.org" },
+		{ "any:", "expected ports from 1 to 65535 after ':', as in 80,443 or 8000-8100, not ''" },
+		{ "any:0", "expected ports from 1 to 65535 after ':', as in 80,443 or 8000-8100, not ''" },
+		{ "any:https", "expected ports from 1 to 65535 after ':', as in 80,443 or 8000-8100, not 'https'" },
+		{ "any:80-70", "expected ports from 1 to 65535 after ':', as in 80,443 or 8000-8100, not '80-70'" },
+		{ "any:80,~80", "no port is left" },
+		{ "any:80/icmp", "icmp has no ports: leave ':…' or '/icmp' away" },
+		{ "any/sctp", "expected /tcp, /udp or /icmp, not '/sctp'" },
+		{ "any/tcpx", "expected /tcp, /udp or /icmp, not '/tcpx'" },
+		{ "any:80x", "unexpected 'x'; a rule is DEST[:PORTS][/PROTO], as in 10.0.0.0/8:443/tcp" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		is_str(understood(t[i].spec), t[i].want, "'%s'", t[i].spec);
+}
+
+static void grammar_lengths(void)
+{
+	char text[70000], *p;
+
+	memset(text, 'a', sizeof(text));
+	text[63] = '\0';
+	ok(strstr(understood(text), "name aaa"), "a label of 63");
+	text[63] = 'a';
+	text[64] = '\0';
+	ok(strstr(understood(text), "neither an address"), "a label of 64");
+	for (unsigned i = 1; i < 253; i += 2)
+		text[i] = '.';
+	text[64] = 'a';
+	text[253] = '\0';
+	ok(strstr(understood(text), "name a.a"), "a name of 253");
+	text[253] = '.';
+	text[254] = 'a';
+	text[255] = '\0';
+	ok(strstr(understood(text), "neither an address"), "a name of 255");
+	p = text + sprintf(text, "any:1");
+	for (unsigned i = 3; i < 2 * POLICY_SPEC_RANGES; i += 2)
+		p += sprintf(p, ",%u", i);
+	ok(strstr(understood(text), "any 1-1,3-3"), "1024 ranges of ports");
+	sprintf(p, ",65535");
+	ok(strstr(understood(text), "more than 1024 ranges"), "one more");
+}
+
+/* ---- Decisions ---- */
+
+/* Rules separated by blanks: "+SPEC" allows, "-SPEC" denies */
+static void rules(const char *text)
+{
+	char copy[4096], *spec, *rest;
+
+	strcpy(copy, text);
+	policy_begin();
+	for (spec = strtok_r(copy, " ", &rest); spec;
+	     spec = strtok_r(NULL, " ", &rest)) {
+		if (!strcmp(spec, "no-verify"))
+			policy_no_verify();
+		else if (policy_add(*spec == '+', spec + 1, error))
+			ok(false, "rule %s: %s", spec, error);
+	}
+	if (policy_commit(error))
+		ok(false, "commit: %s", error);
+}
+
+static const mono_t t0 = { 1000 };
+
+static struct policy_flow flow_of(const char *proto, const char *to,
+				  uint16_t port)
+{
+	struct policy_flow f = { .to = A(to), .port = port };
+
+	f.proto = !strcmp(proto, "tcp") ? PROTO_TCP :
+		  !strcmp(proto, "udp") ? PROTO_UDP : PROTO_ICMP;
+	return f;
+}
+
+static const char *verdict(struct policy_answer a)
+{
+	static char out[64];
+	int n = sprintf(out, "%s ", a.go ? a.verify ? "verify" : "go" : "no");
+
+	if (a.rule == POLICY_NO_RULE)
+		sprintf(out + n, "default");
+	else
+		sprintf(out + n, "%u", a.rule);
+	return out;
+}
+
+static const char *ask(const char *proto, const char *to, uint16_t port)
+{
+	struct policy_flow f = flow_of(proto, to, port);
+
+	return verdict(policy_ask(&f, t0));
+}
+
+static const char *ask_seen(const char *seen, const char *to, uint16_t port)
+{
+	struct policy_flow f = flow_of("tcp", to, port);
+
+	f.seen = A(seen);
+	return verdict(policy_ask(&f, t0));
+}
+
+static void decisions(void)
+{
+	static const struct {
+		const char *rules, *proto, *to;
+		uint16_t port;
+		const char *want;
+	} t[] = {
+		{ "", "tcp", "192.0.2.1", 80, "go default" },
+		{ "+any", "tcp", "192.0.2.1", 80, "go 0" },
+		{ "+any", "icmp", "2001:db8::1", 0, "go 0" },
+		{ "-any", "tcp", "192.0.2.1", 80, "no 0" },
+		{ "-10.0.0.0/8", "tcp", "10.1.2.3", 80, "no 0" },
+		{ "-10.0.0.0/8", "tcp", "11.1.2.3", 80, "go default" },
+		{ "+10.0.0.0/8", "tcp", "10.1.2.3", 80, "go 0" },
+		{ "+10.0.0.0/8", "icmp", "10.1.2.3", 0, "go 0" },
+		{ "+10.0.0.0/8", "tcp", "11.1.2.3", 80, "no default" },
+		{ "+10.0.0.0/8:443", "tcp", "10.1.2.3", 443, "go 0" },
+		{ "+10.0.0.0/8:443", "udp", "10.1.2.3", 443, "go 0" },
+		{ "+10.0.0.0/8:443", "icmp", "10.1.2.3", 0, "no default" },
+		{ "+10.0.0.0/8:443", "tcp", "10.1.2.3", 444, "no default" },
+		{ "+10.0.0.0/8:443", "tcp", "10.1.2.3", 442, "no default" },
+		{ "+10.0.0.0/8:443/udp", "tcp", "10.1.2.3", 443, "no default" },
+		{ "+10.0.0.0/8/icmp", "icmp", "10.1.2.3", 0, "go 0" },
+		{ "+10.0.0.0/8/icmp", "tcp", "10.1.2.3", 1, "no default" },
+		/* First match */
+		{ "-10.1.0.0/16 +10.0.0.0/8", "tcp", "10.1.2.3", 1, "no 0" },
+		{ "+10.0.0.0/8 -10.1.0.0/16", "tcp", "10.1.2.3", 1, "go 0" },
+		{ "+10.1.0.0/16:80 -10.0.0.0/8 +any", "tcp", "10.1.2.3", 80,
+		  "go 0" },
+		{ "+10.1.0.0/16:80 -10.0.0.0/8 +any", "tcp", "10.1.2.3", 81,
+		  "no 1" },
+		{ "+10.1.0.0/16:80 -10.0.0.0/8 +any", "tcp", "9.1.2.3", 81,
+		  "go 2" },
+		/* Neighbours in the table that don't contain it */
+		{ "+10.0.0.0/8 +10.1.0.0/24 +10.2.0.0/24", "tcp", "10.1.1.1", 1,
+		  "go 0" },
+		{ "-any:25 +any", "tcp", "192.0.2.1", 25, "no 0" },
+		{ "-any:25 +any", "tcp", "192.0.2.1", 26, "go 1" },
+		/* Families */
+		{ "+::/0", "tcp", "2001:db8::1", 1, "go 0" },
+		{ "+::/0", "tcp", "192.0.2.1", 1, "no default" },
+		{ "+0.0.0.0/0", "tcp", "192.0.2.1", 1, "go 0" },
+		{ "+0.0.0.0/0", "tcp", "2001:db8::1", 1, "no default" },
+		{ "+::/0 +10.0.0.0/8", "tcp", "2001:db8::1", 1, "go 0" },
+		{ "-::/0 +::ffff:0.0.0.0/0", "tcp", "192.0.2.1", 1, "go 1" },
+		{ "+192.0.2.1", "tcp", "2001:db8::1", 1, "no default" },
+		/* Classes */
+		{ "+public", "tcp", "192.0.2.1", 1, "go 0" },
+		{ "+public", "tcp", "203.0.113.9", 1, "no default" },
+		{ "+host", "tcp", "203.0.113.9", 1, "go 0" },
+		{ "+host", "tcp", "203.0.113.8", 1, "no default" },
+		{ "+host", "tcp", "127.0.0.1", 1, "go 0" },
+		{ "+host", "tcp", "::1", 1, "go 0" },
+		{ "+private", "tcp", "127.0.0.1", 1, "go 0" },
+		{ "+private", "tcp", "::1", 1, "go 0" },
+		{ "+private", "tcp", "10.255.0.1", 1, "go 0" },
+		{ "+private", "tcp", "172.31.255.255", 1, "go 0" },
+		{ "+private", "tcp", "172.32.0.0", 1, "no default" },
+		{ "+private", "tcp", "192.168.1.1", 1, "go 0" },
+		{ "+private", "tcp", "192.169.1.1", 1, "no default" },
+		{ "+private", "tcp", "100.64.0.1", 1, "go 0" },
+		{ "+private", "tcp", "100.128.0.1", 1, "no default" },
+		{ "+private", "tcp", "169.254.169.254", 80, "go 0" },
+		{ "+public", "tcp", "168.63.129.16", 80, "no default" },
+		{ "+public", "tcp", "168.63.129.17", 80, "go 0" },
+		{ "+private", "tcp", "fd00:ec2::254", 80, "go 0" },
+		{ "+private", "tcp", "fe80::1", 80, "go 0" },
+		{ "+public", "tcp", "fe00::1", 80, "go 0" },
+		{ "+public", "tcp", "64:ff9b::192.168.1.1", 80, "no default" },
+		{ "+public", "tcp", "64:ff9b::192.0.2.1", 80, "go 0" },
+		{ "+public", "tcp", "2002:a00:1::1", 80, "no default" },
+		{ "+public", "tcp", "64:ff9b:1::1", 80, "no default" },
+		{ "-host +any", "tcp", "2001:db8::9", 80, "no 0" },
+		{ "-private +any", "tcp", "2001:db8::9", 80, "go 1" },
+	};
+	struct addr host[] = { A("203.0.113.9"), A("2001:db8::9"),
+			       A("192.168.1.5") };
+
+	policy_set_host_addrs(host, ARRAY_SIZE(host));
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		rules(t[i].rules);
+		is_str(ask(t[i].proto, t[i].to, t[i].port), t[i].want,
+		       "'%s': %s %s %u", t[i].rules, t[i].proto, t[i].to,
+		       t[i].port);
+	}
+}
+
+/* An address that means another one on the host's side */
+static void mapped(void)
+{
+	rules("+192.168.0.0/16");
+	is_str(ask_seen("192.168.1.1", "127.0.0.1", 80), "no default",
+	       "the network of the gateway isn't the host's loopback");
+	is_str(ask_seen("192.168.1.1", "192.168.1.1", 80), "go 0",
+	       "  the gateway itself");
+	rules("+192.168.1.1:80");
+	is_str(ask_seen("192.168.1.1", "127.0.0.1", 80), "go 0",
+	       "the gateway's address, named, is what it leads to");
+	rules("+127.0.0.1");
+	is_str(ask_seen("192.168.1.1", "127.0.0.1", 80), "go 0",
+	       "... or that");
+	rules("+private");
+	is_str(ask_seen("198.51.100.1", "127.0.0.1", 80), "go 0",
+	       "loopback by whatever way is private");
+	rules("+public");
+	is_str(ask_seen("198.51.100.1", "127.0.0.1", 80), "no default",
+	       "... and not public");
+	rules("-192.168.0.0/16");
+	is_str(ask_seen("192.168.1.1", "127.0.0.1", 80), "no 0",
+	       "what is denied is denied by either address");
+	rules("+192.168.0.0/16:80 -192.168.0.0/16 +host");
+	is_str(ask_seen("192.168.1.1", "127.0.0.1", 80), "no 1",
+	       "  also by a later rule of the same network");
+	rules("-127.0.0.0/8 +any");
+	is_str(ask_seen("192.168.1.1", "127.0.0.1", 80), "no 0", "  likewise");
+}
+
+static void learn(const char *name, const char *a, uint32_t ttl)
+{
+	struct addr addr = A(a);
+
+	policy_learn(name, &addr, ttl, t0);
+}
+
+static const char *ask_at(const char *to, uint16_t port, int64_t s)
+{
+	struct policy_flow f = flow_of("tcp", to, port);
+
+	return verdict(policy_ask(&f, mono_add(t0, DUR_S(s))));
+}
+
+static const char *ask_as(const char *to, uint16_t port, const char *name)
+{
+	struct policy_flow f = flow_of("tcp", to, port);
+
+	return verdict(policy_ask_as(&f, name));
+}
+
+static void names(void)
+{
+	struct policy_flow f = flow_of("tcp", "192.0.2.10", 22);
+
+	rules("+www.example.org:22,443 +*.example.net -secret.example.com "
+	      "+*.example.com");
+	is_str(ask("tcp", "192.0.2.10", 22), "no default",
+	       "the address of a name that nobody has asked for");
+	learn("www.example.org", "192.0.2.10", 300);
+	is_str(ask("tcp", "192.0.2.10", 22), "go 0", "... and then has");
+	is_str(policy_ask(&f, t0).name, "www.example.org", "... by its name");
+	is_str(ask("tcp", "192.0.2.10", 443), "verify 0", "... to be verified");
+	is_str(ask("udp", "192.0.2.10", 443), "no default", "no QUIC");
+	is_str(ask("udp", "192.0.2.10", 22), "go 0", "other UDP");
+	is_str(ask("tcp", "192.0.2.10", 80), "no default", "another port");
+	is_str(ask_at("192.0.2.10", 22, 359), "go 0",
+	       "after the TTL, for a minute");
+	is_str(ask_at("192.0.2.10", 22, 361), "no default", "no longer");
+	learn("other.example.org", "192.0.2.11", 300);
+	is_str(ask("tcp", "192.0.2.11", 22), "no default",
+	       "a name that no rule has isn't learned");
+	learn("a.b.example.net", "192.0.2.12", 0);
+	is_str(ask("tcp", "192.0.2.12", 7), "go 1", "below, deeply");
+	is_str(ask("icmp", "192.0.2.12", 0), "go 1", "  ping");
+	is_str(ask_at("192.0.2.12", 7, 59), "go 1", "TTL 0: a minute");
+	learn("example.net", "192.0.2.13", 300);
+	is_str(ask("tcp", "192.0.2.13", 7), "no default",
+	       "the name itself isn't below it");
+	learn("xexample.net", "192.0.2.13", 300);
+	is_str(ask("tcp", "192.0.2.13", 7), "no default",
+	       "nor is one that only ends so");
+
+	/* Two names at one address */
+	learn("x.example.com", "192.0.2.10", 300);
+	is_str(ask("tcp", "192.0.2.10", 80), "verify 3",
+	       "another name of the same address");
+	is_str(ask("tcp", "192.0.2.10", 22), "go 0", "... beside the first");
+
+	/* Rebinding */
+	learn("evil.example.net", "127.0.0.1", 300);
+	learn("evil.example.net", "10.0.0.1", 300);
+	learn("evil.example.net", "203.0.113.9", 300);
+	is_str(ask("tcp", "127.0.0.1", 22), "no default",
+	       "a name doesn't lead to loopback");
+	is_str(ask("tcp", "10.0.0.1", 22), "no default", "... nor inside");
+	is_str(ask("tcp", "203.0.113.9", 22), "no default",
+	       "... nor to the host");
+	is_str(ask_seen("192.0.2.10", "127.0.0.1", 22), "no default",
+	       "... nor by an address that is mapped");
+
+	/* The name that the guest gives itself */
+	is_str(ask_as("192.0.2.10", 443, "www.example.org"), "verify 0",
+	       "server name: as allowed");
+	is_str(ask_as("192.0.2.10", 443, "evil.example.org"), "no default",
+	       "... another");
+	is_str(ask_as("192.0.2.10", 443, "secret.example.com"), "no 2",
+	       "... one that is denied");
+	is_str(ask_as("10.0.0.1", 443, "www.example.org"), "no default",
+	       "... that doesn't open what is inside");
+
+	/* Another policy keeps what it, too, has */
+	rules("+any:22 +*.example.org:443");
+	is_str(ask("tcp", "192.0.2.10", 443), "verify 1",
+	       "replaced: what was learned is known");
+	is_str(ask("tcp", "192.0.2.12", 443), "no default",
+	       "... of names that have a rule");
+	is_str(ask("tcp", "192.0.2.10", 22), "go 0", "... by its rules");
+
+	rules("+www.example.org +public:443");
+	is_str(ask("tcp", "192.0.2.10", 443), "go 0",
+	       "not verified if an address alone would do");
+	rules("+www.example.org no-verify");
+	is_str(ask("tcp", "192.0.2.10", 443), "go 0", "nor with the option");
+	is_str(ask("udp", "192.0.2.10", 443), "go 0", "... QUIC goes, too");
+	rules("+www.example.org/udp");
+	is_str(ask("udp", "192.0.2.10", 443), "go 0", "nor if asked for");
+}
+
+static void queries(void)
+{
+	static const struct { const char *rules, *name; bool want; } t[] = {
+		{ "+example.org", "example.org", true },
+		{ "+example.org", "www.example.org", false },
+		{ "+*.example.org", "www.example.org", true },
+		{ "+*.example.org", "a.b.www.example.org", true },
+		{ "+*.example.org", "example.org", false },
+		{ "+*.example.org", "org", false },
+		{ "+example.org:443/tcp", "example.org", true },
+		{ "+example.org", "example.com", false },
+		{ "-evil.example.org", "evil.example.org", false },
+		{ "-evil.example.org", "example.org", true },
+		{ "-evil.example.org +*.example.org", "evil.example.org",
+		  false },
+		{ "+*.example.org -evil.example.org", "evil.example.org",
+		  true },
+		{ "-example.org:25 +example.org", "example.org", true },
+		{ "+example.org +any:443", "example.com", true },
+		{ "+example.org +public", "example.com", true },
+		{ "+example.org +private", "example.com", false },
+		{ "+example.org +any/icmp", "example.com", false },
+		{ "-*.example.org +any", "www.example.org", false },
+		{ "-any +example.org", "example.org", false },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		uint32_t rule;
+
+		rules(t[i].rules);
+		ok(policy_query_ok(t[i].name, &rule) == t[i].want,
+		   "'%s': %s is %s", t[i].rules, t[i].name,
+		   t[i].want ? "asked" : "refused");
+	}
+}
+
+static void files(void)
+{
+	char good[] = "# a policy\n\nallow example.org:443 # web\n"
+		      "\tdeny any:25\r\nallow any";
+	char bad[] = "allow any\nalow any\n", bad2[] = "\n\nallow any:x",
+	     bad3[] = "deny", bad4[] = "allow any any";
+	char buf[POLICY_STRLEN];
+
+	policy_begin();
+	is_int(policy_add_text(good, error), 0, "a file");
+	policy_commit(error);
+	is_int(policy_rule_count(), 3, "... has three rules");
+	is_str(policy_rule_print(1, buf), "deny any:25", "... the second");
+	is_str(policy_rule_print(POLICY_NO_RULE, buf), "default", "... none");
+	ok(policy_add_text(bad, error), "an unknown word");
+	is_str(error, "line 2: expected 'allow DEST[:PORTS][/PROTO]' or 'deny …', not 'alow any'", "... says where");
+	ok(policy_add_text(bad2, error), "a bad spec");
+	is_str(error, "line 3: 'any:x': expected ports from 1 to 65535 after ':', as in 80,443 or 8000-8100, not 'x'", "... says where");
+	ok(policy_add_text(bad3, error), "a word alone");
+	ok(policy_add_text(bad4, error), "a word too many");
+	is_int(policy_rule_count(), 3, "the policy in use stays");
+}
+
+/* ---- The same, rule by rule ---- */
+
+static struct policy_spec naive[POLICY_RULES_MAX];
+static bool naive_allow[POLICY_RULES_MAX];
+static unsigned naive_count;
+
+static bool naive_ports(const struct policy_spec *s, uint16_t port)
+{
+	for (unsigned i = 0; i < s->ranges; i++)
+		if (port >= s->range[i].first && port <= s->range[i].last)
+			return true;
+	return !s->ranges;
+}
+
+/* Does this rule, of a class or network, match? No host's address is asked */
+static bool naive_match(const struct policy_spec *s,
+			const struct policy_flow *f)
+{
+	uint8_t bit = f->proto == PROTO_TCP ? P_TCP :
+		      f->proto == PROTO_UDP ? P_UDP : P_ICMP;
+	bool private = policy_is_private(&f->to);
+
+	if (!(s->protos & bit) || (bit != P_ICMP && !naive_ports(s, f->port)))
+		return false;
+	switch (s->dest) {
+	case DEST_ANY:
+		return true;
+	case DEST_PRIVATE:
+		return private;
+	case DEST_PUBLIC:
+		return !private;
+	case DEST_ADDR:
+		for (unsigned i = 0; i < s->len; i++)
+			if ((s->addr.b[i / 8] ^ f->to.b[i / 8]) &
+			    0x80 >> i % 8)
+				return false;
+		return addr_is_v4(&s->addr) == addr_is_v4(&f->to);
+	case DEST_HOST:
+	case DEST_NAME:
+		break;
+	}
+	return false;
+}
+
+static uint32_t naive_ask(const struct policy_flow *f)
+{
+	for (unsigned i = 0; i < naive_count; i++)
+		if (naive_match(&naive[i], f))
+			return i;
+	return POLICY_NO_RULE;
+}
+
+/* Few different bits, so that networks are nested, and addresses meet them */
+static struct addr random_addr(void)
+{
+	uint8_t six[16] = { 0x20, 0x01, 0x0d, 0xb8 };
+
+	if (random_below(2))
+		return addr_v4(random_below(4) << 30 |
+			       random_below(4) << 16 | random_below(8) << 5);
+	six[5] = (uint8_t)random_below(4);
+	six[8] = (uint8_t)(random_below(2) << 7);
+	six[15] = (uint8_t)random_below(8);
+	return addr_from_v6(six);
+}
+
+static const char *random_spec(void)
+{
+	static const char *const class[] = { "any", "private", "public" };
+	static const char *const proto[] = { "", "", "/tcp", "/udp" };
+	static char out[256];
+	struct addr a = random_addr(), net = { { 0 } };
+	unsigned max = addr_is_v4(&a) ? 32 : 128;
+	unsigned len = random_below(4) ? random_below(max + 1) : max;
+	unsigned bits = len + 128 - max;
+	uint16_t port = (uint16_t)(1 + random_magnitude(15));
+	int n;
+
+	for (unsigned i = 0; i < bits; i++)
+		net.b[i / 8] |= (uint8_t)(a.b[i / 8] & 0x80 >> i % 8);
+	if (!random_below(8))
+		n = sprintf(out, "%s", class[random_below(3)]);
+	else
+		n = sprintf(out, "[%s/%u]", ADDR_STR(&net), len);
+	switch (random_below(4)) {
+	case 0:
+		n += sprintf(out + n, ":%u-%u", port,
+			     port + random_below(UINT16_MAX - port));
+		break;
+	case 1:
+		n += sprintf(out + n, ":%u,%u,~%u", port, port / 2 + 1,
+			     random_below(10) + 65520);
+		break;
+	case 2:
+		sprintf(out + n, "%s", random_below(4) ? "" : "/icmp");
+		return out;
+	default:
+		n += sprintf(out + n, ":~%u-%u", port, port + 10);
+		break;
+	}
+	sprintf(out + n, "%s", proto[random_below(4)]);
+	return out;
+}
+
+static void compare(unsigned n, unsigned questions)
+{
+	static const uint8_t protos[] = { PROTO_TCP, PROTO_UDP, PROTO_ICMP };
+	unsigned wrong = 0, hit = 0;
+
+	policy_begin();
+	naive_count = 0;
+	while (naive_count < n) {
+		const char *spec = random_spec();
+
+		naive_allow[naive_count] = random_below(2);
+		if (policy_spec_parse(spec, &naive[naive_count], error) ||
+		    policy_add(naive_allow[naive_count], spec, error)) {
+			ok(false, "%s: %s", spec, error);
+			return;
+		}
+		naive_count++;
+	}
+	is_int(policy_commit(error), 0, "%u rules", n);
+	for (unsigned i = 0; i < questions; i++) {
+		struct policy_flow f = {
+			.proto = protos[random_below(3)],
+			.port = (uint16_t)random_magnitude(16),
+			.to = random_addr(),
+		};
+		uint32_t want = naive_ask(&f);
+
+		hit += want != POLICY_NO_RULE;
+		wrong += policy_ask(&f, t0).rule != want;
+	}
+	is_int(wrong, 0, "... as one by one, of %u questions with %u hits",
+	       questions, hit);
+	if (n > 100)
+		ok(hit > questions / 20, "... which were some");
+}
+
+static void random_rules(void)
+{
+	policy_set_host_addrs(NULL, 0);
+	for (unsigned i = 0; i < 200; i++)
+		compare(1 + random_below(12), 200);
+	compare(300, 20000);
+	compare(10000, 5000);
+}
+
+/* As many as there may be, of one destination, and one too many */
+static void limits(void)
+{
+	char spec[64];
+	unsigned n;
+
+	policy_begin();
+	for (n = 0; n < POLICY_RULES_MAX; n++) {
+		sprintf(spec, "any:%u", 1 + n * 3);
+		if (policy_add(true, spec, error))
+			break;
+	}
+	is_int(n, POLICY_RULES_MAX, "the most rules");
+	ok(policy_add(true, "any", error), "one more: %s", error);
+	is_int(policy_commit(error), 0, "... are compiled");
+	is_str(ask("tcp", "192.0.2.1", 3 * 5000 + 1), "go 5000", "... rightly");
+	is_str(ask("tcp", "192.0.2.1", 3 * 5000 + 2), "no default", "...");
+	policy_begin();
+	for (n = 0; n < POLICY_RULES_MAX; n++) {
+		sprintf(spec, "n%u.example.org:%u", n, 1 + n % 60000);
+		if (policy_add(true, spec, error))
+			break;
+	}
+	is_int(policy_commit(error), 0, "%u names", n);
+	for (n = 0; n < 33000; n++) {
+		sprintf(spec, "n%u.example.org", n % POLICY_RULES_MAX);
+		learn(spec, n % 2 ? "192.0.2.77" : "192.0.2.78", 100 + n);
+	}
+	is_int(learned_count(), POLICY_RULES_MAX, "... all learned");
+	is_str(ask("tcp", "192.0.2.78", 1001), "go 1000", "... and found");
+	for (n = 0; n < 33000; n++) {
+		struct addr a = addr_v4(0xc6330000 + n);
+
+		policy_learn("n7.example.org", &a, 100, t0);
+	}
+	is_int(learned_count(), LEARNED_MAX, "the table of them is bounded");
+	is_str(ask("tcp", "198.51.128.231", 8), "go 7", "... the newest is there");
+}
+
+int main(void)
+{
+	policy_init();
+	grammar();
+	grammar_lengths();
+	decisions();
+	mapped();
+	names();
+	queries();
+	files();
+	random_rules();
+	limits();
+	return done();
+}
