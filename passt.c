@@ -82,6 +82,15 @@ static void roof_keep(void)
 	leftover_keep(&pid_leftover);
 }
 
+/* Whatever ends us: who comes next wants our ports, and may have them long before
+ * the kernel has taken the tap apart
+ */
+static void roof_end(void)
+{
+	portscan_stop();
+	listen_close_all();
+}
+
 static bool roof_is_quiet(void)
 {
 	return tcp_is_quiet() && !flow_count(FLOW_SPLICE);
@@ -275,6 +284,7 @@ static void modules_init(const struct conf *c)
 	loop_add_hook(sock_ns_refill);
 	loop_add_hook(tap_flush);
 	loop_add_hook(flow_reap);
+	loop_at_exit(roof_end);
 }
 
 int main(int argc, char **argv)

@@ -42,6 +42,7 @@ static struct {
 	bool exiting;
 	bool lingering;
 	int status;
+	void (*end)(void);		/* due as soon as we are exiting */
 	mono_t now;
 	uint64_t turns;
 	bool spins;			/* others can run meanwhile */
@@ -82,6 +83,11 @@ void loop_add_hook(loop_hook fn)
 {
 	assert(loop.hooks < LOOP_HOOKS);
 	loop.hook[loop.hooks++] = fn;
+}
+
+void loop_at_exit(loop_hook fn)
+{
+	loop.end = fn;
 }
 
 static int loop_ctl(int op, int fd, uint32_t events, struct loop_ref ref)
@@ -133,6 +139,17 @@ void loop_again(void)
 	loop.again = true;
 }
 
+/* Never within a handler, which may hold on to what this takes away */
+static void loop_end_begins(void)
+{
+	void (*end)(void) = loop.end;
+
+	if (!loop.exiting || !end)
+		return;
+	loop.end = NULL;
+	end();
+}
+
 static void loop_dispatch(const struct epoll_event *ev)
 {
 	struct loop_ref ref;
@@ -140,6 +157,7 @@ static void loop_dispatch(const struct epoll_event *ev)
 	memcpy(&ref, &ev->data.u64, sizeof(ref));
 	if (ref.kind < LOOP_KINDS && loop.handler[ref.kind])
 		loop.handler[ref.kind](ref, ev->events);
+	loop_end_begins();
 }
 
 static bool loop_is_tap(const struct epoll_event *ev)
@@ -212,8 +230,10 @@ static void loop_turn(void)
 	loop.source = source;
 
 	timer_run(loop.now);
+	loop_end_begins();
 	for (unsigned i = 0; i < loop.hooks; i++)
 		loop.hook[i]();
+	loop_end_begins();
 }
 
 int loop_run(void)

@@ -47,6 +47,10 @@ void loop_init(void);
 void loop_set_handler(enum loop_kind kind, loop_handler fn);
 /* Called at the end of every turn, in the order of registration */
 void loop_add_hook(loop_hook fn);
+/* Called once, right after the handler, timer or hook that calls loop_exit():
+ * what mustn't wait for the rest of the turn, and what comes after it
+ */
+void loop_at_exit(loop_hook fn);
 
 /* Watch fd for `events` (EPOLLIN, …, EPOLLET); 0 or -errno */
 int loop_add(int fd, uint32_t events, struct loop_ref ref);

@@ -34,6 +34,7 @@ enum {
 
 static struct {
 	uint32_t high, free_head;	/* indices + 1, 0: none */
+	bool over;			/* none is opened any more */
 	struct listen_user user[LISTEN_PROTOS];
 	uint32_t by_port[FLOW_SIDES][LISTEN_PROTOS][LISTEN_PORTS];
 	uint16_t outbound[LISTEN_PORTS];	/* UDP sockets of ours */
@@ -300,7 +301,8 @@ int listen_add(const struct fwd_rule *r, enum flow_side_name side,
 	       uint16_t port)
 {
 	const struct listen_user *user = &listeners.user[proto_index(r->proto)];
-	int rc = listen_new(r, side, port), index = rc;
+	int rc = listeners.over ? -ESHUTDOWN : listen_new(r, side, port);
+	int index = rc;
 
 	if (rc < 0)
 		return rc;
@@ -318,11 +320,22 @@ void listen_remove(uint32_t index)
 	struct listener *l = &listeners.entry[index];
 	const struct listen_user *user;
 
+	if (listeners.over)
+		return;
 	assert(index < listeners.high && l->fd >= 0);
 	user = &listeners.user[proto_index(l->rule->proto)];
 	if (user->closed)
 		user->closed(index);
 	listen_close(l);
+}
+
+void listen_close_all(void)
+{
+	for (uint32_t i = 0; i < listeners.high; i++) {
+		if (listeners.entry[i].fd >= 0)
+			listen_remove(i);
+	}
+	listeners.over = true;
 }
 
 int listen_find(const struct fwd_rule *r, enum flow_side_name side,

@@ -38,6 +38,10 @@ void listen_attach(uint8_t proto, const struct listen_user *user);
 int listen_add(const struct fwd_rule *r, enum flow_side_name side,
 	       uint16_t port);
 void listen_remove(uint32_t index);
+/* The end: all are closed. From now on listen_add() says -ESHUTDOWN, and there
+ * is nothing to be removed.
+ */
+void listen_close_all(void);
 /* Index of a rule's listener at that port, or -1 */
 int listen_find(const struct fwd_rule *r, enum flow_side_name side,
 		uint16_t port);

@@ -542,8 +542,10 @@ static void watch_directory(void)
 			if (!(ev->mask & (IN_DELETE_SELF | IN_IGNORED)) &&
 			    (!ev->len || strcmp(ev->name, ns.name)))
 				continue;
+			/* Not closed: the kernel would wait for readers of its
+			 * lists, some 15 ms, while our ports are still taken
+			 */
 			loop_del(ns.inotify_fd);
-			close_fd(&ns.inotify_fd);
 			watch_gone();
 			return;
 		}
@@ -562,8 +564,7 @@ static void watch_event(struct loop_ref ref, uint32_t events)
 		watch_gone();
 		break;
 	case WATCH_DIRECTORY:
-		if (ns.inotify_fd >= 0)
-			watch_directory();
+		watch_directory();
 		break;
 	}
 }

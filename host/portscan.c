@@ -503,3 +503,8 @@ void portscan_start(void)
 	timer_set_handler(TIMER_FWD, scan_timer);
 	scan_timer(&scan.timer);
 }
+
+void portscan_stop(void)
+{
+	timer_cancel(&scan.timer);
+}

@@ -14,5 +14,7 @@ void portscan_open(const struct conf *c);
  * after timer_init() and loop_init().
  */
 void portscan_start(void);
+/* The end: nothing is followed any more */
+void portscan_stop(void);
 
 #endif /* HOST_PORTSCAN_H */

@@ -18,16 +18,6 @@ peer=$TOP/test/tools/peer
 
 pod_up
 
-# netns_new PATH, netns_delete PATH, as the library of Podman does it
-netns_new()
-{
-	in_pod sh -c ': >"$1" && exec unshare --net="$1" -- true' sh "$1"
-}
-netns_delete()
-{
-	in_pod umount "$1"
-	in_pod rm -f "$1"
-}
 # inside PATH CMD...: in a namespace, on the host
 inside()
 {

@@ -36,6 +36,8 @@
 #	pod_up			as Podman: a user's user namespace, with mounts of its
 #				own, which the process $pod holds
 #	in_pod CMD...		run in there, as its root
+#	netns_new PATH		as Podman's library makes a network namespace in there
+#	netns_delete PATH	... and ends it
 #	lacking WHAT CMD...	CMD with a kernel that lacks something, see
 #				test/shims/kernel.c; to be used in as_user, spawn
 #	pasta_up ARGS...	pasta as the user, in foreground, with a namespace
@@ -431,6 +433,18 @@ pod_up()
 in_pod()
 {
 	as_user nsenter --preserve-credentials -U -m -t "$pod" -- "$@"
+}
+
+netns_new()
+{
+	# shellcheck disable=SC2016 # for the other shell
+	in_pod sh -c ': >"$1" && exec unshare --net="$1" -- true' sh "$1"
+}
+
+netns_delete()
+{
+	in_pod umount "$1"
+	in_pod rm -f "$1"
 }
 
 pasta_n=0
