@@ -72,9 +72,12 @@ SRCS	+= host/sock.c
 SRCS	+= host/sock_ns.c
 
 SRCS	+= tcp.c
+SRCS	+= tcp/tcp_ack.c
 SRCS	+= tcp/tcp_in.c
 SRCS	+= tcp/tcp_opt.c
 SRCS	+= tcp/tcp_out.c
+SRCS	+= tcp/tcp_peek.c
+SRCS	+= tcp/tcp_sack.c
 SRCS	+= tcp/tcp_timer.c
 SRCS	+= tcp/tcp_window.c
 

@@ -34,6 +34,7 @@
 #include "host/listen.h"
 #include "host/sock.h"
 #include "splice.h"
+#include "tcp/tcp_int.h"
 #include "tcp/tcp_opt.h"
 #include "tcp/tcp_window.h"
 #include "util.h"

@@ -29,6 +29,7 @@ enum { TCP_SACK_MAX = 4 };
 
 /* Received by the guest beyond snd_una: [left, right) */
 struct tcp_sack { tcp_seq left, right; };
+struct tcp_scoreboard { struct tcp_sack block[TCP_SACK_MAX]; };
 
 struct tcp_conn {
 	int fd;				/* -1: closed already */
@@ -87,7 +88,7 @@ struct tcp_conn {
 	uint32_t snd_wnd_max;		/* largest seen */
 	tcp_seq sock_una;		/* what the socket's queue starts with */
 	tcp_seq rtx_nxt, recover;	/* valid in recovery */
-	struct tcp_sack sack[TCP_SACK_MAX];	/* sorted; left == right ends */
+	struct tcp_scoreboard sack;	/* see tcp_sack.h */
 	tcp_seq rtt_seq;
 	uint32_t rtt_start_us;
 	uint32_t srtt_us, rttvar_us;	/* srtt 0: nothing measured */

@@ -11,6 +11,7 @@
  * dropped, with an immediate duplicate ACK: the guest's stack has it still.
  */
 #include "tcp.h"
+#include "tcp/tcp_int.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 
 #include "host/sock.h"
 #include "tcp/tcp_opt.h"
-#include "tcp/tcp_window.h"
+#include "tcp/tcp_sack.h"
 #include "util/wire.h"
 
 enum {
@@ -186,80 +187,6 @@ static void tcp_in_text(struct flow *f, const struct pkt *pkt,
 		tcp_in_fin(f, run);
 }
 
-/* Remember what the guest has beyond snd_una: the blocks of this segment, and
- * those of earlier ones as long as they stay apart
- */
-static void tcp_in_sack(struct tcp_conn *conn, const struct tcp_opts *o)
-{
-	for (unsigned i = 0; i < o->sacks; i++) {
-		struct tcp_sack s = o->sack[i], *slot = NULL;
-
-		if (seq_leq(s.left, conn->snd_una) ||
-		    seq_geq(s.left, s.right) || seq_gt(s.right, conn->snd_nxt))
-			continue;	/* old, a D-SACK, or nonsense */
-		for (unsigned j = 0; j < TCP_SACK_MAX; j++) {
-			struct tcp_sack *k = &conn->sack[j];
-
-			if (k->left == k->right) {
-				slot = slot ? slot : k;
-			} else if (seq_leq(s.left, k->right) &&
-				   seq_leq(k->left, s.right)) {
-				s.left = seq_min(s.left, k->left);
-				s.right = seq_max(s.right, k->right);
-				k->left = k->right = 0;
-				slot = slot ? slot : k;
-			}
-		}
-		if (slot)
-			*slot = s;
-	}
-	/* Lowest first: holes are found by walking up */
-	for (unsigned i = 1; i < TCP_SACK_MAX; i++) {
-		struct tcp_sack s = conn->sack[i];
-		unsigned j = i;
-
-		for (; j && s.left != s.right &&
-		     (conn->sack[j - 1].left == conn->sack[j - 1].right ||
-		      seq_lt(s.left, conn->sack[j - 1].left)); j--)
-			conn->sack[j] = conn->sack[j - 1];
-		conn->sack[j] = s;
-	}
-}
-
-static void tcp_forget_sack(struct tcp_conn *conn)
-{
-	for (unsigned i = 0; i < TCP_SACK_MAX; i++) {
-		struct tcp_sack *s = &conn->sack[i];
-
-		if (s->left == s->right || seq_gt(s->left, conn->snd_una))
-			continue;
-		if (seq_leq(s->right, conn->snd_una))
-			s->left = s->right = 0;
-		else
-			s->left = conn->snd_una;
-	}
-}
-
-static bool tcp_is_sacked(const struct tcp_conn *conn, tcp_seq seq)
-{
-	for (unsigned i = 0; i < TCP_SACK_MAX; i++) {
-		const struct tcp_sack *s = &conn->sack[i];
-
-		if (seq - s->left < s->right - s->left)
-			return true;
-	}
-	return false;
-}
-
-static uint32_t tcp_sacked_bytes(const struct tcp_conn *conn)
-{
-	uint32_t n = 0;
-
-	for (unsigned i = 0; i < TCP_SACK_MAX; i++)
-		n += conn->sack[i].right - conn->sack[i].left;
-	return n;
-}
-
 /* Window of a segment: RFC 9293 3.10.7.4, 5th. True: it was closed before. */
 static bool tcp_in_window(struct tcp_conn *conn, const struct pkt *pkt,
 			  struct tcp_run *run)
@@ -311,7 +238,7 @@ static void tcp_in_new_ack(struct flow *f, tcp_seq ack,
 	conn->snd_una = ack;
 	tcp_note_flight(conn);
 	conn->dup_acks = 0;
-	tcp_forget_sack(conn);
+	tcp_sack_acked(&conn->sack, ack);
 	tcp_timer_acked(f);
 	if (!conn->recovery)
 		return;
@@ -359,9 +286,10 @@ static bool tcp_in_ack(struct flow *f, const struct pkt *pkt,
 	if (seq_lt(ack, conn->snd_una))
 		return true;		/* old, but its data may be new */
 	if (conn->sack_ok)
-		tcp_in_sack(conn, o);
+		tcp_sack_add(&conn->sack, o->sack, o->sacks, conn->snd_una,
+			     conn->snd_nxt);
 	/* The round trip of what was measured, not that of a hole below it */
-	if (conn->rtt_timing && tcp_is_sacked(conn, conn->rtt_seq))
+	if (conn->rtt_timing && tcp_sack_has(&conn->sack, conn->rtt_seq))
 		tcp_in_measured(f);
 	dup = tcp_is_dup_ack(conn, pkt, o);
 	/* What is sent again must fit in the window as it is now */
@@ -373,7 +301,7 @@ static bool tcp_in_ack(struct flow *f, const struct pkt *pkt,
 		conn->dup_acks = (uint8_t)MIN(conn->dup_acks + 1, 200);
 		if (!conn->recovery &&
 		    (conn->dup_acks >= DUP_ACKS ||
-		     tcp_sacked_bytes(conn) >= DUP_ACKS * conn->mss))
+		     tcp_sack_bytes(&conn->sack) >= DUP_ACKS * conn->mss))
 			tcp_enter_recovery(f, false);
 		else if (conn->recovery && o->sacks)
 			tcp_retransmit(f, conn->rto_recovery ? conn->mss :

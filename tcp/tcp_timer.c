@@ -19,6 +19,7 @@
  *	an answer that will carry it is likely (RFC 9293 3.8.6.3).
  */
 #include "tcp.h"
+#include "tcp/tcp_int.h"
 
 #include "tap.h"
 
