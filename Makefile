@@ -64,10 +64,13 @@ SRCS	+= local/dhcpv6.c
 SRCS	+= local/ndp.c
 
 SRCS	+= host/listen.c
+SRCS	+= host/net.c
+SRCS	+= host/net_resolve.c
 SRCS	+= host/netlink.c
 SRCS	+= host/netns.c
 SRCS	+= host/portscan.c
 SRCS	+= host/procnet.c
+SRCS	+= host/resolv.c
 SRCS	+= host/sock.c
 SRCS	+= host/sock_ns.c
 
@@ -144,8 +147,8 @@ $(BUILD)/unit/%: test/unit/%.c $$(call unit_links,$$*)
 
 # Command lines in, resolved configuration out
 $(BUILD)/conf/t_conf: test/conf/t_conf.c $(addprefix $(BUILD)/,conf.o \
-		conf/conf_opts.o conf/slirp_opts.o fwd/fwd_rule.o util/parse.o \
-		util/addr.o)
+		conf/conf_opts.o conf/slirp_opts.o fwd/fwd_rule.o host/net.o \
+		host/net_resolve.o host/resolv.o util/parse.o util/addr.o)
 	@echo "  UNIT    $@"
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) \

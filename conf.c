@@ -6,15 +6,12 @@
  *	2. Options, each on its own (conf_opts.c), then words that are none; or
  *	   those of slirp4netns (slirp_opts.c), if that's what we are called.
  *	3. What contradicts what.
- *	4. Addresses for each family: what was given, else what the template
- *	   interface has, else local mode, which needs no network at all.
- *	5. Resolvers and search domains: what was given, else /etc/resolv.conf.
- *	6. Forwarding defaults, names, and switches that imply others.
+ *	4. What the host has, and what follows from that: the first value of
+ *	   host/net.c.
+ *	5. Forwarding defaults, names, and switches that imply others.
  *
- * Invariants: a family that isn't enabled has nothing in it but its index.
- * `our` is always set for an enabled family, but with --splice-only, where there
- * is no link and no address. Forwarding rules exist only for
- * enabled protocols and families. One line ends a start that makes no sense.
+ * Invariants: forwarding rules exist only for enabled protocols and families.
+ * One line ends a start that makes no sense.
  */
 #include "conf.h"
 
@@ -27,7 +24,7 @@
 
 #include "conf/conf_opts.h"
 #include "conf/slirp_opts.h"
-#include "host/netlink.h"
+#include "host/net.h"
 #include "util.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -36,14 +33,9 @@ enum {
 	LOG_SIZE_DEFAULT	= 1 << 20,
 	EPH_FIRST_DEFAULT	= 49152,	/* RFC 6335, 6 */
 	EPH_LAST_DEFAULT	= 65535,
-	LOCAL_GUEST_V4		= 0xa9fe0201,	/* 169.254.2.1 */
-	LOCAL_GW_V4		= 0xa9fe0202,	/* 169.254.2.2 */
-	LOCAL_LEN_V4		= 16,
-	LEN_V6			= 64,
 	MTU_MIN_TCP		= 88,	/* Linux sends segments of 48 bytes at
 					 * least */
 	MTU_MIN_V6		= 1280,		/* RFC 8200, 5 */
-	RESOLV_CONF_MAX		= 1 << 16,
 };
 
 static const char *const family_name[FAMILIES] = {
@@ -62,21 +54,6 @@ static const char *const own_names[NAME_OTHER] = {
 	[NAME_PASTA] = "pasta",
 	[NAME_PASST] = "passt",
 };
-
-/* Names of the host's resolvers */
-struct resolv {
-	struct addr ns[FAMILIES][CONF_DNS_MAX];
-	unsigned count[FAMILIES];
-	char search[CONF_SEARCH_MAX][CONF_NAME_MAX + 1];
-	unsigned search_count;
-};
-
-static struct addr local_gw(enum family f)
-{
-	static const uint8_t fe80_1[16] = { [0] = 0xfe, [1] = 0x80, [15] = 1 };
-
-	return f == V4 ? addr_v4(LOCAL_GW_V4) : addr_from_v6(fe80_1);
-}
 
 /* Step 1: mode and defaults */
 
@@ -244,14 +221,14 @@ static void check_conflicts(const struct conf *c, const struct conf_given *g)
 {
 	if (c->stats_s && !c->foreground)
 		die("--stats needs --foreground");
-	if (g->have_netmask && g->have_v4_len && c->fam[V4].guest_fixed)
+	if (g->have_netmask && g->have_v4_len)
 		die("Redundant prefix length specification: give either --netmask or --address with /LENGTH");
 	check_fd(c);
 	if (c->mode == MODE_PASTA)
 		check_namespace(c, g);
 }
 
-/* Step 4: families and addresses */
+/* Step 4: the network */
 
 static bool have_ipv6(void)
 {
@@ -269,8 +246,8 @@ static void enable_families(struct conf *c, const struct conf_given *g)
 
 	if (g->only[V6] && !v6_possible)
 		die("IPv6 not available but --ipv6-only given");
-	c->fam[V4].enabled = !g->only[V6];
-	c->fam[V6].enabled = !g->only[V4] && v6_possible;
+	c->net.fam[V4].enabled = !g->only[V6];
+	c->net.fam[V6].enabled = !g->only[V4] && v6_possible;
 }
 
 static void check_mtu(const struct conf *c)
@@ -280,273 +257,76 @@ static void check_mtu(const struct conf *c)
 	if (c->mtu < CONF_MTU_LEAST && c->config_net)
 		die("MTU %u is too small for a network interface (--mtu: minimum %d with --config-net)",
 		    c->mtu, CONF_MTU_LEAST);
-	if (c->fam[V4].enabled && c->mtu < CONF_MTU_LEAST)
+	if (c->net.fam[V4].enabled && c->mtu < CONF_MTU_LEAST)
 		warn("MTU %u is too small for IPv4 (minimum %d)", c->mtu,
 		     CONF_MTU_LEAST);
-	else if (c->fam[V4].enabled && c->mtu < MTU_MIN_TCP)
+	else if (c->net.fam[V4].enabled && c->mtu < MTU_MIN_TCP)
 		warn("MTU %u is too small for TCP of a Linux guest (minimum %d)",
 		     c->mtu, MTU_MIN_TCP);
-	if (c->fam[V6].enabled && c->mtu < MTU_MIN_V6)
+	if (c->net.fam[V6].enabled && c->mtu < MTU_MIN_V6)
 		warn("MTU %u is too small for IPv6 (minimum %d)", c->mtu,
 		     MTU_MIN_V6);
 }
 
-static bool template_usable(enum family f, const struct nl_template *t)
+/* What was given with several options */
+static void settle_net_options(struct conf *c, const struct conf_given *g)
 {
-	return !addr_is_none(&t->addr) && !addr_is_loopback(&t->addr) &&
-	       (f == V4 || !addr_is_none(&t->ll));
+	struct net_options *o = &c->net;
+
+	o->fam[V4].have_len = g->have_netmask || g->have_v4_len;
+	o->fam[V4].len = g->have_netmask ? g->netmask : g->v4_len;
+	o->copy_addrs = c->config_net && !g->no_copy_addrs;
+	o->copy_routes = c->config_net && !g->no_copy_routes;
+	o->no_link = c->splice_only;
 }
 
-/* Interface that the family's defaults come from; false: there is none that
- * has what it takes
- */
-static bool find_template(const struct conf *c, const struct conf_given *g,
-			  enum family f, struct nl_template *ret)
+static void check_problem(const struct net_options *o, enum family f,
+			  enum net_problem problem)
 {
-	const struct conf_family *fam = &c->fam[f];
-	const char *name = *g->ifname ? g->ifname : fam->outbound_if;
-	bool usable;
-	int rc;
+	const char digit = f == V4 ? '4' : '6';
+	const char *outbound_if = o->fam[f].outbound_if;
 
-	if (*fam->outbound_if && !if_nametoindex(fam->outbound_if))
-		die("Invalid interface name: %s (--outbound-if%c): there is no such interface",
-		    fam->outbound_if, f == V4 ? '4' : '6');
-
-	rc = nl_template_get(f, name, ret);
-	if (rc == -ENODEV)
+	switch (problem) {
+	case NET_FINE:
+		return;
+	case NET_NO_IFNAME:
 		die("Invalid interface name: %s (--interface): there is no such interface",
-		    name);
-	if (rc && rc != -ENOENT)
-		warn("Can't ask the kernel for %s interfaces and routes: %s",
-		     family_name[f], strerror(-rc));
-	usable = !rc && template_usable(f, ret);
-
-	if (!usable && *name && !*g->ifname && !fam->guest_fixed)
+		    o->ifname);
+	case NET_NO_OUTBOUND_IF:
+		die("Invalid interface name: %s (--outbound-if%c): there is no such interface",
+		    outbound_if, digit);
+	case NET_OUTBOUND_UNUSABLE:
 		die("External interface not usable: %s (--outbound-if%c) has no %s address",
-		    name, f == V4 ? '4' : '6', family_name[f]);
-	if (usable && !*name && ret->candidates > 1)
+		    outbound_if, digit, family_name[f]);
+	}
+}
+
+static void tell_family(const struct net_options *o,
+			const struct net_facts *facts, const struct net *net,
+			enum family f)
+{
+	const struct nl_template *t = &facts->fam[f].template;
+	int error = facts->fam[f].error;
+
+	if (!net->fam[f].enabled)
+		return;
+	if (error && error != -ENOENT && error != -ENODEV)
+		warn("Can't ask the kernel for %s interfaces and routes: %s",
+		     family_name[f], strerror(-error));
+	check_problem(o, f, net->fam[f].problem);
+	if (!net->fam[f].local_mode && !*o->ifname && !*o->fam[f].outbound_if &&
+	    t->candidates > 1)
 		info("Several interfaces with a default %s route, taking %s: --interface names another one",
-		     family_name[f], ret->ifname);
-	return usable;
+		     family_name[f], t->ifname);
 }
 
-/* Prefix length by class, as in the old days: RFC 791, 2.3 */
-static unsigned classful_len(const struct addr *a)
+static void warn_dns(const struct conf *c, const struct net *net)
 {
-	uint8_t top = addr_v4_bytes(a)[0];
-
-	if (top < 128)
-		return 8;
-	if (top < 192)
-		return 16;
-	return top < 224 ? 24 : 32;
-}
-
-static unsigned v4_len(const struct conf_family *fam,
-		       const struct conf_given *g, const struct nl_template *t)
-{
-	if (g->have_netmask)
-		return g->netmask;
-	if (fam->guest_fixed)
-		return g->have_v4_len ? g->v4_len : classful_len(&fam->guest);
-	return fam->local_mode ? LOCAL_LEN_V4 : t->prefix_len;
-}
-
-static void resolve_guest_v4(struct conf_family *fam,
-			     const struct conf_given *g,
-			     const struct nl_template *t)
-{
-	fam->prefix_len = v4_len(fam, g, t);
-	if (!fam->guest_fixed)
-		fam->guest = fam->local_mode ? addr_v4(LOCAL_GUEST_V4) :
-					       t->addr;
-	fam->our = addr_is_none(&fam->gw) ? local_gw(V4) : fam->gw;
-}
-
-static void resolve_guest_v6(struct conf_family *fam,
-			     const struct nl_template *t)
-{
-	fam->prefix_len = LEN_V6;
-	if (!fam->guest_fixed && !fam->local_mode)
-		fam->guest = t->addr;
-	if (!addr_is_v4(&fam->gw) && addr_is_linklocal(&fam->gw))
-		fam->our = fam->gw;
-	else
-		fam->our = fam->local_mode ? local_gw(V6) : t->ll;
-}
-
-static void resolve_family(struct conf *c, const struct conf_given *g,
-			   enum family f)
-{
-	struct conf_family *fam = &c->fam[f];
-	struct nl_template t = { .ifi = 0 };
-
-	fam->local_mode = !find_template(c, g, f, &t);
-	if (!fam->gw_fixed)
-		fam->gw = fam->local_mode ? local_gw(f) : t.gw;
-	if (f == V4)
-		resolve_guest_v4(fam, g, &t);
-	else
-		resolve_guest_v6(fam, &t);
-
-	if (!g->no_map_gw && addr_is_none(&fam->map_host_loopback))
-		fam->map_host_loopback = fam->gw;
-
-	if (fam->local_mode)
-		return;
-	memcpy(fam->template_if, t.ifname, sizeof(fam->template_if));
-	fam->template_ifi = t.ifi;
-	fam->copy_addrs = c->config_net && !fam->guest_fixed &&
-			  !g->no_copy_addrs;
-	fam->copy_routes = c->config_net && !fam->gw_fixed &&
-			   !g->no_copy_routes;
-}
-
-static void resolve_families(struct conf *c, const struct conf_given *g)
-{
-	bool usable = false;
+	bool any = c->net.dns_none, lacks_host = false;
 
 	for (enum family f = V4; f < FAMILIES; f++) {
-		if (!c->fam[f].enabled)
-			continue;
-		resolve_family(c, g, f);
-		usable |= !c->fam[f].local_mode || c->fam[f].guest_fixed;
-	}
-	if (*g->ifname && !usable)
-		die("External interface not usable: %s (--interface) has no address for a guest",
-		    g->ifname);
-	if (!usable)
-		info("No external interface with addresses: local mode, with link-local addresses only");
-}
+		const struct net_family *fam = &net->fam[f];
 
-/* Step 5: resolvers and search domains */
-
-static void resolv_add_ns(struct resolv *r, char *text)
-{
-	struct addr a;
-	enum family f;
-
-	text[strcspn(text, "%")] = '\0';	/* scope of a link-local one */
-	if (!addr_parse(text, &a) || !addr_is_unicast(&a))
-		return;
-	f = addr_family(&a);
-	if (r->count[f] < CONF_DNS_MAX)
-		r->ns[f][r->count[f]++] = a;
-}
-
-/* The last "search" or "domain" line holds: resolv.conf(5) */
-static void resolv_set_search(struct resolv *r, char **words)
-{
-	const char *domain;
-
-	r->search_count = 0;
-	while ((domain = strtok_r(NULL, " \t\r", words))) {
-		if (r->search_count == CONF_SEARCH_MAX ||
-		    strlen(domain) > CONF_NAME_MAX)
-			continue;
-		strcpy(r->search[r->search_count++], domain);
-	}
-}
-
-static void resolv_line(struct resolv *r, char *line)
-{
-	char *words, *key = strtok_r(line, " \t\r", &words), *value;
-
-	if (!key)
-		return;
-	if (!strcmp(key, "nameserver")) {
-		value = strtok_r(NULL, " \t\r", &words);
-		if (value)
-			resolv_add_ns(r, value);
-	} else if (!strcmp(key, "search") || !strcmp(key, "domain")) {
-		resolv_set_search(r, &words);
-	}
-}
-
-static void resolv_read(struct resolv *r)
-{
-	static char text[RESOLV_CONF_MAX];
-	char *line, *lines;
-	ssize_t n;
-
-	n = read_file("/etc/resolv.conf", text, sizeof(text));
-	if (n < 0) {
-		if (n != -ENOENT)
-			warn("Can't read /etc/resolv.conf: %s",
-			     strerror((int)-n));
-		return;
-	}
-	for (line = strtok_r(text, "\n", &lines); line;
-	     line = strtok_r(NULL, "\n", &lines))
-		resolv_line(r, line);
-}
-
-static void dns_add(struct conf_family *fam, const struct addr *a)
-{
-	for (unsigned i = 0; i < fam->dns_count; i++) {
-		if (addr_eq(&fam->dns[i], a))
-			return;
-	}
-	if (fam->dns_count < CONF_DNS_MAX)
-		fam->dns[fam->dns_count++] = *a;
-}
-
-/* A resolver of the host as the guest can reach it. On the host's loopback, or
- * at the address that leads there, it has to be reached by forwarding.
- */
-static void dns_offer(struct conf_family *fam, const struct addr *ns)
-{
-	if (!addr_is_loopback(ns) && !addr_eq(ns, &fam->map_host_loopback)) {
-		dns_add(fam, ns);
-		return;
-	}
-	if (addr_is_none(&fam->dns_forward))
-		fam->dns_forward = fam->map_host_loopback;
-	if (!addr_is_none(&fam->dns_forward))
-		dns_add(fam, &fam->dns_forward);
-}
-
-/* The resolver that --dns-host names for the other family; else the host's first
- * of that family; else of the other one, and there not a link-local one, which
- * only works with that family's interface; or none
- */
-static struct addr dns_host_default(const struct resolv *r, enum family f,
-				    const struct addr *named)
-{
-	enum family other = f == V4 ? V6 : V4;
-
-	if (!addr_is_none(named))
-		return *named;
-	if (r->count[f])
-		return r->ns[f][0];
-	for (unsigned i = 0; i < r->count[other]; i++) {
-		if (!addr_is_linklocal(&r->ns[other][i]))
-			return r->ns[other][i];
-	}
-	return (struct addr){ { 0 } };
-}
-
-static void resolve_dns_family(struct conf_family *fam, bool defaults,
-			       const struct resolv *r, enum family f,
-			       const struct addr *named)
-{
-	if (defaults && !fam->dns_count) {
-		for (unsigned i = 0; i < r->count[f]; i++)
-			dns_offer(fam, &r->ns[f][i]);
-	}
-	if (!addr_is_none(&fam->dns_forward) && addr_is_none(&fam->dns_host))
-		fam->dns_host = dns_host_default(r, f, named);
-}
-
-static void warn_dns(const struct conf *c, const struct conf_given *g)
-{
-	bool any = g->dns_none, lacks_host = false;
-
-	for (enum family f = V4; f < FAMILIES; f++) {
-		const struct conf_family *fam = &c->fam[f];
-
-		if (!fam->enabled)
-			continue;
 		any |= fam->dns_count || !addr_is_none(&fam->dns_host);
 		lacks_host |= !addr_is_none(&fam->dns_forward) &&
 			      addr_is_none(&fam->dns_host);
@@ -558,46 +338,32 @@ static void warn_dns(const struct conf *c, const struct conf_given *g)
 		     "No nameserver behind --dns-forward: --dns-host names one");
 }
 
-static bool resolv_needed(const struct conf *c, const struct conf_given *g)
+/* Also tells what the start should not go on with, or without a word */
+static void resolve_net(struct conf *c, const struct conf_given *g)
 {
-	if (!c->search_count && !g->search_none)
-		return true;
-	for (enum family f = V4; f < FAMILIES; f++) {
-		const struct conf_family *fam = &c->fam[f];
+	static struct net_facts facts;
+	static struct net net;
 
-		if (!fam->enabled)
-			continue;
-		if (!fam->dns_count && !g->dns_none)
-			return true;
-		if (!addr_is_none(&fam->dns_forward) &&
-		    addr_is_none(&fam->dns_host))
-			return true;
-	}
-	return false;
+	settle_net_options(c, g);
+	net_ask(&c->net, &facts);
+	net_resolve(&c->net, &facts, &net);
+	net_set(&net);
+	if (c->net.no_link)
+		return;
+	for (enum family f = V4; f < FAMILIES; f++)
+		tell_family(&c->net, &facts, &net, f);
+	if (*c->net.ifname && !net.usable)
+		die("External interface not usable: %s (--interface) has no address for a guest",
+		    c->net.ifname);
+	if (!net.usable)
+		info("No external interface with addresses: local mode, with link-local addresses only");
+	if (facts.resolv_error && facts.resolv_error != -ENOENT)
+		warn("Can't read /etc/resolv.conf: %s",
+		     strerror(-facts.resolv_error));
+	warn_dns(c, &net);
 }
 
-static void resolve_names(struct conf *c, const struct conf_given *g)
-{
-	const struct addr named[FAMILIES] = { c->fam[V4].dns_host,
-					      c->fam[V6].dns_host };
-	static struct resolv r;
-
-	if (resolv_needed(c, g))
-		resolv_read(&r);
-	for (enum family f = V4; f < FAMILIES; f++) {
-		if (c->fam[f].enabled)
-			resolve_dns_family(&c->fam[f], !g->dns_none, &r, f,
-					   &named[f == V4 ? V6 : V4]);
-	}
-	warn_dns(c, g);
-
-	if (!c->search_count && !g->search_none) {
-		memcpy(c->search, r.search, sizeof(c->search));
-		c->search_count = r.search_count;
-	}
-}
-
-/* Step 6: forwarding and the rest */
+/* Step 5: forwarding and the rest */
 
 static bool proto_off(const struct conf *c, enum conf_proto proto)
 {
@@ -613,7 +379,7 @@ static void check_rule(const struct conf *c, const struct fwd_rule *r)
 	if (proto_off(c, proto))
 		die("Can't add %s forwarding rule, %s not enabled",
 		    proto_name[proto], proto_name[proto]);
-	if (!(r->flags & FWD_DUAL) && !c->fam[f].enabled)
+	if (!(r->flags & FWD_DUAL) && !c->net.fam[f].enabled)
 		die("Can't add forwarding rule, %s not enabled: %s",
 		    family_name[f], fwd_rule_print(r, text));
 }
@@ -667,32 +433,23 @@ static void restrict_to_loopback(struct fwd_rules *rules)
 
 static void resolve_switches(struct conf *c)
 {
-	c->no_ndp |= c->no_icmp || !c->fam[V6].enabled;
+	c->no_ndp |= c->no_icmp || !c->net.fam[V6].enabled;
 	c->no_ra |= c->no_ndp || c->config_net;
-	c->no_dhcp |= addr_is_none(&c->fam[V4].gw);
-	c->no_dhcpv6 |= addr_is_none(&c->fam[V6].guest);
 	c->one_off |= c->fd >= 0;
 }
 
 static void resolve_ns_ifname(struct conf *c)
 {
+	const struct net *net = net_get();
 	const char *name = "tap0";
 
 	if (c->mode != MODE_PASTA || *c->ns_ifname)
 		return;
-	if (*c->fam[V4].template_if)
-		name = c->fam[V4].template_if;
-	else if (*c->fam[V6].template_if)
-		name = c->fam[V6].template_if;
+	if (*net->fam[V4].template_if)
+		name = net->fam[V4].template_if;
+	else if (*net->fam[V6].template_if)
+		name = net->fam[V6].template_if;
 	strcpy(c->ns_ifname, name);
-}
-
-static void clear_disabled(struct conf *c)
-{
-	for (enum family f = V4; f < FAMILIES; f++) {
-		if (!c->fam[f].enabled)
-			memset(&c->fam[f], 0, sizeof(c->fam[f]));
-	}
 }
 
 void conf_init(struct conf *c, int argc, char **argv)
@@ -722,11 +479,7 @@ void conf_init(struct conf *c, int argc, char **argv)
 	check_mtu(c);
 	check_rules(c, &c->fwd_in);
 	check_rules(c, &c->fwd_out);
-	if (!c->splice_only) {
-		resolve_families(c, &g);
-		resolve_names(c, &g);
-	}
-	clear_disabled(c);
+	resolve_net(c, &g);
 
 	default_rules(c, &g);
 	if (c->splice_only)
@@ -742,7 +495,7 @@ static const char *or_none(const struct addr *a, char buf[ADDR_STRLEN])
 	return addr_is_none(a) ? "none" : addr_print(a, buf);
 }
 
-static void print_mapping(const struct conf_family *fam)
+static void print_mapping(const struct net_family *fam)
 {
 	if (!addr_is_none(&fam->map_host_loopback))
 		info("    %s leads to the host's loopback",
@@ -755,9 +508,9 @@ static void print_mapping(const struct conf_family *fam)
 		     ADDR_STR(&fam->dns_forward), ADDR_STR(&fam->dns_host));
 }
 
-static void print_family(const struct conf *c, enum family f)
+static void print_family(enum family f)
 {
-	const struct conf_family *fam = &c->fam[f];
+	const struct net_family *fam = &net_get()->fam[f];
 	char buf[ADDR_STRLEN];
 
 	if (!fam->enabled)
@@ -790,16 +543,18 @@ static void print_rules(const char *title, const struct fwd_rules *rules)
 
 void conf_print(const struct conf *c)
 {
+	const struct net_search *s = &net_get()->search;
+
 	if (c->splice_only)
 		info("No interface: from loopback to loopback only");
 	else
 		info("MAC: %s", MAC_STR(c->our_mac));
 	for (enum family f = V4; !c->splice_only && f < FAMILIES; f++)
-		print_family(c, f);
-	if (c->search_count)
+		print_family(f);
+	if (s->count)
 		info("Search list:");
-	for (unsigned i = 0; i < c->search_count; i++)
-		info("    %s", c->search[i]);
+	for (unsigned i = 0; i < s->count; i++)
+		info("    %s", s->name[i]);
 	print_rules("Forwarding to the guest", &c->fwd_in);
 	print_rules("Forwarding to the host", &c->fwd_out);
 }

@@ -21,6 +21,7 @@
 #include "frame/frame_build.h"
 #include "frame/icmp_err.h"
 #include "fwd/fwd.h"
+#include "host/net.h"
 #include "host/sock.h"
 #include "util.h"
 #include "util/wire.h"
@@ -144,7 +145,7 @@ static void ping_reply(const struct addr *src, const struct addr *dst,
 /* Without ping sockets: are we who is asked? */
 static bool ping_is_ours(const struct addr *a)
 {
-	const struct conf_family *cf = &icmp.conf->fam[addr_family(a)];
+	const struct net_family *cf = &net_get()->fam[addr_family(a)];
 
 	return !addr_is_none(a) &&
 	       (addr_eq(a, &cf->our) || addr_eq(a, &cf->gw) ||
@@ -194,7 +195,7 @@ void icmp_input(const struct pkt *pkt)
 	    pkt->icmp.code)
 		return;
 	f = flow_lookup(GUEST, pkt->proto, &guest);
-	if (!f && fwd_map_out(icmp.conf, &guest, &host) &&
+	if (!f && fwd_map_out(net_get(), &guest, &host) &&
 	    addr_family(&host.peer) == pkt->family)
 		f = ping_new(pkt, &guest, &host);
 	if (f) {

@@ -14,6 +14,7 @@
 #include "frame/frag.h"
 #include "frame/frame_parse.h"
 #include "frame/icmp_err.h"
+#include "host/net.h"
 #include "icmp.h"
 #include "local/arp.h"
 #include "local/dhcp.h"
@@ -36,14 +37,16 @@ static struct {
 
 static void input_learn_addr(const struct pkt *p)
 {
+	const struct net *net = net_get();
+
 	if (!addr_is_unicast(&p->src) || addr_is_loopback(&p->src))
 		return;
 	if (p->family == V4) {
-		if (!input.conf->fam[V4].guest_fixed)
+		if (!net->fam[V4].guest_fixed)
 			tap_guest.v4 = p->src;
 	} else if (addr_is_linklocal(&p->src)) {
 		tap_guest.v6_ll = p->src;
-	} else if (!input.conf->fam[V6].guest_fixed) {
+	} else if (!net->fam[V6].guest_fixed) {
 		tap_guest.v6 = p->src;
 	}
 }
@@ -187,6 +190,6 @@ void input_init(const struct conf *c)
 	input.conf = c;
 	frag_init();
 	tap_init(&events, c->our_mac);
-	tap_guest.v4 = c->fam[V4].guest;
-	tap_guest.v6 = c->fam[V6].guest;
+	tap_guest.v4 = net_get()->fam[V4].guest;
+	tap_guest.v6 = net_get()->fam[V6].guest;
 }

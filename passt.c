@@ -251,8 +251,8 @@ static void listen_at_loopback(const struct conf *c, struct fwd_rules *rules,
 			       const char *options)
 {
 	static struct fwd_rules by_addr;
-	const bool enabled[FAMILIES] = { c->fam[V4].enabled,
-					 c->fam[V6].enabled };
+	const bool enabled[FAMILIES] = { c->net.fam[V4].enabled,
+					 c->net.fam[V6].enabled };
 
 	if (!rules->count || sock_has_bindtodevice())
 		return;

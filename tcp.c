@@ -32,6 +32,7 @@
 #include "frame/icmp_err.h"
 #include "fwd/fwd.h"
 #include "host/listen.h"
+#include "host/net.h"
 #include "host/sock.h"
 #include "splice.h"
 #include "tcp/tcp_int.h"
@@ -374,8 +375,8 @@ void tcp_open(const struct pkt *pkt)
 	struct flow *f;
 	int fd, rc;
 
-	if (!fwd_map_out(tcp.conf, &guest, &host)) {
-		if (fwd_is_nobody(tcp.conf, &guest.our)) {
+	if (!fwd_map_out(net_get(), &guest, &host)) {
+		if (fwd_is_nobody(net_get(), &guest.our)) {
 			icmp_err_no_route(pkt);
 			tcp_send_stray_rst(pkt);
 		}
@@ -423,8 +424,8 @@ void tcp_stray(const struct pkt *pkt)
 	uint8_t flags = pkt->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST);
 
 	/* RFC 9293 3.9.2.3, RFC 1122 4.2.3.10 */
-	if (!fwd_is_host(tcp.conf, &pkt->src) ||
-	    !fwd_is_host(tcp.conf, &pkt->dst))
+	if (!fwd_is_host(net_get(), &pkt->src) ||
+	    !fwd_is_host(net_get(), &pkt->dst))
 		return;
 	if (flags == TCP_SYN)
 		tcp_open(pkt);
@@ -489,8 +490,8 @@ static void tcp_accepted(const struct listener *l, int fd,
 
 	from.peer = addr_from_sockaddr(sa, &from.peer_port);
 	from.our = sock_local(fd, &from.our_port);
-	switch (fwd_map_listener(tcp.conf, &tap_guest, l->rule, l->side, &from,
-				 &to)) {
+	switch (fwd_map_listener(tcp.conf, net_get(), &tap_guest, l->rule,
+				 l->side, &from, &to)) {
 	case FWD_REFUSE:
 		tcp_refused(fd, &from);
 		break;
@@ -498,7 +499,7 @@ static void tcp_accepted(const struct listener *l, int fd,
 		tcp_open_guest(fd, &from, &to);
 		break;
 	case FWD_SPLICE:
-		other = fwd_splice_other(tcp.conf, &tap_guest, &to.peer);
+		other = fwd_splice_other(net_get(), &tap_guest, &to.peer);
 		splice_accepted(fd, l->side, &from, &to, &other);
 		break;
 	}

@@ -36,6 +36,7 @@
 #include "frame/icmp_err.h"
 #include "fwd/fwd.h"
 #include "host/listen.h"
+#include "host/net.h"
 #include "host/sock.h"
 #include "splice/udp_splice.h"
 #include "util.h"
@@ -203,7 +204,7 @@ static struct udp_sock *udp_sock_get(const struct flow_side *guest,
 				     const struct flow_side *host)
 {
 	bool v6 = !addr_is_v4(&host->peer);
-	const struct conf_family *cf = &udp.conf->fam[v6 ? V6 : V4];
+	const struct net_family *cf = &net_get()->fam[v6 ? V6 : V4];
 	bool lo = addr_is_loopback(&host->peer) &&
 		  (*cf->outbound_if || !addr_is_none(&cf->outbound));
 	struct udp_sock *s = udp_sock_find(guest, v6, lo);
@@ -395,8 +396,8 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 	struct udp_sock *s;
 	struct flow *f;
 
-	if (!fwd_map_out(udp.conf, guest, &host)) {
-		if (fwd_is_nobody(udp.conf, &guest->our))
+	if (!fwd_map_out(net_get(), guest, &host)) {
+		if (fwd_is_nobody(net_get(), &guest->our))
 			icmp_err_no_route(pkt);
 		return NULL;
 	}
@@ -811,8 +812,8 @@ static struct flow *udp_flow_from_host(struct udp_sock *s,
 	if (f)
 		return NULL;
 	if (s->rule) {
-		path = fwd_map_listener(udp.conf, &tap_guest, s->rule, s->side,
-					host, &guest);
+		path = fwd_map_listener(udp.conf, net_get(), &tap_guest, s->rule,
+					s->side, host, &guest);
 		if (path == FWD_SPLICE)
 			return udp_flow_splice(s, host, &guest);
 		if (path == FWD_REFUSE)
@@ -820,7 +821,7 @@ static struct flow *udp_flow_from_host(struct udp_sock *s,
 	} else {
 		guest.peer = s->guest;
 		guest.peer_port = s->guest_port;
-		guest.our = fwd_source(udp.conf, &tap_guest, &host->peer);
+		guest.our = fwd_source(net_get(), &tap_guest, &host->peer);
 		guest.our_port = host->peer_port;
 		if (addr_is_none(&guest.our) ||
 		    addr_family(&guest.our) != addr_family(&guest.peer))

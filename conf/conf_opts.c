@@ -342,7 +342,7 @@ static void opt_repair_path(const struct call *k)
 
 static void opt_address(const struct call *k)
 {
-	struct conf_family *fam;
+	struct net_family_options *fam;
 	const char *p = k->arg;
 	unsigned len = 64;
 	bool has_len;
@@ -359,9 +359,8 @@ static void opt_address(const struct call *k)
 		die("Invalid guest address: %s (%s needs ADDRESS or ADDRESS/LENGTH)",
 		    k->arg, k->name);
 
-	fam = &k->c->fam[addr_family(&a)];
+	fam = &k->c->net.fam[addr_family(&a)];
 	fam->guest = a;
-	fam->guest_fixed = true;
 	if (addr_is_v4(&a)) {
 		k->g->have_v4_len = has_len;
 		k->g->v4_len = len;
@@ -399,22 +398,20 @@ static void opt_netmask(const struct call *k)
 static void opt_gateway(const struct call *k)
 {
 	struct addr a = need_addr(k, "Invalid gateway address", false);
-	struct conf_family *fam = &k->c->fam[addr_family(&a)];
 
-	fam->gw = a;
-	fam->gw_fixed = true;
+	k->c->net.fam[addr_family(&a)].gw = a;
 }
 
 static void opt_interface(const struct call *k)
 {
-	need_ifname(k, k->g->ifname);
+	need_ifname(k, k->c->net.ifname);
 }
 
 static void opt_outbound(const struct call *k)
 {
 	struct addr a = need_addr(k, "Invalid outbound address", true);
 
-	k->c->fam[addr_family(&a)].outbound = a;
+	k->c->net.fam[addr_family(&a)].outbound = a;
 }
 
 static void opt_map_host_loopback(const struct call *k)
@@ -423,17 +420,17 @@ static void opt_map_host_loopback(const struct call *k)
 
 	if (is_none(k)) {
 		for (enum family f = V4; f < FAMILIES; f++)
-			k->c->fam[f].map_host_loopback = (struct addr){ { 0 } };
-		k->g->no_map_gw = true;
+			k->c->net.fam[f].map_host_loopback = (struct addr){ { 0 } };
+		k->c->net.no_map_gw = true;
 		return;
 	}
 	a = need_addr(k, "Invalid address to remap to host", false);
-	k->c->fam[addr_family(&a)].map_host_loopback = a;
+	k->c->net.fam[addr_family(&a)].map_host_loopback = a;
 }
 
 static void opt_no_map_gw(const struct call *k)
 {
-	k->g->no_map_gw = true;
+	k->c->net.no_map_gw = true;
 }
 
 static void opt_map_guest_addr(const struct call *k)
@@ -442,16 +439,16 @@ static void opt_map_guest_addr(const struct call *k)
 
 	if (is_none(k)) {
 		for (enum family f = V4; f < FAMILIES; f++)
-			k->c->fam[f].map_guest_addr = (struct addr){ { 0 } };
+			k->c->net.fam[f].map_guest_addr = (struct addr){ { 0 } };
 		return;
 	}
 	a = need_addr(k, "Invalid address to remap to host", false);
-	k->c->fam[addr_family(&a)].map_guest_addr = a;
+	k->c->net.fam[addr_family(&a)].map_guest_addr = a;
 }
 
 /* Handlers: names */
 
-static void dns_clear(struct conf_family *fam)
+static void dns_clear(struct net_family_options *fam)
 {
 	fam->dns_count = 0;
 	fam->dns_forward = fam->dns_host = (struct addr){ { 0 } };
@@ -459,19 +456,19 @@ static void dns_clear(struct conf_family *fam)
 
 static void opt_dns(const struct call *k)
 {
-	struct conf_family *fam;
+	struct net_family_options *fam;
 	struct addr a;
 
-	k->g->dns_none = is_none(k);
-	if (k->g->dns_none) {
+	k->c->net.dns_none = is_none(k);
+	if (k->c->net.dns_none) {
 		for (enum family f = V4; f < FAMILIES; f++)
-			dns_clear(&k->c->fam[f]);
+			dns_clear(&k->c->net.fam[f]);
 		return;
 	}
 	if (!addr_parse(k->arg, &a) || !addr_is_unicast(&a))
 		die("Cannot use DNS address %s (%s needs a unicast IPv4 or IPv6 address, or none)",
 		    k->arg, k->name);
-	fam = &k->c->fam[addr_family(&a)];
+	fam = &k->c->net.fam[addr_family(&a)];
 	if (fam->dns_count < CONF_DNS_MAX)
 		fam->dns[fam->dns_count++] = a;
 }
@@ -480,30 +477,30 @@ static void opt_dns_forward(const struct call *k)
 {
 	struct addr a = need_addr(k, "Invalid DNS forwarding address", false);
 
-	k->c->fam[addr_family(&a)].dns_forward = a;
+	k->c->net.fam[addr_family(&a)].dns_forward = a;
 }
 
 static void opt_dns_host(const struct call *k)
 {
 	struct addr a = need_addr(k, "Invalid host nameserver address", true);
 
-	k->c->fam[addr_family(&a)].dns_host = a;
+	k->c->net.fam[addr_family(&a)].dns_host = a;
 }
 
 static void add_search(const struct call *k, const char *domain, size_t len)
 {
-	struct conf *c = k->c;
+	struct net_search *s = &k->c->net.search;
 
 	if (len > CONF_NAME_MAX)
 		die("Invalid search domain: %s (%s allows %d characters)",
 		    k->arg, k->name, CONF_NAME_MAX);
-	if (c->search_count == CONF_SEARCH_MAX) {
+	if (s->count == CONF_SEARCH_MAX) {
 		warn("More than %d search domains, left out: %.*s",
 		     CONF_SEARCH_MAX, (int)len, domain);
 		return;
 	}
-	memcpy(c->search[c->search_count], domain, len);
-	c->search[c->search_count++][len] = '\0';
+	memcpy(s->name[s->count], domain, len);
+	s->name[s->count++][len] = '\0';
 }
 
 static void opt_search(const struct call *k)
@@ -511,9 +508,9 @@ static void opt_search(const struct call *k)
 	const char *p = k->arg;
 	size_t len;
 
-	k->g->search_none = is_none(k);
-	if (k->g->search_none) {
-		k->c->search_count = 0;
+	k->c->net.search_none = is_none(k);
+	if (k->c->net.search_none) {
+		k->c->net.search.count = 0;
 		return;
 	}
 	p += strspn(p, " ");
@@ -687,10 +684,10 @@ static const struct opt options[] = {
 { "outbound", 'o', "ADDR", M_ALL, opt_outbound, 0,
   "Source of connections, one for each family\n"
   "default: the host's routing decides" },
-{ "outbound-if4", 0, "NAME", M_ALL, opt_ifname, AT(fam[V4].outbound_if),
+{ "outbound-if4", 0, "NAME", M_ALL, opt_ifname, AT(net.fam[V4].outbound_if),
   "Bind IPv4 connections to this interface\n"
   "default: the host's routing decides" },
-{ "outbound-if6", 0, "NAME", M_ALL, opt_ifname, AT(fam[V6].outbound_if),
+{ "outbound-if6", 0, "NAME", M_ALL, opt_ifname, AT(net.fam[V6].outbound_if),
   "Bind IPv6 connections to this interface\n"
   "default: the host's routing decides" },
 

@@ -14,16 +14,13 @@ enum conf_proto { FWD_TCP, FWD_UDP, FWD_PROTOS };
 
 /* What was said on the command line that struct conf has no place for */
 struct conf_given {
-	char ifname[IFNAMSIZ];		/* -i */
 	bool only[FAMILIES];		/* -4 or -6: the last one */
 	bool have_netmask;		/* -n */
 	unsigned netmask;
 	bool have_v4_len;		/* IPv4 -a with /LENGTH */
 	unsigned v4_len;
 
-	bool no_map_gw;
 	bool no_copy_addrs, no_copy_routes;
-	bool dns_none, search_none;
 
 	bool fwd[DIRS][FWD_PROTOS];	/* option given: no default for it */
 	uint16_t eph_first, eph_last;	/* host's ephemeral ports: an input */

@@ -317,7 +317,7 @@ static void translate_outbound(struct conf *c, enum family f, const char *text)
 	static const char *const option[FAMILIES] = {
 		[V4] = "--outbound-addr", [V6] = "--outbound-addr6",
 	};
-	struct conf_family *fam = &c->fam[f];
+	struct net_family_options *fam = &c->net.fam[f];
 	const char *p = text;
 	struct addr a;
 
@@ -338,10 +338,10 @@ static void translate_addresses(struct conf *c, struct conf_given *cg,
 				const struct given_slirp *g)
 {
 	static const uint8_t fd00[16] = { 0xfd };
-	struct conf_family *v4 = &c->fam[V4], *v6 = &c->fam[V6];
+	struct net_family_options *v4 = &c->net.fam[V4], *v6 = &c->net.fam[V6];
 
 	cg->only[V4] = !g->ipv6;
-	cg->no_map_gw = g->no_loopback;
+	c->net.no_map_gw = g->no_loopback;
 	cg->have_v4_len = true;
 	cg->v4_len = g->len;
 	v4->guest = addr_v4(g->net + SLIRP_GUEST);
@@ -354,13 +354,13 @@ static void translate_addresses(struct conf *c, struct conf_given *cg,
 	v6->gw.b[15] = SLIRP_GW;
 	v6->dns[0].b[15] = SLIRP_DNS;
 
-	cg->search_none = true;
-	cg->dns_none = g->no_dns;
+	c->net.search_none = true;
+	c->net.dns_none = g->no_dns;
 	c->dhcp_dns = true;
 	for (enum family f = V4; f < FAMILIES; f++) {
-		struct conf_family *fam = &c->fam[f];
+		struct net_family_options *fam = &c->net.fam[f];
 
-		fam->guest_fixed = fam->gw_fixed = fam->own_net = true;
+		fam->own_net = true;
 		fam->dns_count = g->no_dns ? 0 : 1;
 		if (!g->no_dns)
 			fam->dns_forward = fam->dns[0];

@@ -32,6 +32,7 @@
 #include "engine/loop.h"
 #include "engine/timer.h"
 #include "host/listen.h"
+#include "host/net.h"
 #include "util.h"
 #include "util/json.h"
 #include "util/log.h"
@@ -202,7 +203,7 @@ static bool arg_proto(const struct json *args, uint8_t *ret)
 static const char *parse_forward(const struct json *args, struct fwd_rule *r)
 {
 	const struct addr any = addr_v4(0);
-	const struct addr *guest = &api.conf->fam[V4].guest;
+	const struct addr *guest = &net_get()->fam[V4].guest;
 
 	if (!arg_proto(args, &r->proto))
 		return "proto";

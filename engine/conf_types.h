@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The configuration: read-only once the loop runs
  *
- * Filled by conf.c from the command line and from the host (netlink.c), then
- * made read-only. What is learned from the guest lives in tap.c, not here.
+ * Filled by conf.c from the command line, then made read-only. What follows from
+ * it and the host's network lives in host/net.c, what is learned from the guest
+ * in tap.c.
  */
 #ifndef ENGINE_CONF_TYPES_H
 #define ENGINE_CONF_TYPES_H
@@ -12,51 +13,16 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
+#include "engine/net_types.h"
 #include "fwd/fwd_rule.h"
 #include "util/addr.h"
 
 enum mode { MODE_PASST, MODE_VU, MODE_PASTA };
 
 enum {
-	CONF_DNS_MAX	= 3,		/* resolvers for each family */
-	CONF_SEARCH_MAX	= 6,
-	CONF_NAME_MAX	= 253,		/* RFC 1035: longest domain name */
 	CONF_MTU_MAX	= 65521,	/* 65535 - Ethernet header */
 	CONF_MTU_DEFAULT = 65520,
 	CONF_MTU_LEAST	= 68,		/* RFC 791 3.2; see frame_mtu() */
-};
-
-/* What there is of everything for each family */
-struct conf_family {
-	bool enabled;
-	bool local_mode;		/* no usable host interface */
-
-	struct addr guest;		/* address for the guest; none: v6 in
-					 * local mode, guest makes its own */
-	unsigned prefix_len;
-	bool guest_fixed;		/* -a: don't follow what we observe */
-	bool own_net;			/* nobody but us and the guest has
-					 * addresses of its prefix */
-	struct addr gw;			/* the guest's default gateway, or none
-					 * (a route without gateway) */
-	bool gw_fixed;			/* -g */
-	struct addr our;		/* ours, seen by the guest: v4: gateway;
-					 * v6: our link-local address */
-
-	struct addr map_host_loopback;	/* guest → this → host's loopback */
-	struct addr map_guest_addr;	/* guest → this → guest's own address
-					 * on the host */
-	struct addr dns[CONF_DNS_MAX];	/* as given to the guest */
-	unsigned dns_count;
-	struct addr dns_forward;	/* guest → this → dns_host */
-	struct addr dns_host;
-
-	struct addr outbound;		/* -o: source of our sockets */
-	char outbound_if[IFNAMSIZ];	/* "": any */
-	char template_if[IFNAMSIZ];	/* addresses and routes come from it */
-	unsigned template_ifi;		/* 0: none */
-	bool copy_addrs;		/* --config-net: all of the template's */
-	bool copy_routes;
 };
 
 struct conf {
@@ -83,9 +49,7 @@ struct conf {
 	bool one_off;
 
 	/* Guest's configuration */
-	struct conf_family fam[FAMILIES];
-	char search[CONF_SEARCH_MAX][CONF_NAME_MAX + 1];
-	unsigned search_count;
+	struct net_options net;
 	char hostname[CONF_NAME_MAX + 1];
 	char fqdn[CONF_NAME_MAX + 1];
 	bool dhcp_dns, dhcp_search;	/* send them to the guest */

@@ -32,9 +32,9 @@ static bool fwd_is_set_to(const struct addr *setting, const struct addr *a)
 	return !addr_is_none(setting) && addr_eq(setting, a);
 }
 
-bool fwd_is_host(const struct conf *c, const struct addr *a)
+bool fwd_is_host(const struct net *net, const struct addr *a)
 {
-	const struct conf_family *cf = &c->fam[addr_family(a)];
+	const struct net_family *cf = &net->fam[addr_family(a)];
 
 	/* A guest that was given such an address by hand shall have its way */
 	return addr_is_unicast(a) &&
@@ -42,9 +42,9 @@ bool fwd_is_host(const struct conf *c, const struct addr *a)
 		!addr_is_broadcast_of(a, &cf->guest, cf->prefix_len));
 }
 
-bool fwd_is_our(const struct conf *c, const struct addr *a)
+bool fwd_is_our(const struct net *net, const struct addr *a)
 {
-	const struct conf_family *cf = &c->fam[addr_family(a)];
+	const struct net_family *cf = &net->fam[addr_family(a)];
 
 	return fwd_is_set_to(&cf->our, a) || fwd_is_set_to(&cf->gw, a) ||
 	       fwd_is_set_to(&cf->dns_forward, a) ||
@@ -52,24 +52,24 @@ bool fwd_is_our(const struct conf *c, const struct addr *a)
 	       fwd_is_set_to(&cf->map_guest_addr, a);
 }
 
-bool fwd_is_nobody(const struct conf *c, const struct addr *to)
+bool fwd_is_nobody(const struct net *net, const struct addr *to)
 {
-	const struct conf_family *cf = &c->fam[addr_family(to)];
+	const struct net_family *cf = &net->fam[addr_family(to)];
 
 	return cf->own_net && addr_same_prefix(to, &cf->guest, cf->prefix_len);
 }
 
-bool fwd_map_out(const struct conf *c, const struct flow_side *guest,
+bool fwd_map_out(const struct net *net, const struct flow_side *guest,
 		 struct flow_side *ret_host)
 {
-	const struct conf_family *cf = &c->fam[addr_family(&guest->our)];
+	const struct net_family *cf = &net->fam[addr_family(&guest->our)];
 	const struct addr *to = &guest->our;
 	struct flow_side host = { .peer_port = guest->our_port };
 	uint16_t port = guest->our_port;
 	enum family f;
 
-	if (!cf->enabled || !fwd_is_host(c, to) || addr_is_loopback(to) ||
-	    !fwd_is_host(c, &guest->peer) || addr_is_loopback(&guest->peer))
+	if (!cf->enabled || !fwd_is_host(net, to) || addr_is_loopback(to) ||
+	    !fwd_is_host(net, &guest->peer) || addr_is_loopback(&guest->peer))
 		return false;
 
 	if ((port == PORT_DNS || port == PORT_DNS_TLS) &&
@@ -79,7 +79,7 @@ bool fwd_map_out(const struct conf *c, const struct flow_side *guest,
 		host.peer = addr_loopback(addr_family(to));
 	else if (fwd_is_set_to(&cf->map_guest_addr, to))
 		host.peer = cf->guest;
-	else if (!fwd_is_nobody(c, to))
+	else if (!fwd_is_nobody(net, to))
 		host.peer = *to;
 	if (addr_is_none(&host.peer))
 		return false;
@@ -87,16 +87,16 @@ bool fwd_map_out(const struct conf *c, const struct flow_side *guest,
 	/* A resolver of the other family may stand behind --dns-forward */
 	f = addr_family(&host.peer);
 	if (!addr_is_loopback(&host.peer))
-		host.our = c->fam[f].outbound;
+		host.our = net->fam[f].outbound;
 	*ret_host = host;
 	return true;
 }
 
-struct addr fwd_source(const struct conf *c, const struct guest_addrs *seen,
+struct addr fwd_source(const struct net *net, const struct guest_addrs *seen,
 		       const struct addr *client)
 {
 	enum family f = addr_family(client);
-	const struct conf_family *cf = &c->fam[f];
+	const struct net_family *cf = &net->fam[f];
 	struct addr lo = addr_loopback(f);
 
 	if (addr_eq(client, &lo) && !addr_is_none(&cf->map_host_loopback))
@@ -112,7 +112,7 @@ struct addr fwd_source(const struct conf *c, const struct guest_addrs *seen,
 }
 
 /* The guest's address to use with a source; none if it has none */
-static struct addr fwd_guest_addr(const struct conf_family *cf,
+static struct addr fwd_guest_addr(const struct net_family *cf,
 				  const struct guest_addrs *seen,
 				  const struct addr *source)
 {
@@ -124,17 +124,17 @@ static struct addr fwd_guest_addr(const struct conf_family *cf,
 	return cf->guest_fixed || addr_is_none(addr) ? cf->guest : *addr;
 }
 
-bool fwd_map_in(const struct conf *c, const struct guest_addrs *seen,
+bool fwd_map_in(const struct net *net, const struct guest_addrs *seen,
 		const struct fwd_rule *r, const struct flow_side *host,
 		struct flow_side *ret_guest)
 {
-	const struct conf_family *cf = &c->fam[addr_family(&host->peer)];
+	const struct net_family *cf = &net->fam[addr_family(&host->peer)];
 	struct flow_side guest = {
 		.our_port = host->peer_port,
 		.peer_port = (uint16_t)(r->to + (host->our_port - r->first)),
 	};
 
-	guest.our = fwd_source(c, seen, &host->peer);
+	guest.our = fwd_source(net, seen, &host->peer);
 	if (!addr_is_none(&r->target))
 		guest.peer = r->target;
 	else
@@ -160,13 +160,14 @@ static uint16_t fwd_port(const struct fwd_rule *r, uint16_t port)
 }
 
 /* From the host's loopback into the namespace */
-static bool fwd_splice_in(const struct conf *c, const struct guest_addrs *seen,
+static bool fwd_splice_in(const struct conf *c, const struct net *net,
+			  const struct guest_addrs *seen,
 			  const struct fwd_rule *r,
 			  const struct flow_side *from,
 			  struct flow_side *ret_to)
 {
 	enum family f = addr_family(&from->peer);
-	const struct conf_family *cf = &c->fam[f];
+	const struct net_family *cf = &net->fam[f];
 	struct flow_side to = { .peer_port = fwd_port(r, from->our_port) };
 
 	if (c->mode != MODE_PASTA || c->no_splice || !cf->enabled ||
@@ -199,20 +200,20 @@ static bool fwd_splice_out(const struct fwd_rule *r,
 	return true;
 }
 
-struct addr fwd_splice_other(const struct conf *c,
+struct addr fwd_splice_other(const struct net *net,
 			     const struct guest_addrs *seen,
 			     const struct addr *to)
 {
 	enum family f = addr_is_v4(to) ? V6 : V4;
 	struct addr lo = addr_loopback(f);
 
-	if (!c->fam[f].enabled)
+	if (!net->fam[f].enabled)
 		return (struct addr){ { 0 } };
 	return addr_is_loopback(to) ? lo :
-	       fwd_guest_addr(&c->fam[f], seen, &lo);
+	       fwd_guest_addr(&net->fam[f], seen, &lo);
 }
 
-enum fwd_path fwd_map_listener(const struct conf *c,
+enum fwd_path fwd_map_listener(const struct conf *c, const struct net *net,
 			       const struct guest_addrs *seen,
 			       const struct fwd_rule *r,
 			       enum flow_side_name ini,
@@ -222,9 +223,9 @@ enum fwd_path fwd_map_listener(const struct conf *c,
 	if (ini == GUEST)
 		return fwd_splice_out(r, from, ret_to) ? FWD_SPLICE :
 							 FWD_REFUSE;
-	if (fwd_splice_in(c, seen, r, from, ret_to))
+	if (fwd_splice_in(c, net, seen, r, from, ret_to))
 		return FWD_SPLICE;
-	if (c->splice_only || !fwd_map_in(c, seen, r, from, ret_to))
+	if (c->splice_only || !fwd_map_in(net, seen, r, from, ret_to))
 		return FWD_REFUSE;
 	return FWD_TAP;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where a new flow goes: pure mapping from the side that began it to the other
  *
- * Nothing here has state: rules and addresses in, mapping out.
+ * Nothing here has state: rules, the network and addresses in, mapping out.
  */
 #ifndef FWD_FWD_H
 #define FWD_FWD_H
@@ -13,31 +13,31 @@
  * multicast or broadcast, also that of the guest's own network: such a thing is
  * neither a source nor a destination of what is forwarded.
  */
-bool fwd_is_host(const struct conf *c, const struct addr *a);
+bool fwd_is_host(const struct net *net, const struct addr *a);
 
 /* Is `a` an address that the guest has of us, for itself: its gateway, or one
  * that stands for something on the host? What isn't may be anybody's, and be
  * taken by the guest.
  */
-bool fwd_is_our(const struct conf *c, const struct addr *a);
+bool fwd_is_our(const struct net *net, const struct addr *a);
 
 /* Guest → host. `guest`: peer is the guest, our is what it talks to. False: not
  * to be forwarded (loopback, no host's address, no such family on the host).
  * ret_host->our is the source to bind, none if the kernel shall choose.
  */
-bool fwd_map_out(const struct conf *c, const struct flow_side *guest,
+bool fwd_map_out(const struct net *net, const struct flow_side *guest,
 		 struct flow_side *ret_host);
 
 /* Would `to` have to be in the guest's network, where nobody else is? What isn't
  * mapped there can't be reached: fwd_map_out() says false.
  */
-bool fwd_is_nobody(const struct conf *c, const struct addr *to);
+bool fwd_is_nobody(const struct net *net, const struct addr *to);
 
 /* Host → guest by rule r. `host`: peer is the client, our is where it
  * connected. False: there's no address to show to the guest, or none of the
  * guest's to reach.
  */
-bool fwd_map_in(const struct conf *c, const struct guest_addrs *seen,
+bool fwd_map_in(const struct net *net, const struct guest_addrs *seen,
 		const struct fwd_rule *r, const struct flow_side *host,
 		struct flow_side *ret_guest);
 
@@ -51,7 +51,7 @@ enum fwd_path {
 	FWD_TAP,			/* as frames */
 	FWD_SPLICE,			/* socket to socket */
 };
-enum fwd_path fwd_map_listener(const struct conf *c,
+enum fwd_path fwd_map_listener(const struct conf *c, const struct net *net,
 			       const struct guest_addrs *seen,
 			       const struct fwd_rule *r,
 			       enum flow_side_name ini,
@@ -63,7 +63,7 @@ enum fwd_path fwd_map_listener(const struct conf *c,
  * localhost have addresses of both, and a client that is accepted at one of them
  * doesn't try the other.
  */
-struct addr fwd_splice_other(const struct conf *c,
+struct addr fwd_splice_other(const struct net *net,
 			     const struct guest_addrs *seen,
 			     const struct addr *to);
 
@@ -71,7 +71,7 @@ struct addr fwd_splice_other(const struct conf *c,
  * ours if the client's address means something else to the guest; none if there
  * is nothing to show.
  */
-struct addr fwd_source(const struct conf *c, const struct guest_addrs *seen,
+struct addr fwd_source(const struct net *net, const struct guest_addrs *seen,
 		       const struct addr *client);
 
 #endif /* FWD_FWD_H */

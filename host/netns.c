@@ -58,6 +58,7 @@
 #include "engine/conf_types.h"
 #include "engine/loop.h"
 #include "engine/timer.h"
+#include "host/net.h"
 #include "host/netlink.h"
 #include "pasta.h"
 #include "util.h"
@@ -338,7 +339,7 @@ static void configure_up(const struct conf *c, const struct nl_link *link)
 	int rc;
 
 	memcpy(ifname, c->ns_ifname, sizeof(ifname));
-	own_ll = c->fam[V6].enabled && link->have_v6 &&
+	own_ll = net_get()->fam[V6].enabled && link->have_v6 &&
 		 link->v6_gen_mode != IN6_ADDR_GEN_MODE_NONE &&
 		 !nl_link_set_v6_gen_mode(ns.nl_fd, link->ifi,
 					  IN6_ADDR_GEN_MODE_NONE);
@@ -362,7 +363,7 @@ static void configure_up(const struct conf *c, const struct nl_link *link)
 	nl_link_set_v6_gen_mode(ns.nl_fd, link->ifi, link->v6_gen_mode);
 }
 
-static int configure_addrs(const struct conf_family *fam,
+static int configure_addrs(const struct net_family *fam,
 			   const struct nl_copy *cp)
 {
 	int rc;
@@ -378,7 +379,7 @@ static int configure_addrs(const struct conf_family *fam,
 			   cp->family == V6 ? 64 : fam->prefix_len);
 }
 
-static int configure_routes(const struct conf_family *fam,
+static int configure_routes(const struct net_family *fam,
 			    const struct nl_copy *cp)
 {
 	if (fam->copy_routes && fam->template_ifi)
@@ -388,10 +389,9 @@ static int configure_routes(const struct conf_family *fam,
 	return nl_route_add_default(cp->to_fd, cp->to_ifi, &fam->gw);
 }
 
-static void configure_family(const struct conf *c, enum family f,
-			     unsigned ifi)
+static void configure_family(enum family f, unsigned ifi)
 {
-	const struct conf_family *fam = &c->fam[f];
+	const struct net_family *fam = &net_get()->fam[f];
 	const struct nl_copy cp = {
 		.from_fd = ns.host_nl_fd, .from_ifi = fam->template_ifi,
 		.to_fd = ns.nl_fd, .to_ifi = ifi, .family = f,
@@ -416,7 +416,7 @@ static void configure_family(const struct conf *c, enum family f,
 /* IPv6 may be off in the guest: in the kernel, or by a small MTU */
 static bool v6_possible(const struct conf *c, const struct nl_link *link)
 {
-	if (!c->fam[V6].enabled)
+	if (!net_get()->fam[V6].enabled)
 		return false;
 	if (!link->have_v6 || (c->mtu && c->mtu < 1280)) {
 		debug("No IPv6 on %s in the namespace", c->ns_ifname);
@@ -443,9 +443,9 @@ static void configure_net(const struct conf *c, const struct nl_link *link)
 		    strerror(-ns.host_nl_fd));
 	/* An IPv4 route's gateway may be one of IPv6, not the reverse */
 	if (v6_possible(c, link))
-		configure_family(c, V6, link->ifi);
-	if (c->fam[V4].enabled)
-		configure_family(c, V4, link->ifi);
+		configure_family(V6, link->ifi);
+	if (net_get()->fam[V4].enabled)
+		configure_family(V4, link->ifi);
 	close_fd(&ns.host_nl_fd);
 }
 

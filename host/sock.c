@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "host/net.h"
 #include "host/sock_ns.h"
 #include "util.h"
 #include "util/log.h"
@@ -145,7 +146,7 @@ bool sock_has_bindtodevice(void)
 
 unsigned sock_scope(void)
 {
-	return sock.conf->fam[V6].template_ifi;
+	return net_get()->fam[V6].template_ifi;
 }
 
 /* The guest has its own Nagle algorithm; and an urgent byte is data like any
@@ -195,7 +196,7 @@ int sock_outbound(int type, int proto, const struct addr *peer,
 		  const struct addr *our, uint16_t our_port)
 {
 	enum family f = addr_family(peer);
-	const char *ifname = sock.conf->fam[f].outbound_if;
+	const char *ifname = net_get()->fam[f].outbound_if;
 	struct addr any = f == V4 ? addr_v4(0) : (struct addr){ { 0 } };
 	int fd, rc;
 
@@ -307,9 +308,9 @@ int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns)
 
 	if (!(r->flags & FWD_DUAL))
 		return sock_listen_on(r, &r->listen, &at);
-	if (!sock.conf->fam[V6].enabled)
+	if (!net_get()->fam[V6].enabled)
 		return sock_listen_on(r, &any4, &at);
-	at.v6only = !sock.conf->fam[V4].enabled;
+	at.v6only = !net_get()->fam[V4].enabled;
 	fd = sock_listen_on(r, &any6, &at);
 	if (fd == -EAFNOSUPPORT)
 		fd = sock_listen_on(r, &any4, &at);

@@ -19,6 +19,7 @@
 #include "frame/frame_build.h"
 #include "frame/frame_parse.h"
 #include "fwd/fwd.h"
+#include "host/net.h"
 #include "util/log.h"
 #include "util/wire.h"
 
@@ -48,10 +49,10 @@ static bool arp_is_valid(const struct wire_arp *a)
 /* Do we stand in for this address? */
 static bool arp_is_ours(const struct addr *target, bool probe)
 {
-	if (probe && !fwd_is_our(arp.conf, target))
+	if (probe && !fwd_is_our(net_get(), target))
 		return false;
 	return addr_is_unicast(target) && !addr_is_loopback(target) &&
-	       !addr_eq(target, &arp.conf->fam[V4].guest) &&
+	       !addr_eq(target, &net_get()->fam[V4].guest) &&
 	       !addr_eq(target, &tap_guest.v4);
 }
 
@@ -83,7 +84,7 @@ void arp_input(const struct pkt *pkt)
 	struct addr sender, target;
 	struct wire_arp a;
 
-	if (!arp.conf->fam[V4].enabled)
+	if (!net_get()->fam[V4].enabled)
 		return;
 	if (bytes_copy(&pkt->l3, 0, &a, sizeof(a)) < sizeof(a) ||
 	    !arp_is_valid(&a)) {
@@ -105,7 +106,7 @@ void arp_input(const struct pkt *pkt)
 
 void arp_solicit(void)
 {
-	const struct conf_family *fam = &arp.conf->fam[V4];
+	const struct net_family *fam = &net_get()->fam[V4];
 	struct addr any = addr_v4(INADDR_ANY);
 
 	if (!fam->enabled || !addr_is_unicast(&fam->guest))

@@ -45,6 +45,7 @@
 #include "engine/loop.h"
 #include "frame/frame_build.h"
 #include "frame/frame_parse.h"
+#include "host/net.h"
 #include "util/dnsname.h"
 #include "util/log.h"
 #include "util/rdwr.h"
@@ -294,7 +295,7 @@ static struct addr dhcp_wanted(const struct dhcp_req *req)
 /* RFC 2131 4.3.2, as told at the head of this file */
 static enum dhcp_verdict dhcp_judge_request(const struct dhcp_req *req)
 {
-	const struct conf_family *fam = &dhcp.conf->fam[V4];
+	const struct net_family *fam = &net_get()->fam[V4];
 	struct addr wanted = dhcp_wanted(req);
 
 	if (addr_is_any(&wanted) || addr_eq(&wanted, &fam->guest))
@@ -326,7 +327,7 @@ static enum dhcp_verdict dhcp_judge(const struct dhcp_req *req)
 
 static bool opt_mask(const struct dhcp_req *req, struct wr *wr)
 {
-	struct addr mask = addr_v4_mask(dhcp.conf->fam[V4].prefix_len);
+	struct addr mask = addr_v4_mask(net_get()->fam[V4].prefix_len);
 
 	(void)req;
 	wr_bytes(wr, addr_v4_bytes(&mask), 4);
@@ -336,13 +337,13 @@ static bool opt_mask(const struct dhcp_req *req, struct wr *wr)
 static bool opt_router(const struct dhcp_req *req, struct wr *wr)
 {
 	(void)req;
-	wr_bytes(wr, addr_v4_bytes(&dhcp.conf->fam[V4].gw), 4);
+	wr_bytes(wr, addr_v4_bytes(&net_get()->fam[V4].gw), 4);
 	return true;
 }
 
 static bool opt_dns(const struct dhcp_req *req, struct wr *wr)
 {
-	const struct conf_family *fam = &dhcp.conf->fam[V4];
+	const struct net_family *fam = &net_get()->fam[V4];
 
 	(void)req;
 	if (!dhcp.conf->dhcp_dns)
@@ -362,10 +363,11 @@ static bool opt_hostname(const struct dhcp_req *req, struct wr *wr)
 /* The first of the search list, for clients that don't know lists */
 static bool opt_domain(const struct dhcp_req *req, struct wr *wr)
 {
-	const char *domain = dhcp.conf->search[0];
+	const struct net_search *s = &net_get()->search;
+	const char *domain = s->name[0];
 
 	(void)req;
-	if (!dhcp.conf->dhcp_search || !dhcp.conf->search_count)
+	if (!dhcp.conf->dhcp_search || !s->count)
 		return false;
 	wr_bytes(wr, domain, strlen(domain));
 	return domain[0];
@@ -388,7 +390,7 @@ static bool opt_lease(const struct dhcp_req *req, struct wr *wr)
 static bool opt_server_id(const struct dhcp_req *req, struct wr *wr)
 {
 	(void)req;
-	wr_bytes(wr, addr_v4_bytes(&dhcp.conf->fam[V4].our), 4);
+	wr_bytes(wr, addr_v4_bytes(&net_get()->fam[V4].our), 4);
 	return true;
 }
 
@@ -431,11 +433,13 @@ static bool opt_fqdn(const struct dhcp_req *req, struct wr *wr)
 /* RFC 3397. Names that don't fit are left out: they come last. */
 static bool opt_search(const struct dhcp_req *req, struct wr *wr)
 {
+	const struct net_search *s = &net_get()->search;
+
 	(void)req;
 	if (!dhcp.conf->dhcp_search)
 		return false;
-	for (unsigned i = 0; i < dhcp.conf->search_count; i++)
-		dnsname_put_compressed(wr, dhcp.conf->search[i]);
+	for (unsigned i = 0; i < s->count; i++)
+		dnsname_put_compressed(wr, s->name[i]);
 	return wr->len;
 }
 
@@ -444,7 +448,7 @@ static bool opt_search(const struct dhcp_req *req, struct wr *wr)
  */
 static bool opt_routes(const struct dhcp_req *req, struct wr *wr)
 {
-	const struct conf_family *fam = &dhcp.conf->fam[V4];
+	const struct net_family *fam = &net_get()->fam[V4];
 
 	(void)req;
 	if (addr_same_prefix(&fam->gw, &fam->guest, fam->prefix_len))
@@ -598,7 +602,7 @@ static void dhcp_address(const struct dhcp_req *req, enum dhcp_verdict verdict,
 {
 	static const uint8_t mac_broadcast[6] = { 0xff, 0xff, 0xff,
 						  0xff, 0xff, 0xff };
-	const struct conf_family *fam = &dhcp.conf->fam[V4];
+	const struct net_family *fam = &net_get()->fam[V4];
 	struct addr ciaddr = addr_from_v4(req->ciaddr);
 
 	*ip = (struct frame_ip){
@@ -635,7 +639,7 @@ static void dhcp_reply(const struct dhcp_req *req, enum dhcp_verdict verdict,
 	wr_zero(&wr, 2);			/* secs */
 	wr_u16(&wr, req->flags);
 	wr_bytes(&wr, verdict == REPLY_NAK ? zero : req->ciaddr, 4);
-	wr_bytes(&wr, gives ? addr_v4_bytes(&dhcp.conf->fam[V4].guest) : zero,
+	wr_bytes(&wr, gives ? addr_v4_bytes(&net_get()->fam[V4].guest) : zero,
 		 4);				/* yiaddr */
 	wr_zero(&wr, 8);			/* siaddr, giaddr */
 	wr_bytes(&wr, req->chaddr, sizeof(req->chaddr));
@@ -687,7 +691,7 @@ void dhcp_init(const struct conf *c)
 bool dhcp_input(const struct pkt *pkt)
 {
 	static const uint8_t not_relayed[4];
-	const struct conf *c = dhcp.conf;
+	const struct net_family *fam = &net_get()->fam[V4];
 	uint8_t buf[DHCP_MSG_MAX];
 	enum dhcp_verdict verdict;
 	struct dhcp_req req;
@@ -695,7 +699,7 @@ bool dhcp_input(const struct pkt *pkt)
 
 	if (pkt->dport != DHCP_SERVER_PORT)
 		return false;
-	if (c->no_dhcp || !c->fam[V4].enabled || addr_is_none(&c->fam[V4].gw))
+	if (dhcp.conf->no_dhcp || !fam->enabled || addr_is_none(&fam->gw))
 		return true;
 
 	len = bytes_copy(&pkt->payload, 0, buf, sizeof(buf));

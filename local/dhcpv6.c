@@ -41,6 +41,7 @@
 #include "engine/conf_types.h"
 #include "frame/frame_build.h"
 #include "frame/frame_parse.h"
+#include "host/net.h"
 #include "util/dnsname.h"
 #include "util/log.h"
 #include "util/rdwr.h"
@@ -181,7 +182,7 @@ static bool dhcp6_parse_ia(struct dhcp6_req *req, uint16_t code, struct rd body)
 		rd_copy(&it.body, a.b, sizeof(a.b));
 		if (it.body.bad)
 			return false;
-		if (addr_eq(&a, &dhcp6.conf->fam[V6].guest))
+		if (addr_eq(&a, &net_get()->fam[V6].guest))
 			ia.has_ours = true;
 		else
 			ia.has_other = true;
@@ -319,7 +320,7 @@ static void put_expired(struct wr *wr, const struct dhcp6_ia *ia)
 		if (it.type != OPT6_IAADDR)
 			continue;
 		rd_copy(&it.body, a.b, sizeof(a.b));
-		if (!addr_eq(&a, &dhcp6.conf->fam[V6].guest))
+		if (!addr_eq(&a, &net_get()->fam[V6].guest))
 			put_iaaddr(wr, &a, 0);
 	}
 }
@@ -349,7 +350,7 @@ static void put_ias(struct wr *wr, const struct dhcp6_req *req, bool refuse,
 			continue;
 		}
 		begin = ia_begin(wr, ia);
-		put_iaaddr(wr, &dhcp6.conf->fam[V6].guest, dhcp6_infinity);
+		put_iaaddr(wr, &net_get()->fam[V6].guest, dhcp6_infinity);
 		if (expire)
 			put_expired(wr, ia);
 		opt_end(wr, begin);
@@ -360,7 +361,7 @@ static void put_ias(struct wr *wr, const struct dhcp6_req *req, bool refuse,
 /* RFC 3646 3 */
 static void put_dns(struct wr *wr)
 {
-	const struct conf_family *fam = &dhcp6.conf->fam[V6];
+	const struct net_family *fam = &net_get()->fam[V6];
 
 	if (dhcp6.conf->dhcp_dns && fam->dns_count)
 		put_opt(wr, OPT6_DNS, fam->dns,
@@ -372,14 +373,15 @@ static void put_dns(struct wr *wr)
  */
 static void put_search(struct wr *wr)
 {
+	const struct net_search *s = &net_get()->search;
 	size_t start = wr->len;
 	size_t begin;
 
 	if (!dhcp6.conf->dhcp_search || wr->size - wr->len < 4)
 		return;
 	begin = opt_begin(wr, OPT6_SEARCH);
-	for (unsigned i = 0; i < dhcp6.conf->search_count; i++)
-		dnsname_put(wr, dhcp6.conf->search[i]);
+	for (unsigned i = 0; i < s->count; i++)
+		dnsname_put(wr, s->name[i]);
 	opt_end(wr, begin);
 	if (wr->len == begin)
 		wr->len = start;
@@ -519,7 +521,7 @@ static void dhcp6_reply(const struct dhcp6_req *req,
 	struct iovec iov = { .iov_base = buf };
 	struct bytes payload = { .iov = &iov, .cnt = 1 };
 	struct frame_ip ip = {
-		.src = dhcp6.conf->fam[V6].our,
+		.src = net_get()->fam[V6].our,
 		.dst = pkt->src,
 		.dst_mac = pkt->src_mac,
 		.proto = PROTO_UDP,
@@ -555,7 +557,7 @@ void dhcpv6_init(const struct conf *c)
 
 bool dhcpv6_input(const struct pkt *pkt)
 {
-	const struct conf *c = dhcp6.conf;
+	const struct net_family *fam = &net_get()->fam[V6];
 	const struct dhcp6_message *message;
 	uint8_t buf[DHCP6_INPUT_MAX];
 	struct dhcp6_req req;
@@ -563,8 +565,8 @@ bool dhcpv6_input(const struct pkt *pkt)
 
 	if (pkt->dport != DHCP6_SERVER_PORT || !addr_is_multicast(&pkt->dst))
 		return false;
-	if (c->no_dhcpv6 || !c->fam[V6].enabled ||
-	    addr_is_none(&c->fam[V6].guest))
+	if (dhcp6.conf->no_dhcpv6 || !fam->enabled ||
+	    addr_is_none(&fam->guest))
 		return true;
 
 	len = bytes_copy(&pkt->payload, 0, buf, sizeof(buf));

@@ -33,6 +33,7 @@
 #include "frame/frame_build.h"
 #include "frame/frame_parse.h"
 #include "fwd/fwd.h"
+#include "host/net.h"
 #include "util.h"
 #include "util/dnsname.h"
 #include "util/log.h"
@@ -137,7 +138,7 @@ static bool ndp_is_valid(const struct pkt *pkt, struct rd opts)
 static bool ndp_is_ours(const struct addr *target)
 {
 	return !addr_is_loopback(target) &&
-	       !addr_eq(target, &ndp.conf->fam[V6].guest) &&
+	       !addr_eq(target, &net_get()->fam[V6].guest) &&
 	       !addr_eq(target, &tap_guest.v6) &&
 	       !addr_eq(target, &tap_guest.v6_ll);
 }
@@ -200,13 +201,13 @@ static void ndp_send_ns(const struct addr *target)
 	wr_zero(&wr, 4);
 	wr_bytes(&wr, t, sizeof(target->b));
 	ndp_put_link_addr(&wr, ND_OPT_SOURCE_LL);
-	ndp_send(&ndp.conf->fam[V6].our, &group, group_mac, ICMP6_NS, &wr);
+	ndp_send(&net_get()->fam[V6].our, &group, group_mac, ICMP6_NS, &wr);
 }
 
 /* RFC 4861 4.6.2 */
 static void ndp_put_prefix(struct wr *wr)
 {
-	const struct addr *guest = &ndp.conf->fam[V6].guest;
+	const struct addr *guest = &net_get()->fam[V6].guest;
 
 	if (addr_is_none(guest))
 		return;
@@ -235,7 +236,7 @@ static void ndp_put_mtu(struct wr *wr)
 /* RFC 8106 5.1 */
 static void ndp_put_rdnss(struct wr *wr)
 {
-	const struct conf_family *fam = &ndp.conf->fam[V6];
+	const struct net_family *fam = &net_get()->fam[V6];
 
 	if (!ndp.conf->dhcp_dns || !fam->dns_count)
 		return;
@@ -252,13 +253,14 @@ static void ndp_put_rdnss(struct wr *wr)
  */
 static void ndp_put_dnssl(struct wr *wr)
 {
+	const struct net_search *s = &net_get()->search;
 	uint8_t buf[ND_MSG_MAX];
 	struct wr names = wr_init(buf, (wr->size - wr->len - 8) / 8 * 8);
 
 	if (!ndp.conf->dhcp_search)
 		return;
-	for (unsigned i = 0; i < ndp.conf->search_count; i++)
-		dnsname_put(&names, ndp.conf->search[i]);
+	for (unsigned i = 0; i < s->count; i++)
+		dnsname_put(&names, s->name[i]);
 	if (!names.len)
 		return;
 	wr_zero(&names, -names.len & 7);
@@ -273,7 +275,8 @@ static void ndp_put_dnssl(struct wr *wr)
 static void ndp_send_ra(const struct addr *dst, const uint8_t *dst_mac)
 {
 	const struct conf *c = ndp.conf;
-	bool managed = !c->no_dhcpv6 && !addr_is_none(&c->fam[V6].guest);
+	const struct net_family *fam = &net_get()->fam[V6];
+	bool managed = !c->no_dhcpv6 && !addr_is_none(&fam->guest);
 	uint8_t buf[ND_MSG_MAX - 4];
 	struct wr wr = wr_init(buf, sizeof(buf));
 
@@ -286,15 +289,14 @@ static void ndp_send_ra(const struct addr *dst, const uint8_t *dst_mac)
 	ndp_put_prefix(&wr);
 	ndp_put_rdnss(&wr);
 	ndp_put_dnssl(&wr);
-	ndp_send(&c->fam[V6].our, dst, dst_mac, ICMP6_RA, &wr);
+	ndp_send(&fam->our, dst, dst_mac, ICMP6_RA, &wr);
 }
 
 /* Do we advertise ourselves as router at all? */
 static bool ndp_is_router(void)
 {
-	const struct conf *c = ndp.conf;
-
-	return c->fam[V6].enabled && !c->no_ndp && !c->no_ra;
+	return net_get()->fam[V6].enabled && !ndp.conf->no_ndp &&
+	       !ndp.conf->no_ra;
 }
 
 static void ndp_input_rs(const struct pkt *pkt, struct rd rd)
@@ -325,7 +327,7 @@ static void ndp_input_ns(const struct pkt *pkt, struct rd rd)
 		tap_counters.rx_bad++;
 		return;
 	}
-	if (dad ? !fwd_is_our(ndp.conf, &target) :
+	if (dad ? !fwd_is_our(net_get(), &target) :
 		  !addr_is_unicast(&pkt->src))
 		return;
 	if (!ndp_is_ours(&target))
@@ -375,7 +377,7 @@ bool ndp_input(const struct pkt *pkt)
 
 	if (pkt->icmp.type < ICMP6_RS || pkt->icmp.type > ND_REDIRECT)
 		return false;
-	if (ndp.conf->no_ndp || !ndp.conf->fam[V6].enabled)
+	if (ndp.conf->no_ndp || !net_get()->fam[V6].enabled)
 		return true;
 
 	len = bytes_copy(&pkt->payload, 0, buf, sizeof(buf));
@@ -392,7 +394,7 @@ bool ndp_input(const struct pkt *pkt)
 
 void ndp_solicit(void)
 {
-	const struct conf_family *fam = &ndp.conf->fam[V6];
+	const struct net_family *fam = &net_get()->fam[V6];
 
 	if (fam->enabled && !ndp.conf->no_ndp && !addr_is_none(&fam->guest))
 		ndp_send_ns(&fam->guest);

@@ -165,7 +165,7 @@ void udp_splice_init(const struct conf *c)
 		wanted |= c->fwd_out.rule[i].proto == PROTO_UDP;
 	for (enum family f = V4; f < FAMILIES; f++) {
 		us.icmp_fd[f] = -1;
-		if (!wanted || !c->fam[f].enabled)
+		if (!wanted || !c->net.fam[f].enabled)
 			continue;
 		us.icmp_fd[f] = sock_ns_icmp(f);
 		if (us.icmp_fd[f] < 0)

@@ -16,12 +16,13 @@
 
 #include "engine/conf_types.h"
 #include "engine/loop.h"
+#include "host/net.h"
 #include "util.h"
 #include "util/log.h"
 
 void slirp_banner(const struct conf *c)
 {
-	const struct conf_family *v4 = &c->fam[V4];
+	const struct net_family *v4 = &net_get()->fam[V4];
 	uint8_t net[4];
 	struct addr mask, first;
 

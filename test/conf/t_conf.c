@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Links: conf.o conf/conf_opts.o conf/slirp_opts.o fwd/fwd_rule.o util/parse.o util/addr.o
+/* Links: conf.o conf/conf_opts.o conf/slirp_opts.o fwd/fwd_rule.o host/net.o
+ *	host/net_resolve.o host/resolv.o util/parse.o util/addr.o
  *
  * Command lines in, resolved configurations out, on a host made of text.
  *
@@ -38,7 +39,7 @@
 
 #include "conf.h"
 #include "util/log.h"
-#include "host/netlink.h"
+#include "host/net.h"
 #include "util/parse.h"
 #include "util.h"
 
@@ -267,8 +268,10 @@ static void dump_addr(const char *name, const struct addr *a)
 		printf(" %s %s", name, ADDR_STR(a));
 }
 
-static void dump_family(const struct conf_family *fam, const char *name)
+static void dump_family(const struct conf *c, enum family f, const char *name)
 {
+	const struct net_family *fam = &net_get()->fam[f];
+
 	printf("%s:", name);
 	dump_flag(!fam->enabled, "off");
 	dump_flag(fam->local_mode, "local-mode");
@@ -278,7 +281,7 @@ static void dump_family(const struct conf_family *fam, const char *name)
 	dump_flag(fam->guest_fixed, "fixed");
 	dump_flag(fam->own_net, "own-net");
 	dump_addr("gw", &fam->gw);
-	dump_flag(fam->gw_fixed, "fixed");
+	dump_flag(fam->enabled && !addr_is_none(&c->net.fam[f].gw), "fixed");
 	dump_addr("our", &fam->our);
 	dump_addr("map-host-loopback", &fam->map_host_loopback);
 	dump_addr("map-guest-addr", &fam->map_guest_addr);
@@ -299,6 +302,8 @@ static void dump_family(const struct conf_family *fam, const char *name)
 
 static void dump_switches(const struct conf *c)
 {
+	const struct net *net = net_get();
+
 	printf("switches:");
 	dump_flag(c->foreground, "foreground");
 	dump_flag(c->quiet, "quiet");
@@ -311,8 +316,9 @@ static void dump_switches(const struct conf *c)
 	dump_flag(c->no_tcp, "no-tcp");
 	dump_flag(c->no_udp, "no-udp");
 	dump_flag(c->no_icmp, "no-icmp");
-	dump_flag(c->no_dhcp, "no-dhcp");
-	dump_flag(c->no_dhcpv6, "no-dhcpv6");
+	dump_flag(c->no_dhcp || addr_is_none(&net->fam[V4].gw), "no-dhcp");
+	dump_flag(c->no_dhcpv6 || addr_is_none(&net->fam[V6].guest),
+		  "no-dhcpv6");
 	dump_flag(c->no_ndp, "no-ndp");
 	dump_flag(c->no_ra, "no-ra");
 	dump_flag(c->freebind, "freebind");
@@ -376,10 +382,10 @@ static void dump(const struct conf *c)
 		printf("exit-fd: %d\n", c->exit_fd);
 	dump_text("api-socket:", c->api_socket);
 	dump_switches(c);
-	dump_family(&c->fam[V4], "IPv4");
-	dump_family(&c->fam[V6], "IPv6");
-	for (unsigned i = 0; i < c->search_count; i++)
-		dump_text("search:", c->search[i]);
+	dump_family(c, V4, "IPv4");
+	dump_family(c, V6, "IPv6");
+	for (unsigned i = 0; i < net_get()->search.count; i++)
+		dump_text("search:", net_get()->search.name[i]);
 	dump_text("hostname:", c->hostname);
 	dump_text("fqdn:", c->fqdn);
 	dump_rules("in", &c->fwd_in);

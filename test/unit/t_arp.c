@@ -77,9 +77,9 @@ static void who(void)
 	is_str(fake_hex(fake_sent[0].data, fake_sent[0].len),
 	       "00010800" "0604" "0002" "9a559a559a55" "c0000202"
 	       "525400123456" "00000000", "  says that it's in use");
-	conf.fam[V4].dns_forward = fake_addr("192.0.2.3");
-	conf.fam[V4].map_host_loopback = fake_addr("192.0.2.4");
-	conf.fam[V4].map_guest_addr = fake_addr("192.0.2.5");
+	net.fam[V4].dns_forward = fake_addr("192.0.2.3");
+	net.fam[V4].map_host_loopback = fake_addr("192.0.2.4");
+	net.fam[V4].map_guest_addr = fake_addr("192.0.2.5");
 	ok(answers("0.0.0.0", "192.0.2.3"), "probe for our resolver's");
 	ok(answers("0.0.0.0", "192.0.2.4"), "  for the host's loopback");
 	ok(answers("0.0.0.0", "192.0.2.5"), "  for the host itself");
@@ -96,9 +96,9 @@ static void who(void)
 	ok(!answers("192.0.2.15", "127.0.0.1"), "loopback");
 	is_int(tap_counters.rx_bad, 0, "  which isn't malformed");
 
-	conf.fam[V4].enabled = false;
+	net.fam[V4].enabled = false;
 	ok(!answers("192.0.2.15", "192.0.2.2"), "not without IPv4");
-	conf.fam[V4].enabled = true;
+	net.fam[V4].enabled = true;
 }
 
 static void malformed(void)
@@ -156,15 +156,15 @@ static void solicit(void)
 	       "9a559a559a55" "c0000202"
 	       "ffffffffffff" "c000020f", "  by its address");
 
-	conf.fam[V4].our = fake_addr("");
+	net.fam[V4].our = fake_addr("");
 	arp_solicit();
 	is_str(fake_hex(fake_sent[1].data + AT_SPA, 4), "00000000",
 	       "without an address of ours: a probe");
-	conf.fam[V4].guest = fake_addr("");
+	net.fam[V4].guest = fake_addr("");
 	arp_solicit();
 	is_int(fake_sent_count, 2, "without an address of the guest: no");
 	fake_conf(&conf);
-	conf.fam[V4].enabled = false;
+	net.fam[V4].enabled = false;
 	arp_solicit();
 	is_int(fake_sent_count, 2, "without IPv4: no");
 	fake_conf(&conf);

@@ -214,12 +214,12 @@ static void discover(void)
 {
 	const struct fake_sent *s = fake_sent;
 
-	conf.fam[V4].dns[0] = fake_addr("192.0.2.3");
-	conf.fam[V4].dns[1] = fake_addr("198.51.100.53");
-	conf.fam[V4].dns_count = 2;
-	strcpy(conf.search[0], "example.org");
-	strcpy(conf.search[1], "lab.example.org");
-	conf.search_count = 2;
+	net.fam[V4].dns[0] = fake_addr("192.0.2.3");
+	net.fam[V4].dns[1] = fake_addr("198.51.100.53");
+	net.fam[V4].dns_count = 2;
+	strcpy(net.search.name[0], "example.org");
+	strcpy(net.search.name[1], "lab.example.org");
+	net.search.count = 2;
 	strcpy(conf.hostname, "box");
 	strcpy(conf.fqdn, "box.example.org");
 
@@ -291,10 +291,10 @@ static void nothing_known(void)
 	is_int(fake_sent[0].len, 300, "  in BOOTP's least size");
 
 	fake_conf(&conf);
-	conf.fam[V4].dns[0] = fake_addr("192.0.2.3");
-	conf.fam[V4].dns_count = 1;
-	strcpy(conf.search[0], "lan");
-	conf.search_count = 1;
+	net.fam[V4].dns[0] = fake_addr("192.0.2.3");
+	net.fam[V4].dns_count = 1;
+	strcpy(net.search.name[0], "lan");
+	net.search.count = 1;
 	conf.dhcp_dns = conf.dhcp_search = false;
 	REPLIES_TO(udhcpc_discover, 2, "DISCOVER, resolvers not to be told:");
 	is_str(opt_order(), "53 1 3 26 51 54 61", "  nor is the search list");
@@ -306,17 +306,17 @@ static void nothing_known(void)
 
 static void routes(void)
 {
-	conf.fam[V4].prefix_len = 32;
+	net.fam[V4].prefix_len = 32;
 	REPLIES_TO(udhcpc_discover, 2, "DISCOVER, gateway off the subnet:");
 	opt_is(1, "ffffffff");
 	opt_is(3, "c0000202");
 	opt_is(121, "20c0000202" "00000000" "00" "c0000202");
 
-	conf.fam[V4].prefix_len = 28;
+	net.fam[V4].prefix_len = 28;
 	REPLIES_TO(udhcpc_discover, 2, "DISCOVER, gateway just on it:");
 	opt_is(1, "fffffff0");
 	opt_is(121, "(none)");
-	conf.fam[V4].gw = conf.fam[V4].our = fake_addr("192.0.2.16");
+	net.fam[V4].gw = net.fam[V4].our = fake_addr("192.0.2.16");
 	REPLIES_TO(udhcpc_discover, 2, "DISCOVER, gateway just off it:");
 	opt_is(121, "20c0000210" "00000000" "00" "c0000210");
 	fake_conf(&conf);
@@ -457,12 +457,12 @@ static void sizes(void)
 	};
 
 	for (unsigned i = 0; i < CONF_SEARCH_MAX; i++) {
-		memset(conf.search[i], 'a' + (int)i, CONF_NAME_MAX);
+		memset(net.search.name[i], 'a' + (int)i, CONF_NAME_MAX);
 		for (unsigned j = 63; j < CONF_NAME_MAX; j += 64)
-			conf.search[i][j] = '.';
+			net.search.name[i][j] = '.';
 	}
-	conf.search_count = CONF_SEARCH_MAX;
-	strcpy(conf.fqdn, conf.search[0]);
+	net.search.count = CONF_SEARCH_MAX;
+	strcpy(conf.fqdn, net.search.name[0]);
 	memset(conf.hostname, 'h', CONF_NAME_MAX);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -483,7 +483,7 @@ static void sizes(void)
 		opt_is(54, "c0000202");
 	}
 	conf.mtu = 1500;
-	conf.search_count = 1;
+	net.search.count = 1;
 	REPLIES_TO(((uint8_t[]){ 53, 1, 1, 57, 2, 6, 0, 255 }), 2, "all of it");
 	is_str(opt_order(), "53 1 3 12 15 26 51 54 81 81 119",
 	       "  in parts where it takes more than 255 bytes");
@@ -495,9 +495,9 @@ static void squeezed(void)
 {
 	unsigned wrong = 0, without = 0;
 
-	conf.fam[V4].prefix_len = 32;
-	strcpy(conf.search[0], "example.org");
-	conf.search_count = 1;
+	net.fam[V4].prefix_len = 32;
+	strcpy(net.search.name[0], "example.org");
+	net.search.count = 1;
 	for (unsigned i = 0; i < 120; i++)
 		conf.fqdn[i] = i % 5 ? 'a' : '.';
 	conf.fqdn[0] = 'a';
@@ -569,10 +569,10 @@ static void ignored(void)
 	conf.no_dhcp = true;
 	ok(input() && !fake_sent_count, "all if switched off");
 	fake_conf(&conf);
-	conf.fam[V4].gw = fake_addr("");
+	net.fam[V4].gw = fake_addr("");
 	ok(input() && !fake_sent_count, "all if there's no gateway");
 	fake_conf(&conf);
-	conf.fam[V4].enabled = false;
+	net.fam[V4].enabled = false;
 	ok(input() && !fake_sent_count, "all without IPv4");
 	fake_conf(&conf);
 	ok(!dhcp_input(&pkt), "what isn't for port 67 isn't ours");
@@ -617,8 +617,8 @@ static void mutations(void)
 	};
 	unsigned long replies = 0, wrong = 0;
 
-	strcpy(conf.search[0], "example.org");
-	conf.search_count = 1;
+	strcpy(net.search.name[0], "example.org");
+	net.search.count = 1;
 	strcpy(conf.fqdn, "box.example.org");
 	for (int i = 0; i < 100000; i++) {
 		unsigned n = fake_random() % ARRAY_SIZE(seeds);

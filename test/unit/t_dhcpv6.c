@@ -158,13 +158,13 @@ static void solicits(void)
 {
 	const struct fake_sent *s = fake_sent;
 
-	conf.fam[V6].dns[0] = fake_addr("2001:db8::53");
-	conf.fam[V6].dns[1] = fake_addr("2001:db8::54");
-	conf.fam[V6].dns_count = 2;
-	strcpy(conf.search[0], "example.org");
-	strcpy(conf.search[1], "not a name");
-	strcpy(conf.search[2], "lan");
-	conf.search_count = 3;
+	net.fam[V6].dns[0] = fake_addr("2001:db8::53");
+	net.fam[V6].dns[1] = fake_addr("2001:db8::54");
+	net.fam[V6].dns_count = 2;
+	strcpy(net.search.name[0], "example.org");
+	strcpy(net.search.name[1], "not a name");
+	strcpy(net.search.name[2], "lan");
+	net.search.count = 3;
 	strcpy(conf.fqdn, "box.example.org");
 
 	REPLIES_TO(solicit, 2, "SOLICIT");
@@ -199,10 +199,10 @@ static void solicits(void)
 	opt_is(23, "(none)");
 	opt_is(24, "(none)");
 	opt_is(39, "(none)");
-	conf.fam[V6].dns[0] = fake_addr("2001:db8::53");
-	conf.fam[V6].dns_count = 1;
-	strcpy(conf.search[0], "lan");
-	conf.search_count = 1;
+	net.fam[V6].dns[0] = fake_addr("2001:db8::53");
+	net.fam[V6].dns_count = 1;
+	strcpy(net.search.name[0], "lan");
+	net.search.count = 1;
 	conf.dhcp_dns = false;
 	REPLIES_TO(solicit, 2, "SOLICIT, resolvers not to be told");
 	opt_is(23, "(none)");
@@ -289,8 +289,8 @@ static void releases(void)
 
 static void information_requests(void)
 {
-	conf.fam[V6].dns[0] = fake_addr("2001:db8::53");
-	conf.fam[V6].dns_count = 1;
+	net.fam[V6].dns[0] = fake_addr("2001:db8::53");
+	net.fam[V6].dns_count = 1;
 	REPLIES_TO(information_request, 7, "INFORMATION-REQUEST");
 	opt_is(3, "(none)");
 	opt_is(23, "20010db8000000000000000000000053");
@@ -371,10 +371,10 @@ static void ignored(void)
 	conf.no_dhcpv6 = true;
 	REPLIES_TO(solicit, 0, "SOLICIT, switched off,");
 	fake_conf(&conf);
-	conf.fam[V6].guest = fake_addr("");
+	net.fam[V6].guest = fake_addr("");
 	REPLIES_TO(solicit, 0, "SOLICIT, no address,");
 	fake_conf(&conf);
-	conf.fam[V6].enabled = false;
+	net.fam[V6].enabled = false;
 	REPLIES_TO(solicit, 0, "SOLICIT, no IPv6,");
 	fake_conf(&conf);
 }
@@ -402,14 +402,14 @@ static void sizes(void)
 	static const uint8_t addr[] = { IAADDR(OTHER) };
 	size_t len = 8 + 130, ia;
 
-	conf.fam[V6].dns_count = CONF_DNS_MAX;
-	conf.search_count = CONF_SEARCH_MAX;
+	net.fam[V6].dns_count = CONF_DNS_MAX;
+	net.search.count = CONF_SEARCH_MAX;
 	for (unsigned i = 0; i < CONF_SEARCH_MAX; i++) {
-		memset(conf.search[i], 'a' + (int)i, CONF_NAME_MAX);
+		memset(net.search.name[i], 'a' + (int)i, CONF_NAME_MAX);
 		for (unsigned j = 63; j < CONF_NAME_MAX; j += 64)
-			conf.search[i][j] = '.';
+			net.search.name[i][j] = '.';
 	}
-	strcpy(conf.fqdn, conf.search[0]);
+	strcpy(conf.fqdn, net.search.name[0]);
 
 	/* One IA_NA with 40 addresses between IA_PDs, which are too many */
 	for (int i = 0; i < 4; i++, len += sizeof(pd))

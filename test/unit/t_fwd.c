@@ -10,6 +10,7 @@
 #include "util/wire.h"
 
 static struct conf conf;
+static struct net net;
 static struct guest_addrs seen;
 
 static struct addr A(const char *s)
@@ -24,9 +25,10 @@ static struct addr A(const char *s)
 /* As copied from a host with 192.0.2.15/24 and 2001:db8:1::15 */
 static void defaults(void)
 {
-	struct conf_family *v4 = &conf.fam[V4], *v6 = &conf.fam[V6];
+	struct net_family *v4 = &net.fam[V4], *v6 = &net.fam[V6];
 
 	memset(&conf, 0, sizeof(conf));
+	memset(&net, 0, sizeof(net));
 	v4->enabled = v6->enabled = true;
 	v4->guest = A("192.0.2.15");
 	v4->prefix_len = 24;
@@ -60,7 +62,7 @@ static const char *out_from(const char *src, const char *dst, uint16_t port)
 	bool yes;
 
 	memset(&host, 0xa5, sizeof(host));
-	yes = fwd_map_out(&conf, &guest, &host);
+	yes = fwd_map_out(&net, &guest, &host);
 	if (!yes && host.our_port != 0xa5a5)
 		return "no, but *ret_host is changed";
 	return print(yes, &host.peer, host.peer_port, &host.our,
@@ -83,7 +85,7 @@ static const char *in_by(const struct fwd_rule *r, const char *src,
 	bool yes;
 
 	memset(&guest, 0xa5, sizeof(guest));
-	yes = fwd_map_in(&conf, &seen, r, &host, &guest);
+	yes = fwd_map_in(&net, &seen, r, &host, &guest);
 	if (!yes && guest.our_port != 0xa5a5)
 		return "no, but *ret_guest is changed";
 	return print(yes, &guest.peer, guest.peer_port, &guest.our,
@@ -134,16 +136,16 @@ static void outbound(void)
 	       "from multicast");
 	is_str(out_from("192.0.2.255", "198.51.100.7", 80), "no",
 	       "from broadcast");
-	conf.fam[V4].guest = A("192.0.2.255");
+	net.fam[V4].guest = A("192.0.2.255");
 	is_str(out_from("192.0.2.255", "198.51.100.7", 80), "198.51.100.7:80",
 	       "  that the guest was given as its own");
 
 	defaults();
-	conf.fam[V6].enabled = false;
+	net.fam[V6].enabled = false;
 	is_str(out("2001:db8:9::7", 443), "no", "-4: no IPv6");
 	is_str(out("198.51.100.7", 443), "198.51.100.7:443", "  but IPv4");
 	defaults();
-	conf.fam[V4].enabled = false;
+	net.fam[V4].enabled = false;
 	is_str(out("198.51.100.7", 443), "no", "-6: no IPv4");
 	is_str(out("fe80::1", 443), "[::1]:443", "  but IPv6");
 }
@@ -151,31 +153,31 @@ static void outbound(void)
 static void outbound_options(void)
 {
 	defaults();
-	conf.fam[V4].map_host_loopback = A("");
+	net.fam[V4].map_host_loopback = A("");
 	is_str(out("192.0.2.2", 80), "192.0.2.2:80",
 	       "--no-map-gw: the gateway itself");
-	conf.fam[V4].map_host_loopback = A("10.9.9.9");
+	net.fam[V4].map_host_loopback = A("10.9.9.9");
 	is_str(out("10.9.9.9", 80), "127.0.0.1:80", "--map-host-loopback");
 	is_str(out("192.0.2.2", 80), "192.0.2.2:80", "  and no other");
 
-	conf.fam[V4].map_guest_addr = A("169.254.1.2");
-	conf.fam[V6].map_guest_addr = A("fd00::2");
+	net.fam[V4].map_guest_addr = A("169.254.1.2");
+	net.fam[V6].map_guest_addr = A("fd00::2");
 	is_str(out("169.254.1.2", 80), "192.0.2.15:80",
 	       "--map-guest-addr: the assigned address, on the host");
 	is_str(out("fd00::2", 80), "[2001:db8:1::15]:80", "  IPv6");
 	seen.v4 = A("192.0.2.99");
 	is_str(out("169.254.1.2", 80), "192.0.2.15:80",
 	       "  not the observed one");
-	conf.fam[V6].guest = A("");
+	net.fam[V6].guest = A("");
 	is_str(out("fd00::2", 80), "no", "  nowhere, without one");
 
-	conf.fam[V4].map_host_loopback = A("169.254.1.2");
+	net.fam[V4].map_host_loopback = A("169.254.1.2");
 	is_str(out("169.254.1.2", 80), "127.0.0.1:80",
 	       "loopback comes before the guest's address");
 
 	defaults();
-	conf.fam[V4].outbound = A("192.0.2.14");
-	conf.fam[V6].outbound = A("2001:db8:1::14");
+	net.fam[V4].outbound = A("192.0.2.14");
+	net.fam[V6].outbound = A("2001:db8:1::14");
 	is_str(out("198.51.100.7", 443), "198.51.100.7:443 from 192.0.2.14:0",
 	       "-o: the source");
 	is_str(out("2001:db8:9::7", 443),
@@ -189,10 +191,10 @@ static void dns(void)
 	static const uint16_t others[] = { 1, 52, 54, 80, 852, 854, 5353, 65535 };
 
 	defaults();
-	conf.fam[V4].dns_forward = A("169.254.1.1");
-	conf.fam[V4].dns_host = A("192.0.2.53");
-	conf.fam[V6].dns_forward = A("fd00::53");
-	conf.fam[V6].dns_host = A("2001:db8:1::53");
+	net.fam[V4].dns_forward = A("169.254.1.1");
+	net.fam[V4].dns_host = A("192.0.2.53");
+	net.fam[V6].dns_forward = A("fd00::53");
+	net.fam[V6].dns_host = A("2001:db8:1::53");
 	is_str(out("169.254.1.1", 53), "192.0.2.53:53", "--dns-forward");
 	is_str(out("169.254.1.1", 853), "192.0.2.53:853", "  over TLS");
 	is_str(out("fd00::53", 53), "[2001:db8:1::53]:53", "  IPv6");
@@ -205,22 +207,22 @@ static void dns(void)
 	}
 	is_str(out("192.0.2.53", 53), "192.0.2.53:53", "nor another address");
 
-	conf.fam[V4].dns_host = A("127.0.0.53");
-	conf.fam[V4].outbound = A("192.0.2.14");
+	net.fam[V4].dns_host = A("127.0.0.53");
+	net.fam[V4].outbound = A("192.0.2.14");
 	is_str(out("169.254.1.1", 53), "127.0.0.53:53",
 	       "a resolver on the host's loopback, source the kernel's choice");
-	conf.fam[V4].dns_host = A("2001:db8:1::53");
-	conf.fam[V6].outbound = A("2001:db8:1::14");
+	net.fam[V4].dns_host = A("2001:db8:1::53");
+	net.fam[V6].outbound = A("2001:db8:1::14");
 	is_str(out("169.254.1.1", 53),
 	       "[2001:db8:1::53]:53 from [2001:db8:1::14]:0",
 	       "a resolver of the other family");
-	conf.fam[V4].dns_host = A("");
+	net.fam[V4].dns_host = A("");
 	is_str(out("169.254.1.1", 53), "no", "no resolver: nowhere");
 
 	/* The gateway is a resolver as well */
 	defaults();
-	conf.fam[V4].dns_forward = conf.fam[V4].gw;
-	conf.fam[V4].dns_host = A("192.0.2.2");
+	net.fam[V4].dns_forward = net.fam[V4].gw;
+	net.fam[V4].dns_host = A("192.0.2.2");
 	is_str(out("192.0.2.2", 53), "192.0.2.2:53",
 	       "DNS to a gateway that resolves isn't loopback");
 	is_str(out("192.0.2.2", 80), "127.0.0.1:80", "  other ports are");
@@ -246,15 +248,15 @@ static void inbound_source(void)
 	is_str(in("2001:db8:1::15"),
 	       "[2001:db8:1::15]:80 from [fe80::1]:50000", "  IPv6");
 
-	conf.fam[V4].map_host_loopback = A("10.9.9.9");
+	net.fam[V4].map_host_loopback = A("10.9.9.9");
 	is_str(in("127.0.0.1"), "192.0.2.15:80 from 10.9.9.9:50000",
 	       "--map-host-loopback");
 	is_str(in("127.0.0.2"), "192.0.2.15:80 from 192.0.2.2:50000",
 	       "  127.0.0.1 only");
-	conf.fam[V4].map_guest_addr = A("169.254.1.2");
+	net.fam[V4].map_guest_addr = A("169.254.1.2");
 	is_str(in("192.0.2.15"), "192.0.2.15:80 from 169.254.1.2:50000",
 	       "--map-guest-addr");
-	conf.fam[V4].map_host_loopback = A("");
+	net.fam[V4].map_host_loopback = A("");
 	is_str(in("127.0.0.1"), "192.0.2.15:80 from 192.0.2.2:50000",
 	       "--no-map-gw: ours");
 
@@ -270,14 +272,14 @@ static void inbound_source(void)
 	       "  link-local");
 
 	defaults();
-	conf.fam[V4].our = conf.fam[V4].gw = A("");
-	conf.fam[V4].map_host_loopback = A("");
+	net.fam[V4].our = net.fam[V4].gw = A("");
+	net.fam[V4].map_host_loopback = A("");
 	is_str(in("127.0.0.1"), "no", "without an address of ours: refused");
 	is_str(in("192.0.2.15"), "no", "  likewise");
 	is_str(in("198.51.100.7"), "192.0.2.15:80 from 198.51.100.7:50000",
 	       "  others have their own");
 	defaults();
-	conf.fam[V4].enabled = false;
+	net.fam[V4].enabled = false;
 	is_str(in("198.51.100.7"), "no", "-6: no IPv4");
 }
 
@@ -299,16 +301,16 @@ static void inbound_destination(void)
 	seen = (struct guest_addrs){ .v6_ll = A("fe80::99") };
 	is_str(in("198.51.100.7"), "192.0.2.15:80 from 198.51.100.7:50000",
 	       "none seen: the assigned one");
-	conf.fam[V6].guest = A("");
+	net.fam[V6].guest = A("");
 	is_str(in("2001:db8:9::7"), "[fe80::99]:80 from [fe80::1]:50000",
 	       "none but link-local: from ours, which it can answer");
 	seen = (struct guest_addrs){ .v4 = A("") };
 	is_str(in("2001:db8:9::7"), "no", "none at all");
-	conf.fam[V4].guest = A("");
+	net.fam[V4].guest = A("");
 	is_str(in("198.51.100.7"), "no", "  IPv4");
 
 	defaults();
-	conf.fam[V4].guest_fixed = conf.fam[V6].guest_fixed = true;
+	net.fam[V4].guest_fixed = net.fam[V6].guest_fixed = true;
 	seen.v4 = A("192.0.2.99");
 	seen.v6 = A("2001:db8:1::99");
 	is_str(in("198.51.100.7"), "192.0.2.15:80 from 198.51.100.7:50000",
@@ -370,7 +372,7 @@ static const char *at(const struct fwd_rule *r, enum flow_side_name ini,
 	static char s[128];
 
 	memset(&to, 0xa5, sizeof(to));
-	switch (fwd_map_listener(&conf, &seen, r, ini, &from, &to)) {
+	switch (fwd_map_listener(&conf, &net, &seen, r, ini, &from, &to)) {
 	case FWD_REFUSE:
 		return to.our_port == 0xa5a5 ? "no" : "no, but *ret is changed";
 	case FWD_TAP:
@@ -385,7 +387,7 @@ static const char *at(const struct fwd_rule *r, enum flow_side_name ini,
 /* Where the same host is by the other family */
 static const char *elsewhere(const char *to)
 {
-	struct addr a = A(to), other = fwd_splice_other(&conf, &seen, &a);
+	struct addr a = A(to), other = fwd_splice_other(&net, &seen, &a);
 	static char s[64];
 
 	snprintf(s, sizeof(s), "%s", addr_is_none(&other) ? "none" :
@@ -400,7 +402,7 @@ static void spliced_elsewhere(void)
 	is_str(elsewhere("::1"), "127.0.0.1", "  and back");
 	is_str(elsewhere("192.0.2.15"), "2001:db8:1::15", "the guest's address");
 	is_str(elsewhere("2001:db8:1::15"), "192.0.2.15", "  and back");
-	conf.fam[V6].enabled = false;
+	net.fam[V6].enabled = false;
 	is_str(elsewhere("127.0.0.1"), "none", "a family that is off");
 	is_str(elsewhere("192.0.2.15"), "none", "  for addresses, too");
 }
@@ -426,7 +428,7 @@ static void spliced(void)
 	seen.v4 = A("192.0.2.99");
 	is_str(at(&r, HOST, "127.0.0.1", "127.0.0.1"), "splice 192.0.2.99:81",
 	       "to the address that the guest uses");
-	conf.fam[V6].guest = seen.v6 = A("");
+	net.fam[V6].guest = seen.v6 = A("");
 	seen.v6_ll = A("fe80::99");
 	is_str(at(&r, HOST, "::1", "::1"), "tap",
 	       "  only a link-local one: by the link");
@@ -470,11 +472,11 @@ static void test_own_net(void)
 {
 	defaults();
 	for (enum family f = V4; f < FAMILIES; f++)
-		conf.fam[f].own_net = true;
-	conf.fam[V4].prefix_len = 24;
-	conf.fam[V6].prefix_len = 64;
-	conf.fam[V4].dns_forward = A("192.0.2.3");
-	conf.fam[V4].dns_host = A("127.0.0.53");
+		net.fam[f].own_net = true;
+	net.fam[V4].prefix_len = 24;
+	net.fam[V6].prefix_len = 64;
+	net.fam[V4].dns_forward = A("192.0.2.3");
+	net.fam[V4].dns_host = A("127.0.0.53");
 
 	is_str(out("192.0.2.2", 80), "127.0.0.1:80", "own net: the gateway");
 	is_str(out("192.0.2.3", 53), "127.0.0.53:53", "own net: names");
@@ -484,7 +486,7 @@ static void test_own_net(void)
 	is_str(out("192.0.3.1", 80), "192.0.3.1:80", "own net: the next one");
 	is_str(out("2001:db8:1:1::1", 80), "[2001:db8:1:1::1]:80",
 	       "own net: the next one, IPv6");
-	conf.fam[V4].map_host_loopback = A("");
+	net.fam[V4].map_host_loopback = A("");
 	is_str(out("192.0.2.2", 80), "no", "own net: no way to the loopback");
 }
 

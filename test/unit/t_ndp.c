@@ -109,7 +109,7 @@ static void dad(void)
 	       "a0000000"			/* R, O */
 	       "fe800000000000000000000000000001"
 	       "0201" "9a559a559a55", "  unsolicited");
-	conf.fam[V6].dns_forward = fake_addr("2001:db8:1::3");
+	net.fam[V6].dns_forward = fake_addr("2001:db8:1::3");
 	ok(answers("::", "2001:db8:1::3"), "  our resolver's");
 	fake_conf(&conf);
 }
@@ -202,13 +202,13 @@ static void ra(void)
 	struct pkt pkt = make(ICMP6_RS, guest_ll, "ff02::2", rs, sizeof(rs));
 	const struct fake_sent *s = fake_sent;
 
-	conf.fam[V6].dns[0] = fake_addr("2001:db8::53");
-	conf.fam[V6].dns[1] = fake_addr("2001:db8::54");
-	conf.fam[V6].dns_count = 2;
-	strcpy(conf.search[0], "example.org");
-	strcpy(conf.search[1], "not a name");
-	strcpy(conf.search[2], "lan");
-	conf.search_count = 3;
+	net.fam[V6].dns[0] = fake_addr("2001:db8::53");
+	net.fam[V6].dns[1] = fake_addr("2001:db8::54");
+	net.fam[V6].dns_count = 2;
+	strcpy(net.search.name[0], "example.org");
+	strcpy(net.search.name[1], "not a name");
+	strcpy(net.search.name[2], "lan");
+	net.search.count = 3;
 
 	ok(input(&pkt), "RS is taken");
 	is_int(fake_sent_count, 1, "and answered");
@@ -269,7 +269,7 @@ static void ra_variants(void)
 
 	fake_conf(&conf);
 	ra_is("80", MTU PREFIX, "no resolvers");
-	conf.fam[V6].prefix_len = 128;
+	net.fam[V6].prefix_len = 128;
 	ra_is("80", MTU PREFIX, "always /64");
 	conf.no_dhcpv6 = true;
 	ra_is("00", MTU PREFIX, "no DHCPv6");
@@ -279,22 +279,22 @@ static void ra_variants(void)
 	ra_is("00", PREFIX, "MTU that IPv6 can't have");
 
 	fake_conf(&conf);
-	conf.fam[V6].dns[0] = fake_addr("2001:db8::53");
-	conf.fam[V6].dns_count = 1;
+	net.fam[V6].dns[0] = fake_addr("2001:db8::53");
+	net.fam[V6].dns_count = 1;
 	ra_is("80", rdnss, "one resolver");
 	conf.dhcp_dns = false;
 	ra_is("80", MTU PREFIX, "not to be told");
-	strcpy(conf.search[0], "lan");
-	conf.search_count = 1;
+	strcpy(net.search.name[0], "lan");
+	net.search.count = 1;
 	ra_is("80", dnssl, "one domain");
 	conf.dhcp_search = false;
 	ra_is("80", MTU PREFIX, "not to be told");
 	conf.dhcp_search = true;
-	strcpy(conf.search[0], "..");
+	strcpy(net.search.name[0], "..");
 	ra_is("80", MTU PREFIX, "nothing but what is no name");
 
 	fake_conf(&conf);
-	conf.fam[V6].guest = fake_addr("");
+	net.fam[V6].guest = fake_addr("");
 	ra_is("00", MTU, "local mode: no prefix, nothing to ask DHCPv6 for");
 	fake_conf(&conf);
 	conf.no_ra = true;
@@ -304,7 +304,7 @@ static void ra_variants(void)
 	ra_is("", NULL, "no NDP");
 	ok(!answers(guest_ll, "fe80::1"), "which means no NA either");
 	fake_conf(&conf);
-	conf.fam[V6].enabled = false;
+	net.fam[V6].enabled = false;
 	ra_is("", NULL, "no IPv6");
 	fake_conf(&conf);
 #undef MTU
@@ -317,12 +317,12 @@ static void ra_long(void)
 	struct pkt pkt = make(ICMP6_RS, guest_ll, "ff02::2", rs, sizeof(rs));
 	const struct fake_sent *s = fake_sent;
 
-	conf.fam[V6].dns_count = CONF_DNS_MAX;
-	conf.search_count = CONF_SEARCH_MAX;
+	net.fam[V6].dns_count = CONF_DNS_MAX;
+	net.search.count = CONF_SEARCH_MAX;
 	for (unsigned i = 0; i < CONF_SEARCH_MAX; i++) {
-		memset(conf.search[i], 'a' + (int)i, CONF_NAME_MAX);
+		memset(net.search.name[i], 'a' + (int)i, CONF_NAME_MAX);
 		for (unsigned j = 63; j < CONF_NAME_MAX; j += 64)
-			conf.search[i][j] = '.';
+			net.search.name[i][j] = '.';
 	}
 	input(&pkt);
 	is_int(fake_sent_count, 1, "long search list: answered");
@@ -440,7 +440,7 @@ static void periodic(void)
 	ndp_solicit();
 	ok(fake_sent_count == 1 && !fake_timer, "no RA: just NS");
 	conf.no_ra = false;
-	conf.fam[V6].guest = fake_addr("");
+	net.fam[V6].guest = fake_addr("");
 	fake_reset();
 	ndp_solicit();
 	ok(!fake_sent_count && fake_timer, "local mode: just RA");

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: resolv.conf(5) → resolvers and search domains */
+#include "host/resolv.h"
+
+#include <string.h>
+
+#include "util.h"
+
+enum { RESOLV_CONF_MAX = 1 << 16 };
+
+static void resolv_add_ns(struct resolv *r, char *text)
+{
+	struct addr a;
+	enum family f;
+
+	text[strcspn(text, "%")] = '\0';	/* scope of a link-local one */
+	if (!addr_parse(text, &a) || !addr_is_unicast(&a))
+		return;
+	f = addr_family(&a);
+	if (r->count[f] < CONF_DNS_MAX)
+		r->ns[f][r->count[f]++] = a;
+}
+
+/* The last "search" or "domain" line holds: resolv.conf(5) */
+static void resolv_set_search(struct net_search *s, char **words)
+{
+	const char *domain;
+
+	s->count = 0;
+	while ((domain = strtok_r(NULL, " \t\r", words))) {
+		if (s->count == CONF_SEARCH_MAX ||
+		    strlen(domain) > CONF_NAME_MAX)
+			continue;
+		strcpy(s->name[s->count++], domain);
+	}
+}
+
+static void resolv_line(struct resolv *r, char *line)
+{
+	char *words, *key = strtok_r(line, " \t\r", &words), *value;
+
+	if (!key)
+		return;
+	if (!strcmp(key, "nameserver")) {
+		value = strtok_r(NULL, " \t\r", &words);
+		if (value)
+			resolv_add_ns(r, value);
+	} else if (!strcmp(key, "search") || !strcmp(key, "domain")) {
+		resolv_set_search(&r->search, &words);
+	}
+}
+
+void resolv_parse(char *text, struct resolv *ret)
+{
+	char *line, *lines;
+
+	memset(ret, 0, sizeof(*ret));
+	for (line = strtok_r(text, "\n", &lines); line;
+	     line = strtok_r(NULL, "\n", &lines))
+		resolv_line(ret, line);
+}
+
+int resolv_read(struct resolv *ret)
+{
+	static char text[RESOLV_CONF_MAX];
+	ssize_t n = read_file("/etc/resolv.conf", text, sizeof(text));
+
+	resolv_parse(n < 0 ? strcpy(text, "") : text, ret);
+	return n < 0 ? (int)n : 0;
+}

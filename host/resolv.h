@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* resolv.conf(5): the host's resolvers and search domains */
+#ifndef HOST_RESOLV_H
+#define HOST_RESOLV_H
+
+#include "engine/net_types.h"
+
+struct resolv {
+	struct addr ns[FAMILIES][CONF_DNS_MAX];
+	unsigned count[FAMILIES];
+	struct net_search search;
+};
+
+/* What the file says, which is split on the way; what can't be understood is
+ * left out. Never fails.
+ */
+void resolv_parse(char *text, struct resolv *ret);
+
+/* /etc/resolv.conf; 0 or -errno, and nothing in *ret then */
+int resolv_read(struct resolv *ret);
+
+#endif /* HOST_RESOLV_H */
