@@ -120,9 +120,20 @@ void tcp_queue(struct flow *f)
 	tcp.queue_tail = flow_index(f) + 1;
 }
 
+/* Those on the list at..last come before all that are there now */
+static void tcp_queue_first(uint32_t first, struct flow *last)
+{
+	last->tcp.next_queued = tcp.queue_head;
+	tcp.queue_head = first;
+	if (!tcp.queue_tail)
+		tcp.queue_tail = flow_index(last) + 1;
+}
+
 void tcp_run_queue(void)
 {
-	uint32_t at = tcp.queue_head;
+	uint32_t at = tcp.queue_head, waits = 0, sent = 0;
+	uint32_t budget = tcp_out_budget();
+	struct flow *last = NULL;
 
 	/* Whoever is freed is on the list no longer when its entry is used
 	 * again: flow_reap() comes later in the turn
@@ -140,12 +151,24 @@ void tcp_run_queue(void)
 			tcp_abort(f);
 			continue;
 		}
-		if (conn->want_out) {
+		if (conn->want_out && sent < budget) {
 			conn->want_out = false;
-			tcp_out(f);
+			sent += tcp_out_turn(f);
+		} else if (conn->want_out) {
+			/* The next turn begins with them, in this order */
+			if (last)
+				last->tcp.next_queued = flow_index(f) + 1;
+			else
+				waits = flow_index(f) + 1;
+			conn->queued = true;
+			last = f;
 		}
 		if (!tcp_is_over(f) && conn->want_ack)
 			tcp_send_ack(f);
+	}
+	if (last) {
+		tcp_queue_first(waits, last);
+		loop_again();
 	}
 }
 

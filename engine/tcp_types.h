@@ -67,7 +67,8 @@ struct tcp_conn {
 	bool want_rst : 1;		/* gone, but the guest must be told */
 	bool short_write : 1;		/* the guest has something to repeat */
 	bool ack_held : 1;		/* …until data goes along, or ack_timer */
-	bool want_out : 1;
+	bool want_out : 1;		/* …data to send, see tcp_out_turn() */
+	bool bulk : 1;			/* has more to send than fits in a turn */
 	bool queued : 1;		/* on the list of those with such work */
 
 	uint8_t dscp;			/* of what we send to the host's side */

@@ -40,7 +40,9 @@ enum {
 	STREAM_TX_SIZE		= 1024 * 1024,
 	STREAM_TX_CONTROL	= 64 * 1024,	/* kept for what has no
 						 * reservation */
-	STREAM_SOCKBUF		= 4 * 1024 * 1024,
+	STREAM_RCVBUF		= 4 * 1024 * 1024,
+	STREAM_SNDBUF		= 128 * 1024,	/* what waits there, others wait
+						 * for */
 	STREAM_ACCEPTS		= 16,		/* a turn */
 	STREAM_LOG_RATE		= 5,		/* lines a second */
 	STREAM_PROBE_MAX	= 64,		/* /tmp/passt_N.socket */
@@ -372,12 +374,12 @@ static void stream_connected(int fd)
 {
 	static const struct tap_caps caps;	/* no offload exists here */
 	struct loop_ref ref = { .kind = LOOP_TAP };
-	int size = STREAM_SOCKBUF;
+	int snd = STREAM_SNDBUF, rcv = STREAM_RCVBUF;
 	int rc;
 
 	/* Clamped to what the host allows: more than the default is enough */
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &snd, sizeof(snd));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcv, sizeof(rcv));
 	stream.fd = fd;
 	rc = loop_add(fd, EPOLLIN | EPOLLRDHUP, ref);
 	if (rc) {

@@ -7,7 +7,7 @@
 #include "frame/frame_parse.h"
 
 enum {
-	TCP_OUT_BUDGET	= 256 * 1024,	/* bytes per connection and turn */
+	TCP_OUT_BUDGET	= 256 * 1024,	/* bytes of all that have many, a turn */
 };
 /* What a connection's socket is watched for, always */
 #define TCP_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
@@ -18,6 +18,10 @@ enum {
 void tcp_set_state(struct flow *f, enum tcp_state state);
 /* Put on the list for the end of the turn */
 void tcp_queue(struct flow *f);
+/* Send a connection's share of the turn. Bytes that are new. The flow may end. */
+uint32_t tcp_out_turn(struct flow *f);
+/* Bytes for all that have many, this turn */
+uint32_t tcp_out_budget(void);
 /* Connection is through on the guest's side */
 void tcp_established(struct flow *f);
 /* Forget the connection: close() the socket, free the flow */

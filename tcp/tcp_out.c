@@ -7,6 +7,12 @@
  * allow → FIN after the last byte. Its caller is an event of the socket, an
  * acknowledgement that opened the window, or the list for the end of the turn.
  *
+ * Turns: who has little to send is answered at once, by tcp_out(). Who has much
+ * (bulk) waits for the end of the turn, where all of its like share a budget, in
+ * turn; what that leaves is for the next turn, after its events. So a request
+ * beside any number of downloads waits for one budget's time, and the budget is
+ * small while there are such requests.
+ *
  * Loss (RFC 6675 in spirit, no congestion control: this is a local link whose
  * queue is bounded by the guest's window): three duplicate ACKs, or as much
  * reported by SACK, start a recovery that ends when everything outstanding at
@@ -31,10 +37,15 @@ enum {
 	OUT_FLIGHT_ALL	= 8 * 1024 * 1024,	/* shared by those counted */
 	OUT_FLIGHT_LEAST = 512 * 1024,	/* of each */
 	OUT_NEAR_US	= 50000,	/* round trip, of those it is shared by */
+	OUT_LITTLE	= 16 * 1024,	/* that is all: others wait for it */
+	OUT_AT_ONCE	= 64 * 1024,	/* without waiting for the turn's end */
+	OUT_BESIDE	= 60 * 1024,	/* a turn, beside those with little */
+	OUT_BESIDE_MS	= 20,		/* how long they are thought of */
 };
 
 static struct {
 	uint32_t flights;		/* connections with much_in_flight */
+	mono_t little_at;		/* somebody had little to send */
 } out;
 
 uint32_t tcp_ts_now(const struct tcp_conn *conn)
@@ -340,13 +351,14 @@ static void tcp_out_sent(struct flow *f, uint32_t n)
 	tcp_timer_data_sent(f, n);
 }
 
-void tcp_out(struct flow *f)
+/* Send at most `budget` bytes, and what comes with their end. The flow may end. */
+static void tcp_out_some(struct flow *f, uint32_t budget)
 {
 	struct tcp_conn *conn = &f->tcp;
-	uint32_t budget = TCP_OUT_BUDGET / conn->mss * conn->mss;
 
 	if (!tcp_may_send(conn))
 		return;
+	budget = MAX(budget / conn->mss, 1U) * conn->mss;
 	/* The segments carry it along, and what the peer's answer acknowledged */
 	if ((conn->want_ack || conn->ack_held ||
 	     conn->rcv_wup != conn->rcv_nxt) && !conn->sock_drained)
@@ -402,9 +414,42 @@ void tcp_out(struct flow *f)
 	}
 	if (conn->sock_drained)
 		return;
+	conn->bulk = true;
 	conn->want_out = true;
 	tcp_queue(f);
 	loop_again();
+}
+
+uint32_t tcp_out_budget(void)
+{
+	mono_t end = mono_add(out.little_at, DUR_MS(OUT_BESIDE_MS));
+
+	return mono_before(loop_now(), end) ? OUT_BESIDE : TCP_OUT_BUDGET;
+}
+
+uint32_t tcp_out_turn(struct flow *f)
+{
+	tcp_seq before = f->tcp.snd_nxt;
+
+	tcp_out_some(f, MAX(tcp_out_budget(), (uint32_t)OUT_AT_ONCE));
+	return f->tcp.snd_nxt - before;
+}
+
+void tcp_out(struct flow *f)
+{
+	struct tcp_conn *conn = &f->tcp;
+	tcp_seq before = conn->snd_nxt;
+
+	if (before == conn->snd_una && !conn->want_out)
+		conn->bulk = false;
+	if (conn->bulk || conn->much_in_flight) {
+		conn->want_out = true;
+		tcp_queue(f);
+		return;
+	}
+	tcp_out_some(f, OUT_AT_ONCE);
+	if (conn->sock_drained && conn->snd_nxt - before - 1 < OUT_LITTLE)
+		out.little_at = loop_now();
 }
 
 void tcp_retransmit(struct flow *f, uint32_t budget)
