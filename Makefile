@@ -54,6 +54,7 @@ SRCS	+= frame/icmp_err.c
 
 SRCS	+= fwd/fwd.c
 SRCS	+= fwd/fwd_rule.c
+SRCS	+= fwd/fwd_table.c
 SRCS	+= fwd/learned.c
 SRCS	+= fwd/policy.c
 SRCS	+= fwd/policy_spec.c
@@ -64,6 +65,7 @@ SRCS	+= local/dhcpv6.c
 SRCS	+= local/ndp.c
 
 SRCS	+= host/listen.c
+SRCS	+= host/listen_report.c
 SRCS	+= host/net.c
 SRCS	+= host/net_resolve.c
 SRCS	+= host/netlink.c
@@ -95,6 +97,7 @@ SRCS	+= conf/conf_opts.c
 SRCS	+= conf/slirp_opts.c
 
 SRCS	+= start/isolate.c
+SRCS	+= start/ports.c
 SRCS	+= start/slirp.c
 
 SRCS	+= ctl/slirp_api.c

@@ -42,10 +42,6 @@ static const char *const family_name[FAMILIES] = {
 	[V4] = "IPv4", [V6] = "IPv6",
 };
 
-static const char *const proto_name[FWD_PROTOS] = {
-	[FWD_TCP] = "TCP", [FWD_UDP] = "UDP",
-};
-
 /* What we may be called, or have in our name */
 enum own_name { NAME_SLIRP, NAME_PASTA, NAME_PASST, NAME_OTHER };
 
@@ -370,24 +366,35 @@ static bool proto_off(const struct conf *c, enum conf_proto proto)
 	return proto == FWD_TCP ? c->no_tcp : c->no_udp;
 }
 
-static void check_rule(const struct conf *c, const struct fwd_rule *r)
+static unsigned fwd_can(const struct conf *c, enum flow_side_name side)
 {
-	enum conf_proto proto = r->proto == IPPROTO_TCP ? FWD_TCP : FWD_UDP;
-	enum family f = addr_family(&r->listen);
-	char text[FWD_RULE_STRLEN];
+	unsigned can = FWD_CAN_IFNAME;
 
-	if (proto_off(c, proto))
-		die("Can't add %s forwarding rule, %s not enabled",
-		    proto_name[proto], proto_name[proto]);
-	if (!(r->flags & FWD_DUAL) && !c->net.fam[f].enabled)
-		die("Can't add forwarding rule, %s not enabled: %s",
-		    family_name[f], fwd_rule_print(r, text));
+	can |= c->net.fam[V4].enabled ? FWD_CAN_V4 : 0;
+	can |= c->net.fam[V6].enabled ? FWD_CAN_V6 : 0;
+	can |= !c->no_tcp ? FWD_CAN_TCP : 0;
+	can |= !c->no_udp ? FWD_CAN_UDP : 0;
+	can |= c->mode == MODE_PASTA ? FWD_CAN_AUTO : 0;
+	can |= side == GUEST || c->splice_only ? FWD_ONLY_LO : 0;
+	return can;
 }
 
-static void check_rules(const struct conf *c, const struct fwd_rules *rules)
+unsigned conf_fwd_can(const struct conf *c, enum flow_side_name side)
 {
-	for (unsigned i = 0; i < rules->count; i++)
-		check_rule(c, &rules->rule[i]);
+	if (side == GUEST && (c->mode != MODE_PASTA || c->no_splice))
+		return 0;
+	return fwd_can(c, side);
+}
+
+static void check_rules(const struct conf *c, struct fwd_rules *rules,
+			enum flow_side_name side)
+{
+	char why[FWD_ERR_LEN];
+
+	for (unsigned i = 0; i < rules->count; i++) {
+		if (fwd_rule_check(&rules->rule[i], fwd_can(c, side), why))
+			die("%s", why);
+	}
 }
 
 /* Namespace mode follows the listeners of the other side unless told not to */
@@ -410,24 +417,6 @@ static void default_rules(struct conf *c, const struct conf_given *g)
 	if (c->no_splice && c->fwd_out.count) {
 		warn("-T and -U have no effect with --no-splice");
 		c->fwd_out.count = 0;
-	}
-}
-
-/* Without a link, only loopback leads inside: nothing else is listened at */
-static void restrict_to_loopback(struct fwd_rules *rules)
-{
-	for (unsigned i = 0; i < rules->count; i++) {
-		struct fwd_rule *r = &rules->rule[i];
-		bool any = addr_is_any(&r->listen);
-		char text[FWD_RULE_STRLEN];
-
-		if ((!any && !addr_is_loopback(&r->listen)) ||
-		    (*r->ifname && strcmp(r->ifname, "lo")) ||
-		    !addr_is_none(&r->target))
-			die("--splice-only forwards from loopback to loopback only, not %s",
-			    fwd_rule_print(r, text));
-		if (any)
-			strcpy(r->ifname, "lo");
 	}
 }
 
@@ -477,13 +466,12 @@ void conf_init(struct conf *c, int argc, char **argv)
 
 	enable_families(c, &g);
 	check_mtu(c);
-	check_rules(c, &c->fwd_in);
-	check_rules(c, &c->fwd_out);
+	check_rules(c, &c->fwd_in, HOST);
+	check_rules(c, &c->fwd_out, GUEST);
 	resolve_net(c, &g);
 
 	default_rules(c, &g);
-	if (c->splice_only)
-		restrict_to_loopback(&c->fwd_in);
+	check_rules(c, &c->fwd_in, HOST);
 	resolve_switches(c);
 	resolve_ns_ifname(c);
 }

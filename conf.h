@@ -4,6 +4,7 @@
 #define CONF_H
 
 #include "engine/conf_types.h"
+#include "engine/flow_types.h"
 
 /* Parse the command line, ask the host for what it doesn't say, resolve all
  * defaults. Prints and exits for --help and --version; ends the start with one
@@ -13,6 +14,11 @@ void conf_init(struct conf *c, int argc, char **argv);
 
 /* The resolved configuration, as info messages */
 void conf_print(const struct conf *c);
+
+/* What forwarding rules of a side may ask for: enum fwd_can, but for what the
+ * kernel lacks. 0: there are none on that side.
+ */
+unsigned conf_fwd_can(const struct conf *c, enum flow_side_name side);
 
 /* What we are called: "passt", "pasta" or "slirp4netns"; "passt", too, if that is
  * none of these

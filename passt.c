@@ -37,6 +37,7 @@
 #include "local/ndp.h"
 #include "splice.h"
 #include "start/isolate.h"
+#include "start/ports.h"
 #include "start/slirp.h"
 #include "tap.h"
 #include "tap/pcap.h"
@@ -246,24 +247,6 @@ static int tun_open(const struct conf *c)
 	return fd;
 }
 
-/* Before Linux 5.7: by address, as an interface can't be named */
-static void listen_at_loopback(const struct conf *c, struct fwd_rules *rules,
-			       const char *options)
-{
-	static struct fwd_rules by_addr;
-	const bool enabled[FAMILIES] = { c->net.fam[V4].enabled,
-					 c->net.fam[V6].enabled };
-
-	if (!rules->count || sock_has_bindtodevice())
-		return;
-	warn("This kernel can't bind to interfaces: %s listen at "
-	     "127.0.0.1 and ::1 only", options);
-	if (!fwd_rules_on_loopback(rules, enabled, &by_addr))
-		die("Too many rules for %s (maximum %u)", options,
-		    FWD_RULES_MAX / 2);
-	*rules = by_addr;
-}
-
 static void modules_init(const struct conf *c)
 {
 	flow_init();
@@ -305,10 +288,7 @@ int main(int argc, char **argv)
 	if (*c->pcap_file)
 		pcap_open(c->pcap_file);
 	sock_init(c);
-	listen_at_loopback(c, &c->fwd_out, "-T and -U");
-	if (c->splice_only)
-		listen_at_loopback(c, &c->fwd_in, "-t and -u");
-	listen_open(c, HOST);
+	ports_open(c, HOST);
 	netns_open(c);		/* before anything of that name is replaced */
 	slirp_api_open(c);
 	loop_init();
@@ -321,7 +301,7 @@ int main(int argc, char **argv)
 		if (!c->splice_only)
 			tun_fd = tun_open(c);
 		netns_configure(c);
-		listen_open(c, GUEST);
+		ports_open(c, GUEST);
 		portscan_open(c);
 	} else if (c->fd >= 0) {
 		tap_stream_use_fd(c->fd);

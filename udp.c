@@ -1060,10 +1060,18 @@ static void udp_unlisten(uint32_t index)
 	udp_sock_recycle(s);
 }
 
+static void udp_relisten(uint32_t index)
+{
+	const struct listener *l = listen_at(index);
+
+	udp.sock[l->user].rule = l->rule;
+}
+
 void udp_init(const struct conf *c)
 {
 	const struct listen_user user = { .opened = udp_listen,
-					  .closed = udp_unlisten };
+					  .closed = udp_unlisten,
+					  .moved = udp_relisten };
 	const struct flow_evictable evictable = { .active = udp_active,
 						  .has_fd = udp_has_fd,
 						  .end = udp_evicted };

@@ -2,8 +2,8 @@
 /* Role: the API socket of slirp4netns, see slirp_api.h
  *
  * Data: a static table of clients, each with one buffer, which holds the request
- * first, and then the answer, or the next piece of it. A static table of forwards
- * with their rules, which listeners point to; ids are never used again.
+ * first, and then the answer, or the next piece of it. Forwards are the rules of
+ * fwd_table.c, as there are no others; so are their ids.
  *
  * Flow: connection → bytes, until the object's last brace, or their end →
  * json.c → execute_…() → the answer, as fast as the client takes it → closed. A
@@ -40,7 +40,6 @@
 
 enum {
 	API_CLIENTS	= 64,
-	API_FORWARDS	= 65536,
 	API_BUF		= 4096,		/* a request is shorter than that */
 	API_TIMEOUT_S	= 5,
 	API_RETRY_S	= 1,		/* without descriptors */
@@ -63,17 +62,10 @@ struct client {
 	bool answering;
 	size_t sent;
 	bool listing;			/* entries follow */
-	uint32_t next;			/* from this forward on */
-	bool comma;			/* there was one before */
+	const struct fwd_slot *last;	/* that was listed; NULL: none yet */
 
 	size_t len;
 	char buf[API_BUF];
-};
-
-struct forward {
-	unsigned id;			/* 0: free */
-	uint32_t listener;
-	struct fwd_rule rule;
 };
 
 static struct {
@@ -82,9 +74,6 @@ static struct {
 	bool paused;
 	struct timer retry;
 
-	uint32_t high;			/* forwards ever used */
-	uint32_t low;			/* none is free below */
-	unsigned last_id;
 	struct log_limit limit;
 
 	struct leftover leftover;	/* the socket's name */
@@ -94,7 +83,6 @@ static struct {
 
 /* Apart, since what isn't zero at the start takes room in the binary */
 static struct client clients[API_CLIENTS];
-static struct forward forwards[API_FORWARDS];
 
 /* Answers */
 
@@ -121,32 +109,33 @@ static const char *proto_text(uint8_t proto)
 	return proto == PROTO_TCP ? "tcp" : "udp";
 }
 
-static size_t entry_print(const struct forward *f, bool comma, char *buf,
+static size_t entry_print(const struct fwd_slot *s, bool comma, char *buf,
 			  size_t size)
 {
-	const struct fwd_rule *r = &f->rule;
+	const struct fwd_rule *r = &s->rule;
 
 	return (size_t)snprintf(buf, size,
 		"%s{\"id\":%u,\"proto\":\"%s\",\"host_addr\":\"%s\","
 		"\"host_port\":%u,\"guest_addr\":\"%s\",\"guest_port\":%u}",
-		comma ? "," : "", f->id, proto_text(r->proto),
+		comma ? "," : "", s->id, proto_text(r->proto),
 		ADDR_STR(&r->listen), r->first, ADDR_STR(&r->target), r->to);
 }
 
 /* Fill the buffer with the entries that come next */
 static void answer_entries(struct client *cl)
 {
-	cl->len = cl->sent = 0;
-	while (cl->next < api.high && cl->len + API_ENTRY_MAX <= API_BUF) {
-		const struct forward *f = &forwards[cl->next++];
+	const struct fwd_slot *s = NULL;
 
-		if (!f->id)
-			continue;
-		cl->len += entry_print(f, cl->comma, cl->buf + cl->len,
+	cl->len = cl->sent = 0;
+	while (cl->len + API_ENTRY_MAX <= API_BUF) {
+		s = fwd_table_next(HOST, cl->last);
+		if (!s)
+			break;
+		cl->len += entry_print(s, cl->last, cl->buf + cl->len,
 				       API_BUF - cl->len);
-		cl->comma = true;
+		cl->last = s;
 	}
-	if (cl->next == api.high && cl->len + 2 <= API_BUF) {
+	if (!s) {
 		memcpy(cl->buf + cl->len, "]}", 2);
 		cl->len += 2;
 		cl->listing = false;
@@ -224,38 +213,33 @@ static const char *parse_forward(const struct json *args, struct fwd_rule *r)
 	return NULL;
 }
 
-static struct forward *forward_alloc(void)
+static void forward_tell(void *arg, const struct fwd_slot *s, uint16_t port,
+			 int rc)
 {
-	while (api.low < api.high && forwards[api.low].id)
-		api.low++;
-	if (api.low == API_FORWARDS)
-		return NULL;
-	api.high = MAX(api.high, api.low + 1);
-	return &forwards[api.low];
+	const struct fwd_rule *r = &s->rule;
+
+	(void)arg;
+	if (rc < 0 && log_allow(&api.limit, loop_now(), 5, NULL))
+		warn("Couldn't listen at %s port %s: %s%s",
+		     proto_text(r->proto), ENDPOINT_STR(&r->listen, port),
+		     strerror(-rc), rc != -EACCES ? "" :
+		     " (see sysctl net.ipv4.ip_unprivileged_port_start)");
 }
 
 /* Its id; 0 if that port can't be had */
 static unsigned forward_add(const struct fwd_rule *r)
 {
-	struct forward *f = forward_alloc();
-	int rc = -ENFILE;
+	const struct fwd_slot *s;
+	char why[FWD_ERR_LEN];
+	int rc = fwd_table_add(HOST, r, &s, why);
 
-	if (f) {
-		f->rule = *r;
-		rc = listen_add(&f->rule, HOST, r->first);
-	}
-	if (rc < 0) {
-		if (log_allow(&api.limit, loop_now(), 5, NULL))
-			warn("Couldn't listen at %s port %s: %s%s",
-			     proto_text(r->proto),
-			     ENDPOINT_STR(&r->listen, r->first), strerror(-rc),
-			     rc != -EACCES ? "" : " (see sysctl "
-			     "net.ipv4.ip_unprivileged_port_start)");
-		return 0;
-	}
-	f->listener = (uint32_t)rc;
-	f->id = ++api.last_id;
-	return f->id;
+	if (!rc)
+		return listen_sync(forward_tell, NULL) ? 0 : s->id;
+	if (log_allow(&api.limit, loop_now(), 5, NULL))
+		warn("Couldn't listen at %s port %s: %s",
+		     proto_text(r->proto),
+		     ENDPOINT_STR(&r->listen, r->first), why);
+	return 0;
 }
 
 static void execute_add(struct client *cl, const struct json *args)
@@ -271,7 +255,7 @@ static void execute_add(struct client *cl, const struct json *args)
 		answer_bad(cl, why);
 		return;
 	}
-	id = api.last_id == UINT32_MAX ? 0 : forward_add(&r);
+	id = forward_add(&r);
 	if (id)
 		answer(cl, "{\"return\":{\"id\":%u}}", id);
 	else
@@ -288,21 +272,18 @@ static void execute_list(struct client *cl, const struct json *args)
 static void execute_remove(struct client *cl, const struct json *args)
 {
 	struct json v = json_member(args, "id");
+	const struct fwd_slot *s;
 	unsigned id = 0;
 
 	json_uint(&v, UINT32_MAX, &id);
-	for (uint32_t i = 0; id && i < api.high; i++) {
-		struct forward *f = &forwards[i];
-
-		if (f->id != id)
-			continue;
-		listen_remove(f->listener);
-		f->id = 0;
-		api.low = MIN(api.low, i);
-		answer(cl, "{\"return\":{}}");
+	s = fwd_table_get(id);
+	if (!s) {
+		answer_bad(cl, "remove_hostfwd: bad arguments.id");
 		return;
 	}
-	answer_bad(cl, "remove_hostfwd: bad arguments.id");
+	fwd_table_remove(s);
+	listen_sync(NULL, NULL);
+	answer(cl, "{\"return\":{}}");
 }
 
 static const struct {

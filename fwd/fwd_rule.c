@@ -54,20 +54,142 @@ static const char *proto_name(uint8_t proto)
 }
 
 __attribute__((format(printf, 2, 3)))
-static int spec_fail(const struct spec *s, const char *fmt, ...)
+static int refuse(char *ret_err, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(s->err, FWD_ERR_LEN, fmt, ap);
+	vsnprintf(ret_err, FWD_ERR_LEN, fmt, ap);
 	va_end(ap);
 	return -EINVAL;
+}
+
+static bool addrs_overlap(const struct fwd_rule *a, const struct fwd_rule *b)
+{
+	if ((a->flags | b->flags) & FWD_DUAL)
+		return true;
+	if (addr_family(&a->listen) != addr_family(&b->listen))
+		return false;
+	return addr_is_any(&a->listen) || addr_is_any(&b->listen) ||
+	       addr_eq(&a->listen, &b->listen);
+}
+
+bool fwd_rule_overlaps(const struct fwd_rule *a, const struct fwd_rule *b)
+{
+	return a->proto == b->proto && addrs_overlap(a, b) &&
+	       (!*a->ifname || !*b->ifname || !strcmp(a->ifname, b->ifname)) &&
+	       a->first <= b->last && b->first <= a->last;
+}
+
+bool fwd_rule_same_socket(const struct fwd_rule *a, const struct fwd_rule *b)
+{
+	return a->proto == b->proto && addr_eq(&a->listen, &b->listen) &&
+	       !((a->flags ^ b->flags) & FWD_DUAL) &&
+	       !strcmp(a->ifname, b->ifname);
+}
+
+bool fwd_rule_eq(const struct fwd_rule *a, const struct fwd_rule *b)
+{
+	return fwd_rule_same_socket(a, b) && a->flags == b->flags &&
+	       addr_eq(&a->target, &b->target) && a->first == b->first &&
+	       a->last == b->last && a->to == b->to;
+}
+
+void fwd_rule_conflict(const struct fwd_rule *r, const struct fwd_rule *old,
+		       char *ret_err)
+{
+	char new_str[FWD_RULE_STRLEN], old_str[FWD_RULE_STRLEN];
+
+	snprintf(ret_err, FWD_ERR_LEN,
+		 "Forwarding configuration conflict: %s versus %s",
+		 fwd_rule_print(r, new_str), fwd_rule_print(old, old_str));
+}
+
+/* Rules that no text can say, but a client that sends bytes can; NULL: well */
+static const char *malformed(const struct fwd_rule *r)
+{
+	const enum fwd_rule_flags flags = FWD_DUAL | FWD_WEAK | FWD_AUTO;
+
+	if (r->proto != PROTO_TCP && r->proto != PROTO_UDP)
+		return "unknown protocol";
+	if (r->flags & ~flags)
+		return "unknown flags";
+	if (strnlen(r->ifname, IFNAMSIZ) == IFNAMSIZ)
+		return "interface name is too long";
+	if (r->first > r->last)
+		return "range ends before it begins";
+	if (!r->first)
+		return "attempts to map from port 0";
+	if (!r->to)
+		return "attempts to map to port 0";
+	if (r->to + (fwd_rule_ports(r) - 1) > UINT16_MAX)
+		return "attempts to map to ports above 65535";
+	if (r->flags & FWD_DUAL && !addr_is_any(&r->listen))
+		return "any address, and one";
+	if (addr_is_none(&r->target))
+		return NULL;
+	if (!addr_is_unicast(&r->target))
+		return "can't forward to that address";
+	if (r->flags & FWD_DUAL ||
+	    addr_family(&r->target) != addr_family(&r->listen))
+		return "target address isn't of the family listened at";
+	return NULL;
+}
+
+/* From loopback to loopback: nothing else is listened at */
+static bool narrow_to_lo(struct fwd_rule *r)
+{
+	bool any = addr_is_any(&r->listen);
+
+	if ((!any && !addr_is_loopback(&r->listen)) ||
+	    (*r->ifname && strcmp(r->ifname, "lo")) ||
+	    !addr_is_none(&r->target))
+		return false;
+	if (any)
+		strcpy(r->ifname, "lo");
+	return true;
+}
+
+int fwd_rule_check(struct fwd_rule *r, unsigned can, char *ret_err)
+{
+	const char *name = proto_name(r->proto), *bad = malformed(r);
+	bool v4 = addr_is_v4(&r->listen);
+	char text[FWD_RULE_STRLEN];
+
+	if (bad)
+		return refuse(ret_err, "Can't add forwarding rule: %s", bad);
+	if (r->flags & FWD_DUAL)
+		r->listen = (struct addr){ { 0 } };
+	if (!can)
+		return refuse(ret_err,
+			      "Can't add forwarding rule, nothing is forwarded that way");
+	if (!(can & (r->proto == PROTO_TCP ? FWD_CAN_TCP : FWD_CAN_UDP)))
+		return refuse(ret_err,
+			      "Can't add %s forwarding rule, %s not enabled",
+			      name, name);
+	if (!(r->flags & FWD_DUAL) && !(can & (v4 ? FWD_CAN_V4 : FWD_CAN_V6)))
+		return refuse(ret_err,
+			      "Can't add forwarding rule, %s not enabled: %s",
+			      v4 ? "IPv4" : "IPv6", fwd_rule_print(r, text));
+	if (r->flags & FWD_AUTO && !(can & FWD_CAN_AUTO))
+		return refuse(ret_err,
+			      "Can't add forwarding rule, in pasta mode only: %s",
+			      fwd_rule_print(r, text));
+	if (can & FWD_ONLY_LO && !narrow_to_lo(r))
+		return refuse(ret_err,
+			      "--splice-only, -T and -U forward from loopback to loopback only, not %s",
+			      fwd_rule_print(r, text));
+	if (*r->ifname && !(can & FWD_CAN_IFNAME))
+		return refuse(ret_err,
+			      "Device binding for '%s' unsupported (requires kernel 5.7+)",
+			      r->ifname);
+	return 0;
 }
 
 /* The error of the grammar: what is wrong, and from where on */
 static int spec_invalid(const struct spec *s, const char *why, const char *at)
 {
-	return spec_fail(s, "Invalid port specifier '%.160s': %s '%.160s'",
+	return refuse(s->err, "Invalid port specifier '%.160s': %s '%.160s'",
 			 s->text, why, at);
 }
 
@@ -76,7 +198,7 @@ static int spec_expected(const struct spec *s, const char *what, const char *at)
 {
 	if (*at)
 		return spec_invalid(s, what, at);
-	return spec_fail(s, "Invalid port specifier '%.160s': something is missing at its end",
+	return refuse(s->err, "Invalid port specifier '%.160s': something is missing at its end",
 			 s->text);
 }
 
@@ -89,11 +211,11 @@ static int spec_no_range(const struct spec *s, const char *at)
 
 	if (parse_uint(&p, UINT16_MAX, &port) && parse_literal(&p, "-") &&
 	    parse_uint(&p, UINT16_MAX, &port))
-		return spec_fail(s, "Invalid port specifier '%.160s': range %.*s ends before it begins",
+		return refuse(s->err, "Invalid port specifier '%.160s': range %.*s ends before it begins",
 				 s->text, (int)(p - at), at);
 	digits = (int)strspn(p, "0123456789");
 	if (digits)
-		return spec_fail(s, "Invalid port specifier '%.160s': port %.*s is above %u",
+		return refuse(s->err, "Invalid port specifier '%.160s': port %.*s is above %u",
 				 s->text, MIN(digits, DIGITS_SHOWN), p,
 				 UINT16_MAX);
 	return spec_expected(s, "expected a port, not", p);
@@ -182,11 +304,11 @@ static int check_target(const struct spec *s, const struct chunk *c)
 		return spec_invalid(s, "can't forward to",
 				    ADDR_STR(&c->target));
 	if (base->flags & FWD_DUAL)
-		return spec_fail(s, "Invalid port specifier '%.160s': a target address needs a listening address of its family, write %s/… in front",
+		return refuse(s->err, "Invalid port specifier '%.160s': a target address needs a listening address of its family, write %s/… in front",
 				 s->text, addr_is_v4(&c->target) ?
 				 "0.0.0.0" : "[::]");
 	if (addr_family(&c->target) != addr_family(&base->listen))
-		return spec_fail(s, "Invalid port specifier '%.160s': can't forward from %s to %s, which isn't of its family",
+		return refuse(s->err, "Invalid port specifier '%.160s': can't forward from %s to %s, which isn't of its family",
 				 s->text, ADDR_STR(&base->listen),
 				 ADDR_STR(&c->target));
 	return 0;
@@ -199,7 +321,7 @@ static int check_chunk(const struct spec *s, const struct chunk *c)
 		return spec_invalid(s, "in pasta mode only:", "auto");
 	if (c->kind == CHUNK_RANGE &&
 	    c->last - c->first != c->to_last - c->to_first)
-		return spec_fail(s, "Invalid port specifier '%.160s': ports %u-%u can't map to %u-%u",
+		return refuse(s->err, "Invalid port specifier '%.160s': ports %u-%u can't map to %u-%u",
 				 s->text, c->first, c->last, c->to_first,
 				 c->to_last);
 	return check_target(s, c);
@@ -214,7 +336,7 @@ static int read_spec(struct spec *s)
 
 	parse_where(s);
 	if (s->ports != s->text && !s->ctx->addr_allowed)
-		return spec_fail(s, "Listening address not allowed for -%c %.160s",
+		return refuse(s->err, "Listening address not allowed for -%c %.160s",
 				 s->ctx->proto == PROTO_TCP ? 'T' : 'U',
 				 s->text);
 
@@ -236,72 +358,43 @@ static int read_spec(struct spec *s)
 	return 0;
 }
 
-static bool addrs_overlap(const struct fwd_rule *a, const struct fwd_rule *b)
-{
-	if ((a->flags | b->flags) & FWD_DUAL)
-		return true;
-	if (addr_family(&a->listen) != addr_family(&b->listen))
-		return false;
-	return addr_is_any(&a->listen) || addr_is_any(&b->listen) ||
-	       addr_eq(&a->listen, &b->listen);
-}
-
-/* Would the kernel refuse to bind both? */
-static bool rules_overlap(const struct fwd_rule *a, const struct fwd_rule *b)
-{
-	return a->proto == b->proto && addrs_overlap(a, b) &&
-	       (!*a->ifname || !*b->ifname || !strcmp(a->ifname, b->ifname)) &&
-	       a->first <= b->last && b->first <= a->last;
-}
-
-static bool rules_equal(const struct fwd_rule *a, const struct fwd_rule *b)
-{
-	return addr_eq(&a->listen, &b->listen) &&
-	       addr_eq(&a->target, &b->target) &&
-	       !strcmp(a->ifname, b->ifname) && a->first == b->first &&
-	       a->last == b->last && a->to == b->to && a->proto == b->proto &&
-	       a->flags == b->flags;
-}
-
 /* Sockets that the rules need, at most */
 static unsigned count_ports(const struct fwd_rules *rules)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < rules->count; i++)
-		n += rules->rule[i].last - rules->rule[i].first + 1u;
+		n += fwd_rule_ports(&rules->rule[i]);
 	return n;
 }
 
 static int add_rule(const struct spec *s, struct fwd_rules *rules,
 		    const struct fwd_rule *r)
 {
-	char new_str[FWD_RULE_STRLEN], old_str[FWD_RULE_STRLEN];
-
 	if (!r->first)
-		return spec_fail(s, "Forwarding rule attempts to map from port 0: '%.160s'",
+		return refuse(s->err, "Forwarding rule attempts to map from port 0: '%.160s'",
 				 s->text);
 	if (!r->to)
-		return spec_fail(s, "Forwarding rule attempts to map to port 0: '%.160s'",
+		return refuse(s->err, "Forwarding rule attempts to map to port 0: '%.160s'",
 				 s->text);
 
 	for (unsigned i = 0; i < rules->count; i++) {
 		const struct fwd_rule *old = &rules->rule[i];
 
-		if (rules_equal(old, r))
+		if (fwd_rule_eq(old, r))
 			return 0;
-		if (rules_overlap(old, r))
-			return spec_fail(s, "Forwarding configuration conflict: %s versus %s",
-					 fwd_rule_print(r, new_str),
-					 fwd_rule_print(old, old_str));
+		if (fwd_rule_overlaps(old, r)) {
+			fwd_rule_conflict(r, old, s->err);
+			return -EINVAL;
+		}
 	}
 
 	if (rules->count == FWD_RULES_MAX)
-		return spec_fail(s, "Too many forwarding rules (maximum %u) with '%.160s'",
+		return refuse(s->err, "Too many forwarding rules (maximum %u) with '%.160s'",
 				 FWD_RULES_MAX, s->text);
 	rules->rule[rules->count++] = *r;
 	if (count_ports(rules) > FWD_SOCKETS_MAX)
-		return spec_fail(s, "Too many forwarded ports (maximum %u) with '%.160s'",
+		return refuse(s->err, "Too many forwarded ports (maximum %u) with '%.160s'",
 				 FWD_SOCKETS_MAX, s->text);
 	return 0;
 }

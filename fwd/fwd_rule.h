@@ -71,6 +71,40 @@ struct fwd_rule_ctx {
 int fwd_rule_parse(const char *spec, const struct fwd_rule_ctx *ctx,
 		   struct fwd_rules *rules, char *ret_err);
 
+/* What rules may ask for, of one direction: 0 for nothing at all. The first ones
+ * as pesto's protocol counts them.
+ */
+enum fwd_can {
+	FWD_CAN_V4	= 1 << 0,
+	FWD_CAN_V6	= 1 << 1,
+	FWD_CAN_TCP	= 1 << 2,
+	FWD_CAN_UDP	= 1 << 3,
+	FWD_CAN_AUTO	= 1 << 4,
+	FWD_CAN_IFNAME	= 1 << 5,	/* bind to an interface */
+	FWD_CAN_ALL	= (1 << 6) - 1,
+	FWD_ONLY_LO	= 1 << 8,	/* from loopback to loopback alone */
+};
+
+/* May there be such a rule, whoever asks for it: a command line, or a client that
+ * speaks a protocol of ours? With FWD_ONLY_LO, one for any address becomes one
+ * for `lo`. 0; or -EINVAL with one line in ret_err (FWD_ERR_LEN bytes).
+ */
+int fwd_rule_check(struct fwd_rule *r, unsigned can, char *ret_err);
+
+bool fwd_rule_eq(const struct fwd_rule *a, const struct fwd_rule *b);
+/* Do both need the same socket, for a port that they share? */
+bool fwd_rule_same_socket(const struct fwd_rule *a, const struct fwd_rule *b);
+/* Would the kernel refuse to bind both? */
+bool fwd_rule_overlaps(const struct fwd_rule *a, const struct fwd_rule *b);
+/* That they do, in words */
+void fwd_rule_conflict(const struct fwd_rule *r, const struct fwd_rule *old,
+		       char *ret_err);
+/* Ports that it listens at */
+static inline unsigned fwd_rule_ports(const struct fwd_rule *r)
+{
+	return r->last - r->first + 1U;
+}
+
 /* For kernels that can't bind to an interface: rules for `lo`, those for any
  * address as rules for the loopback address of each enabled family. False if
  * there is no room for all of them in *ret.

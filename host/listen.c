@@ -5,16 +5,23 @@
  * protocol and port the chain of its listeners. Whose they are once they are
  * open (tcp.c, udp.c) is told by listen_attach().
  *
- * Flow: plain rules are opened at the start. Those of automatic rules come and
- * go by listen_add() and listen_remove(), which portscan.c calls.
+ * Flow: listen_sync() walks the rules that a change is about.
+ * 1. Ports that an automatic rule doesn't want any more are closed.
+ * 2. What rules lack is opened. Where a rule that goes has the very socket, that
+ *    is taken over as it is. Where one that goes is in the way (a port at all
+ *    addresses instead of one), the port is put off.
+ * 3. All others are there: those that were put off, the old one closed, the new
+ *    one opened.
+ * 4. What rules that go still have is closed.
+ * A failure on the way turns the change round: what had changed hands goes back,
+ * what was opened is closed, and what was closed is opened again.
  */
 #include "host/listen.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
+#include "engine/loop.h"
 #include "host/sock.h"
 #include "util.h"
 #include "util/log.h"
@@ -25,17 +32,14 @@ enum {
 	LISTEN_MAX	= 2 * FWD_SOCKETS_MAX,
 	LISTEN_PROTOS	= 2,
 	LISTEN_PORTS	= UINT16_MAX + 1,
-	LISTEN_MANY	= 100,		/* fewer fail soon enough by themselves */
-	LISTEN_SPARE	= 64,		/* descriptors beside those of many */
-	LISTEN_FEW_FILES = 1024,	/* worth a warning */
-	MISSED_LEN	= 512,
-	MISSED_ITEM	= 128,
 };
 
 static struct {
 	uint32_t high, free_head;	/* indices + 1, 0: none */
 	bool over;			/* none is opened any more */
+	uint8_t put_off[FLOW_SIDES][LISTEN_PROTOS][LISTEN_PORTS / 8];
 	struct listen_user user[LISTEN_PROTOS];
+	listen_auto automatic;
 	uint32_t by_port[FLOW_SIDES][LISTEN_PROTOS][LISTEN_PORTS];
 	uint16_t outbound[LISTEN_PORTS];	/* UDP sockets of ours */
 	struct listener entry[LISTEN_MAX];
@@ -50,39 +54,6 @@ static uint32_t *listen_chain(enum flow_side_name side, uint8_t proto,
 			      uint16_t port)
 {
 	return &listeners.by_port[side][proto_index(proto)][port];
-}
-
-static const char *listen_proto(const struct fwd_rule *r)
-{
-	return r->proto == PROTO_TCP ? "TCP" : "UDP";
-}
-
-__attribute__((noreturn))
-static void listen_refused(const struct fwd_rule *r, enum flow_side_name side,
-			   uint16_t port, int rc)
-{
-	const char *where = r->flags & FWD_DUAL ? "*" : ADDR_STR(&r->listen);
-
-	err("Listen failed for %s %s port %s%s%s/%u: %s",
-	    side == HOST ? "HOST" : "SPLICE", listen_proto(r), where,
-	    *r->ifname ? "%" : "", r->ifname, port, strerror(-rc));
-	switch (rc) {
-	case -EACCES:
-		err("Ports below net.ipv4.ip_unprivileged_port_start need "
-		    "CAP_NET_BIND_SERVICE");
-		break;
-	case -EPERM:
-		if (*r->ifname)
-			err("Device binding for '%s' unsupported "
-			    "(requires kernel 5.7+)", r->ifname);
-		break;
-	case -EMFILE:
-	case -ENFILE:
-		err("Too many ports for the limit of open files: raise it "
-		    "(ulimit -Hn) or forward fewer ports");
-		break;
-	}
-	die("Couldn't listen on requested ports");
 }
 
 static struct listener *listen_alloc(void)
@@ -108,181 +79,6 @@ static void listen_recycle(struct listener *l)
 	listeners.free_head = (uint32_t)(l - listeners.entry) + 1;
 }
 
-/* Index of a new listener, which nobody has been told of; or -errno */
-static int listen_new(const struct fwd_rule *r, enum flow_side_name side,
-		      uint16_t port)
-{
-	uint32_t *chain = listen_chain(side, r->proto, port);
-	struct listener *l;
-	int fd;
-
-	l = listen_alloc();
-	if (!l)
-		return -ENFILE;
-	fd = sock_listen(r, port, side == GUEST);
-	if (fd < 0) {
-		listen_recycle(l);
-		return fd;
-	}
-	l->fd = fd;
-	l->rule = r;
-	l->port = port;
-	l->side = (uint8_t)side;
-	l->next = *chain;
-	*chain = (uint32_t)(l - listeners.entry) + 1;
-	return (int)(l - listeners.entry);
-}
-
-/* Ports that can't be had, where that's no failure: told in one line, as ranges */
-struct missed {
-	char text[MISSED_LEN];
-	size_t len;
-	bool more;			/* than fit in the text */
-	unsigned count;
-
-	const struct fwd_rule *rule;	/* range that goes on */
-	unsigned first, last;
-	int rc;
-	uint8_t proto;			/* of what is in the text */
-};
-
-static void missed_end_range(struct missed *m)
-{
-	char item[MISSED_ITEM], range[16];
-	const char *proto = "";
-	int len;
-
-	if (!m->rule)
-		return;
-	if (m->proto != m->rule->proto)
-		proto = m->rule->proto == PROTO_TCP ? "TCP " : "UDP ";
-	snprintf(range, sizeof(range), m->first == m->last ? "%u" : "%u-%u",
-		 m->first, m->last);
-	len = snprintf(item, sizeof(item), "%s%s%s (%s)", m->len ? ", " : "",
-		       proto, range, strerror(-m->rc));
-	m->more |= m->len + (size_t)len >= sizeof(m->text);
-	if (!m->more) {
-		memcpy(m->text + m->len, item, (size_t)len + 1);
-		m->len += (size_t)len;
-		m->proto = m->rule->proto;
-	}
-	m->rule = NULL;
-}
-
-static void missed_add(struct missed *m, const struct fwd_rule *r,
-		       unsigned port, int rc)
-{
-	if (m->rule && (m->rule->proto != r->proto || m->rc != rc ||
-			m->last + 1 != port))
-		missed_end_range(m);
-	if (!m->rule)
-		m->first = port;
-	m->rule = r;
-	m->last = port;
-	m->rc = rc;
-	m->count++;
-}
-
-/* Ports opened. Dies if one of a plain range can't be had, or if there are no
- * descriptors left to work with.
- */
-static unsigned listen_rule(const struct fwd_rule *r, enum flow_side_name side,
-			    struct missed *missed)
-{
-	unsigned opened = 0;
-
-	for (unsigned port = r->first; port <= r->last; port++) {
-		int rc = listen_new(r, side, (uint16_t)port);
-
-		if (rc >= 0)
-			opened++;
-		else if (!(r->flags & FWD_WEAK) || is_out_of_files(rc))
-			listen_refused(r, side, (uint16_t)port, rc);
-		else
-			missed_add(missed, r, port, rc);
-	}
-	return opened;
-}
-
-static unsigned listen_count(const struct fwd_rules *rules)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < rules->count; i++) {
-		const struct fwd_rule *r = &rules->rule[i];
-
-		if (!(r->flags & FWD_AUTO))
-			n += r->last - r->first + 1U;
-	}
-	return n;
-}
-
-/* Say so at once: rather than after some ten thousand ports, or when connections
- * are refused later
- */
-static void listen_check_limit(const struct conf *c)
-{
-	unsigned n = listen_count(&c->fwd_in) + listen_count(&c->fwd_out);
-	unsigned long long files;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	files = limit.rlim_cur;
-	if (n >= LISTEN_MANY && files <= n + LISTEN_SPARE)
-		die("%u ports to forward need as many descriptors, and the limit is %llu open files: raise it (ulimit -Hn) or forward fewer ports",
-		    n, files);
-	if (files < LISTEN_FEW_FILES)
-		warn("The limit of %llu open files leaves room for few connections at a time: raise it (ulimit -Hn) for more",
-		     files);
-}
-
-void listen_open(const struct conf *c, enum flow_side_name side)
-{
-	const struct fwd_rules *rules = side == HOST ? &c->fwd_in : &c->fwd_out;
-	struct missed missed = { .count = 0 };
-	const struct fwd_rule *empty = NULL;
-	unsigned opened = 0;
-
-	if (side == HOST)
-		listen_check_limit(c);
-
-	/* "all" and exclusions fall into several rules: some may get nothing */
-	for (unsigned i = 0; i < rules->count; i++) {
-		const struct fwd_rule *r = &rules->rule[i];
-
-		if (r->flags & FWD_AUTO)
-			continue;
-		opened += listen_rule(r, side, &missed);
-		empty = empty ? empty : r;
-	}
-	if (empty && !opened)
-		listen_refused(empty, side, empty->first, missed.rc);
-
-	missed_end_range(&missed);
-	if (missed.count)
-		warn("Couldn't listen on %u of %u ports: %s%s", missed.count,
-		     missed.count + opened, missed.text,
-		     missed.more ? " and others" : "");
-}
-
-void listen_attach(uint8_t proto, const struct listen_user *user)
-{
-	listeners.user[proto_index(proto)] = *user;
-	for (uint32_t i = 0; i < listeners.high; i++) {
-		struct listener *l = &listeners.entry[i];
-		int rc;
-
-		if (l->fd < 0 || l->rule->proto != proto)
-			continue;
-		rc = user->opened(i);
-		if (rc < 0)
-			die("Couldn't watch %s port %u: %s",
-			    listen_proto(l->rule), l->port, strerror(-rc));
-		l->user = (uint32_t)rc;
-	}
-}
-
 static void listen_close(struct listener *l)
 {
 	uint32_t *link = listen_chain(l->side, l->rule->proto, l->port);
@@ -297,35 +93,49 @@ static void listen_close(struct listener *l)
 	listen_recycle(l);
 }
 
-int listen_add(const struct fwd_rule *r, enum flow_side_name side,
-	       uint16_t port)
+/* Index of a new listener, which its user knows if there is one; or -errno */
+static int listen_new(const struct fwd_slot *s, uint16_t port)
 {
+	const struct fwd_rule *r = &s->rule;
 	const struct listen_user *user = &listeners.user[proto_index(r->proto)];
-	int rc = listeners.over ? -ESHUTDOWN : listen_new(r, side, port);
-	int index = rc;
-
-	if (rc < 0)
-		return rc;
-	rc = user->opened((uint32_t)index);
-	if (rc < 0) {
-		listen_close(&listeners.entry[index]);
-		return rc;
-	}
-	listeners.entry[index].user = (uint32_t)rc;
-	return index;
-}
-
-void listen_remove(uint32_t index)
-{
-	struct listener *l = &listeners.entry[index];
-	const struct listen_user *user;
+	uint32_t *chain = listen_chain(s->side, r->proto, port);
+	struct listener *l;
+	int rc;
 
 	if (listeners.over)
-		return;
-	assert(index < listeners.high && l->fd >= 0);
+		return -ESHUTDOWN;
+	l = listen_alloc();
+	if (!l)
+		return -ENFILE;
+	rc = sock_listen(r, port, s->side == GUEST);
+	if (rc < 0) {
+		listen_recycle(l);
+		return rc;
+	}
+	l->fd = rc;
+	l->rule = r;
+	l->port = port;
+	l->side = s->side;
+	l->next = *chain;
+	*chain = (uint32_t)(l - listeners.entry) + 1;
+	if (!user->opened)
+		return 0;
+	rc = user->opened((uint32_t)(l - listeners.entry));
+	if (rc < 0) {
+		listen_close(l);
+		return rc;
+	}
+	l->user = (uint32_t)rc;
+	return 0;
+}
+
+static void listen_remove(struct listener *l)
+{
+	const struct listen_user *user;
+
 	user = &listeners.user[proto_index(l->rule->proto)];
 	if (user->closed)
-		user->closed(index);
+		user->closed((uint32_t)(l - listeners.entry));
 	listen_close(l);
 }
 
@@ -333,19 +143,275 @@ void listen_close_all(void)
 {
 	for (uint32_t i = 0; i < listeners.high; i++) {
 		if (listeners.entry[i].fd >= 0)
-			listen_remove(i);
+			listen_remove(&listeners.entry[i]);
 	}
 	listeners.over = true;
 }
 
-int listen_find(const struct fwd_rule *r, enum flow_side_name side,
-		uint16_t port)
+void listen_attach(uint8_t proto, const struct listen_user *user)
 {
-	uint32_t at = *listen_chain(side, r->proto, port);
+	listeners.user[proto_index(proto)] = *user;
+	for (uint32_t i = 0; i < listeners.high; i++) {
+		struct listener *l = &listeners.entry[i];
+		int rc;
 
-	while (at && listeners.entry[at - 1].rule != r)
-		at = listeners.entry[at - 1].next;
-	return (int)at - 1;
+		if (l->fd < 0 || l->rule->proto != proto)
+			continue;
+		rc = user->opened(i);
+		if (rc < 0)
+			die("Couldn't watch %s port %u: %s",
+			    proto == PROTO_TCP ? "TCP" : "UDP", l->port,
+			    strerror(-rc));
+		l->user = (uint32_t)rc;
+	}
+}
+
+/* ---- By difference ---- */
+
+struct sync {
+	listen_tell tell;
+	void *arg;
+	bool undo;			/* go on after failures */
+	bool take_only;			/* open nothing */
+	bool late;			/* step 3 */
+	bool put_off;			/* there is something for it: is_put_off() */
+	unsigned there;			/* ports of plain rules */
+	int rc;				/* of the last one that isn't */
+};
+
+static void sync_tell(const struct sync *y, const struct fwd_slot *s,
+		      unsigned port, int rc)
+{
+	if (y->tell)
+		y->tell(y->arg, s, (uint16_t)port, rc);
+}
+
+static struct listener *chain_first(const struct fwd_slot *s, unsigned port)
+{
+	uint32_t at = *listen_chain(s->side, s->rule.proto, (uint16_t)port);
+
+	return at ? &listeners.entry[at - 1] : NULL;
+}
+
+static struct listener *chain_next(const struct listener *l)
+{
+	return l->next ? &listeners.entry[l->next - 1] : NULL;
+}
+
+/* The listener of a rule at that port, or NULL */
+static struct listener *listen_find(const struct fwd_slot *s, unsigned port)
+{
+	struct listener *l = chain_first(s, port);
+
+	while (l && l->rule != &s->rule)
+		l = chain_next(l);
+	return l;
+}
+
+static bool is_going(const struct listener *l)
+{
+	return !fwd_slot_is_wanted(fwd_slot_of(l->rule));
+}
+
+/* A rule that goes has the very socket: it goes on, by another rule */
+static bool take_over(const struct fwd_slot *s, unsigned port)
+{
+	const struct listen_user *user;
+	struct listener *l = chain_first(s, port);
+
+	while (l && !(is_going(l) && fwd_rule_same_socket(l->rule, &s->rule)))
+		l = chain_next(l);
+	if (!l)
+		return false;
+	l->rule = &s->rule;
+	user = &listeners.user[proto_index(s->rule.proto)];
+	if (user->moved)
+		user->moved((uint32_t)(l - listeners.entry));
+	return true;
+}
+
+/* Does something that goes have that port, too? close: no longer. */
+static bool make_way(const struct fwd_slot *s, unsigned port, bool close)
+{
+	struct listener *l = chain_first(s, port), *next;
+	bool any = false;
+
+	for (; l; l = next) {
+		next = chain_next(l);
+		if (!is_going(l))
+			continue;
+		any = true;
+		if (close)
+			listen_remove(l);
+	}
+	return any;
+}
+
+static uint8_t *put_off_byte(const struct fwd_slot *s, unsigned port)
+{
+	return &listeners.put_off[s->side][proto_index(s->rule.proto)][port / 8];
+}
+
+static void put_off(struct sync *y, const struct fwd_slot *s, unsigned port)
+{
+	if (!y->put_off)
+		memset(listeners.put_off, 0, sizeof(listeners.put_off));
+	y->put_off = true;
+	*put_off_byte(s, port) |= (uint8_t)(1 << port % 8);
+}
+
+static bool is_put_off(const struct fwd_slot *s, unsigned port)
+{
+	return *put_off_byte(s, port) >> port % 8 & 1;
+}
+
+static int sync_open(struct sync *y, const struct fwd_slot *s, unsigned port)
+{
+	int rc;
+
+	if (take_over(s, port))
+		return 0;
+	if (y->take_only || (y->late && !is_put_off(s, port)))
+		return -EADDRINUSE;	/* not now, or tried and told before */
+	if (y->late)
+		make_way(s, port, true);
+	rc = listen_new(s, (uint16_t)port);
+	if (rc == -EADDRINUSE && make_way(s, port, false)) {
+		put_off(y, s, port);
+		return 0;
+	}
+	sync_tell(y, s, port, rc ? rc : 1);
+	return rc;
+}
+
+static bool is_wanted(const struct fwd_slot *s, unsigned port)
+{
+	if (!fwd_slot_is_wanted(s))
+		return false;
+	return !(s->rule.flags & FWD_AUTO) ||
+	       (listeners.automatic &&
+		listeners.automatic(s, (uint16_t)port));
+}
+
+/* Does a change concern the ports of a rule? Not if that is to be there as it has
+ * been.
+ */
+static bool is_concerned(const struct sync *y, const struct fwd_slot *s)
+{
+	return s->state == FWD_NEW || s->rule.flags & FWD_AUTO || y->undo;
+}
+
+/* Open what a rule lacks. Not 0: that is a failure of the whole. */
+static int sync_rule(struct sync *y, const struct fwd_slot *s)
+{
+	const struct fwd_rule *r = &s->rule;
+
+	for (unsigned port = r->first; port <= r->last; port++) {
+		int rc = 0;
+
+		if (!is_wanted(s, port))
+			continue;
+		if (!listen_find(s, port))
+			rc = sync_open(y, s, port);
+		if (r->flags & FWD_AUTO)
+			continue;
+		if (!rc)
+			y->there++;
+		else
+			y->rc = rc;
+		if (rc && !y->undo &&
+		    (!(r->flags & FWD_WEAK) || is_out_of_files(rc)))
+			return rc;
+	}
+	return 0;
+}
+
+/* A best-effort rule may lack ports, but not all of them do */
+static int sync_rules(struct sync *y)
+{
+	int rc = 0;
+
+	y->there = 0;
+	for (const struct fwd_slot *s = fwd_table_changed(NULL); s && !rc;
+	     s = fwd_table_changed(s))
+		if (is_concerned(y, s))
+			rc = sync_rule(y, s);
+	return rc || y->there || y->undo ? rc : y->rc;
+}
+
+/* Close what isn't wanted: of automatic rules, or all that goes */
+static void sync_close(const struct sync *y, bool automatic)
+{
+	const struct fwd_slot *s = NULL;
+
+	while ((s = fwd_table_changed(s))) {
+		if (fwd_slot_is_wanted(s) != automatic ||
+		    (automatic && !(s->rule.flags & FWD_AUTO)))
+			continue;
+		for (unsigned p = s->rule.first; p <= s->rule.last; p++) {
+			struct listener *l = listen_find(s, p);
+
+			if (!l || is_wanted(s, p))
+				continue;
+			listen_remove(l);
+			sync_tell(y, s, p, 0);
+		}
+	}
+}
+
+static int sync_all(struct sync *y)
+{
+	int rc;
+
+	sync_close(y, true);
+	rc = sync_rules(y);
+	if (!rc && y->put_off) {
+		y->late = true;
+		rc = sync_rules(y);
+	}
+	if (!rc)
+		sync_close(y, false);
+	return rc;
+}
+
+/* What a change that is taken back had closed, and somebody else has now */
+static void tell_lost(void *arg, const struct fwd_slot *s, uint16_t port,
+		      int rc)
+{
+	static struct log_limit limit;
+
+	(void)arg;
+	if (rc < 0 && !(s->rule.flags & (FWD_WEAK | FWD_AUTO)) &&
+	    log_allow(&limit, loop_now(), 5, NULL))
+		warn("Couldn't listen at port %u again: %s", port,
+		     strerror(-rc));
+}
+
+static void sync_undo(void)
+{
+	struct sync y = { .tell = tell_lost, .undo = true, .take_only = true };
+
+	fwd_table_revert();
+	sync_rules(&y);
+	sync_close(&y, false);
+	y.take_only = false;
+	sync_rules(&y);
+}
+
+int listen_sync(listen_tell tell, void *arg)
+{
+	struct sync y = { .tell = tell, .arg = arg };
+	int rc = sync_all(&y);
+
+	if (rc)
+		sync_undo();
+	fwd_table_commit();
+	return rc;
+}
+
+void listen_set_auto(listen_auto wanted)
+{
+	listeners.automatic = wanted;
 }
 
 bool listen_is_ours(enum flow_side_name side, uint8_t proto,

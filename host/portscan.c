@@ -5,8 +5,9 @@
  * matters are read: their counts of sockets in use change when a socket begins
  * to listen, or is bound, and reading costs a microsecond or two. After a
  * change, the sockets that listen are dumped by sock_diag, which may cost
- * milliseconds, as it walks the tables of the whole machine. What that shows is
- * compared with what is open: listen_add(), listen_remove().
+ * milliseconds, as it walks the tables of the whole machine. If that shows
+ * something new, listen_sync() asks for each port of the automatic rules whether
+ * it is wanted: follow_wants().
  *
  * A kernel without sock_diag (CONFIG_INET_DIAG) says ENOENT: from then on that
  * table is read from /proc/net, see procnet.h.
@@ -89,11 +90,6 @@ static struct {
 	struct timer timer;
 	_Alignas(NLMSG_ALIGNTO) uint8_t rx[SCAN_RX];
 } scan;
-
-static const struct fwd_rules *rules_of(enum flow_side_name side)
-{
-	return side == HOST ? &scan.conf->fwd_in : &scan.conf->fwd_out;
-}
 
 /* ---- Looking ---- */
 
@@ -319,61 +315,48 @@ static bool is_listening(const struct view *v, uint8_t proto, unsigned port)
 	return byte >> port % 8 & 1;
 }
 
-/* A port of a service, opened (rc >= 0) or not */
-static void follow_tell(const struct fwd_rule *r, enum flow_side_name side,
-			unsigned port, int rc)
+static bool follow_wants(const struct fwd_slot *s, uint16_t port)
 {
-	bool udp = r->proto == PROTO_UDP;
-	uint8_t *told = &scan.told[side][udp ? UDP : TCP][port / 8];
+	const struct fwd_rule *r = &s->rule;
+
+	return is_listening(&scan.view[!s->side], r->proto,
+			    r->to + (unsigned)(port - r->first));
+}
+
+/* A port of a service: opened, closed, or it can't be had */
+static void follow_tell(void *arg, const struct fwd_slot *s, uint16_t port,
+			int rc)
+{
+	bool udp = s->rule.proto == PROTO_UDP;
+	uint8_t *told = &scan.told[s->side][udp ? UDP : TCP][port / 8];
 	uint8_t bit = (uint8_t)(1 << port % 8);
 
+	(void)arg;
 	if (rc >= 0) {
-		debug("%s port %u: automatic", udp ? "UDP" : "TCP", port);
+		debug("%s port %u: %s", udp ? "UDP" : "TCP", port,
+		      rc ? "automatic" : "nobody listens any more");
 		*told &= (uint8_t)~bit;
-	} else if (!(*told & bit)) {
+		return;
+	}
+	scan.missed = true;
+	if (!(*told & bit))
 		info("%s port %u isn't forwarded: %s", udp ? "UDP" : "TCP",
 		     port, strerror(-rc));
-		*told |= bit;
-	}
+	*told |= bit;
 }
 
-/* Close what isn't wanted any more; or open what is */
-static void follow_rule(const struct fwd_rule *r, enum flow_side_name side,
-			bool open)
-{
-	const struct view *v = &scan.view[!side];
-
-	for (unsigned port = r->first; port <= r->last; port++) {
-		bool wanted = is_listening(v, r->proto,
-					   r->to + (port - r->first));
-		int index = listen_find(r, side, (uint16_t)port);
-
-		if (!open && !wanted && index >= 0) {
-			debug("Port %u: nobody listens any more", port);
-			listen_remove((uint32_t)index);
-		}
-		if (open && wanted && index < 0) {
-			index = listen_add(r, side, (uint16_t)port);
-			scan.missed |= index < 0;
-			follow_tell(r, side, port, index);
-		}
-	}
-}
-
-/* All that goes first, as it may be in the way of what comes */
 static void follow(void)
 {
 	scan.missed = false;
-	for (int open = 0; open <= 1; open++) {
-		for (unsigned side = 0; side < FLOW_SIDES; side++) {
-			const struct fwd_rules *rules = rules_of(side);
+	for (unsigned side = 0; side < FLOW_SIDES; side++) {
+		const struct fwd_slot *s = NULL;
 
-			for (unsigned i = 0; i < rules->count; i++)
-				if (rules->rule[i].flags & FWD_AUTO)
-					follow_rule(&rules->rule[i], side,
-						    open);
+		while ((s = fwd_table_next(side, s))) {
+			if (s->rule.flags & FWD_AUTO)
+				fwd_table_touch(s);
 		}
 	}
+	listen_sync(follow_tell, NULL);
 }
 
 /* Dump what is stale as long as it is paid for */
@@ -457,18 +440,16 @@ static int view_open(void *arg)
 /* Which tables the rules of a side look at: those of the other one */
 static bool view_wanted(enum flow_side_name side)
 {
-	const struct fwd_rules *rules = rules_of(!side);
 	struct view *v = &scan.view[side];
+	const struct fwd_slot *s = NULL;
 	bool wanted = false;
 
-	for (unsigned i = 0; i < rules->count; i++) {
-		const struct fwd_rule *r = &rules->rule[i];
-
-		if (!(r->flags & FWD_AUTO))
+	while ((s = fwd_table_next(!side, s))) {
+		if (!(s->rule.flags & FWD_AUTO))
 			continue;
 		wanted = true;
 		v->table[TCP].wanted = true;
-		if (r->proto == PROTO_UDP)
+		if (s->rule.proto == PROTO_UDP)
 			v->table[UDP].wanted = true;
 	}
 	return wanted;
@@ -501,6 +482,7 @@ void portscan_start(void)
 	scan.paid = loop_now();
 	scan.full = mono_add(loop_now(), DUR_S(-SCAN_FULL_S));
 	timer_set_handler(TIMER_FWD, scan_timer);
+	listen_set_auto(follow_wants);
 	scan_timer(&scan.timer);
 }
 
