@@ -52,6 +52,7 @@ struct tcp_counters tcp_counters;
 static struct {
 	const struct conf *conf;
 	uint32_t queue_head, queue_tail;	/* flow index + 1; 0: empty */
+	uint32_t queue_len;
 	struct log_limit challenge, refused;
 	uint32_t iss_salt;
 	int spare_fd;			/* given up to refuse a connection */
@@ -108,67 +109,71 @@ bool tcp_challenge_allowed(void)
 
 void tcp_queue(struct flow *f)
 {
-	if (f->tcp.queued)
+	struct tcp_conn *conn = &f->tcp;
+
+	if (conn->queued)
 		return;
-	f->tcp.queued = true;
-	f->tcp.next_queued = 0;
-	if (tcp.queue_tail)
-		flow_at(tcp.queue_tail - 1)->tcp.next_queued =
-			flow_index(f) + 1;
-	else
-		tcp.queue_head = flow_index(f) + 1;
+	conn->queued = true;
+	conn->next_queued = 0;
+	conn->prev_queued = tcp.queue_tail;
+	*(tcp.queue_tail ? &flow_at(tcp.queue_tail - 1)->tcp.next_queued :
+			   &tcp.queue_head) = flow_index(f) + 1;
 	tcp.queue_tail = flow_index(f) + 1;
+	tcp.queue_len++;
 }
 
-/* Those on the list at..last come before all that are there now */
-static void tcp_queue_first(uint32_t first, struct flow *last)
+static void tcp_unqueue(struct flow *f)
 {
-	last->tcp.next_queued = tcp.queue_head;
-	tcp.queue_head = first;
-	if (!tcp.queue_tail)
-		tcp.queue_tail = flow_index(last) + 1;
+	struct tcp_conn *conn = &f->tcp;
+
+	if (!conn->queued)
+		return;
+	conn->queued = false;
+	*(conn->prev_queued ? &flow_at(conn->prev_queued - 1)->tcp.next_queued :
+			      &tcp.queue_head) = conn->next_queued;
+	*(conn->next_queued ? &flow_at(conn->next_queued - 1)->tcp.prev_queued :
+			      &tcp.queue_tail) = conn->prev_queued;
+	tcp.queue_len--;
+}
+
+/* What was put off until the end of the turn. *sent: with what others had. */
+static void tcp_run_queued(struct flow *f, uint32_t *sent)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	tcp_unqueue(f);
+	if (conn->want_rst) {
+		tcp_abort(f);
+		return;
+	}
+	if (conn->want_out) {
+		conn->want_out = false;
+		if (!tcp_out_turn(f, sent))
+			return;
+	}
+	if (conn->want_ack)
+		tcp_send_ack(f);
 }
 
 void tcp_run_queue(void)
 {
-	uint32_t at = tcp.queue_head, waits = 0, sent = 0;
-	uint32_t budget = tcp_out_budget();
-	struct flow *last = NULL;
+	uint32_t budget = tcp_out_budget(), sent = 0;
+	uint32_t at = tcp.queue_head;
 
-	/* Whoever is freed is on the list no longer when its entry is used
-	 * again: flow_reap() comes later in the turn
-	 */
-	tcp.queue_head = tcp.queue_tail = 0;
-	while (at) {
+	/* Once: whoever gets on the list meanwhile waits for the next turn */
+	for (uint32_t n = tcp.queue_len; n && at; n--) {
 		struct flow *f = flow_at(at - 1);
 		struct tcp_conn *conn = &f->tcp;
 
 		at = conn->next_queued;
-		conn->queued = false;
-		if (f->type != FLOW_TCP)
-			continue;	/* ended since */
-		if (conn->want_rst) {
-			tcp_abort(f);
+		if (!conn->want_out || conn->want_rst || sent < budget) {
+			tcp_run_queued(f, &sent);
 			continue;
 		}
-		if (conn->want_out && sent < budget) {
-			conn->want_out = false;
-			sent += tcp_out_turn(f);
-		} else if (conn->want_out) {
-			/* The next turn begins with them, in this order */
-			if (last)
-				last->tcp.next_queued = flow_index(f) + 1;
-			else
-				waits = flow_index(f) + 1;
-			conn->queued = true;
-			last = f;
-		}
-		if (!tcp_is_over(f) && conn->want_ack)
-			tcp_send_ack(f);
-	}
-	if (last) {
-		tcp_queue_first(waits, last);
+		/* Stays, so that the next turn begins with it */
 		loop_again();
+		if (conn->want_ack)
+			tcp_send_ack(f);
 	}
 }
 
@@ -176,9 +181,8 @@ void tcp_done(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
 
-	if (f->type != FLOW_TCP)
-		return;
 	tcp_set_state(f, TCP_CLOSED);
+	tcp_unqueue(f);
 	tcp_timer_cancel(f);
 	conn->snd_una = conn->snd_nxt;	/* nothing is on its way any more */
 	tcp_note_flight(conn);
@@ -354,7 +358,7 @@ static void tcp_take_syn(struct flow *f, const struct pkt *pkt)
 	tcp_opt_parse(pkt->tcp.opt, pkt->tcp.opt_len, &o);
 	conn->irs = pkt->tcp.seq;
 	conn->rcv_nxt = conn->irs + 1;
-	conn->rcv_wup = conn->rcv_nxt;
+	conn->last_ack_sent = conn->rcv_nxt;
 	conn->wscale_ok = o.has_wscale;
 	conn->snd_wscale = o.has_wscale ? o.wscale : 0;
 	conn->sack_ok = o.sack_ok;

@@ -79,7 +79,7 @@ struct tcp_conn {
 	uint16_t mss;			/* largest payload towards the guest */
 	uint16_t snd_quantum;		/* bytes per buffer of the host's
 					 * kernel, see tcp_window_room() */
-	uint32_t next_queued;		/* that list */
+	uint32_t next_queued, prev_queued;	/* that list: index + 1 */
 
 	/* Towards the guest */
 	tcp_seq iss;
@@ -97,7 +97,8 @@ struct tcp_conn {
 	/* From the guest */
 	tcp_seq irs;
 	tcp_seq rcv_nxt;
-	tcp_seq rcv_wup;		/* acknowledged last */
+	tcp_seq last_ack_sent;		/* RFC 7323 4.3; or chosen for what is
+					 * sent next */
 	tcp_seq rcv_edge;		/* right edge that was promised */
 	uint32_t rcv_wnd;		/* promised when the socket was asked */
 	uint32_t sock_queued;		/* in the send buffer when asked last */

@@ -28,7 +28,7 @@ uint8_t tcp_rcv_scale(const struct tcp_conn *conn)
 void tcp_advance_ack(struct tcp_conn *conn)
 {
 	if (!conn->mirror_ack)
-		conn->rcv_wup = conn->rcv_nxt;
+		conn->last_ack_sent = conn->rcv_nxt;
 }
 
 /* What a guest may want to send at once, and waits for a window for: a segment of
@@ -48,14 +48,14 @@ static bool tcp_refresh_ack(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
 	struct sock_tcp_info ti = { 0 };
-	tcp_seq old_ack = conn->rcv_wup;
+	tcp_seq old_ack = conn->last_ack_sent;
 	bool in_flight = true, news;
 
 	if (conn->fd < 0) {
-		conn->rcv_wup = conn->rcv_nxt;
-		return conn->rcv_wup != old_ack;
+		conn->last_ack_sent = conn->rcv_nxt;
+		return conn->last_ack_sent != old_ack;
 	}
-	if (conn->mirror_ack && conn->rcv_nxt != conn->rcv_wup) {
+	if (conn->mirror_ack && conn->rcv_nxt != conn->last_ack_sent) {
 		if (!sock_tcp_info(conn->fd, &ti) || !ti.has_acked ||
 		    ti.min_rtt_us <= TCP_SHORT_PATH_US)
 			conn->mirror_ack = false;
@@ -66,12 +66,13 @@ static bool tcp_refresh_ack(struct flow *f)
 		 */
 		in_flight = ti.unacked;
 	}
-	conn->rcv_wup = tcp_window_ack(conn->irs, conn->rcv_nxt, old_ack,
-				       conn->mirror_ack && in_flight, ti.acked);
-	news = conn->rcv_wup != old_ack;
+	conn->last_ack_sent =
+		tcp_window_ack(conn->irs, conn->rcv_nxt, old_ack,
+			       conn->mirror_ack && in_flight, ti.acked);
+	news = conn->last_ack_sent != old_ack;
 	if (news)
 		tcp_timer_ack_progress(f);
-	if (conn->rcv_wup != conn->rcv_nxt)
+	if (conn->last_ack_sent != conn->rcv_nxt)
 		tcp_timer_ack_pending(f, ti.rtt_us);
 	return news;
 }
@@ -145,7 +146,7 @@ static bool tcp_refresh_window(struct flow *f)
 					 MIN(conn->mss, room.whole / 2), seg);
 	conn->rcv_wnd = conn->rcv_edge - conn->rcv_nxt;
 	conn->rcv_wnd_max = MAX(conn->rcv_wnd_max,
-				conn->rcv_edge - conn->rcv_wup);
+				conn->rcv_edge - conn->last_ack_sent);
 	if (room.drains || conn->rcv_edge != old_edge)
 		tcp_timer_ack_progress(f);
 	/* A guest waits for more then; if the buffer isn't tight, there's no

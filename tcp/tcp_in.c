@@ -39,19 +39,13 @@ struct tcp_run {
 	tcp_seq nxt;			/* rcv_nxt, when those are taken */
 	bool cut;			/* the last write was short */
 	bool acked;			/* snd_una or snd_wnd have moved */
-	bool gone;			/* flow is freed */
-	bool last_ack;			/* the guest has, and said, everything */
 	bool took;			/* the socket took payload */
 };
 
-/* Nothing of this connection is looked at any more */
-static bool tcp_run_is_over(const struct tcp_run *run)
-{
-	return run->gone || run->last_ack;
-}
-
-/* Write what the run has; whatever doesn't fit is the guest's again */
-static void tcp_run_flush(struct flow *f, struct tcp_run *run)
+/* Write what the run has; whatever doesn't fit is the guest's again. False: the
+ * connection has ended.
+ */
+static bool tcp_run_flush(struct flow *f, struct tcp_run *run)
 {
 	struct tcp_conn *conn = &f->tcp;
 	struct msghdr msg = { .msg_iov = run->iov, .msg_iovlen = run->cnt };
@@ -67,8 +61,7 @@ static void tcp_run_flush(struct flow *f, struct tcp_run *run)
 		    errno != ENOMEM) {
 			flow_debug(f, "write: %s", strerror(errno));
 			tcp_abort(f);
-			run->gone = true;
-			return;
+			return false;
 		}
 		n = MAX(n, 0);
 		conn->rcv_nxt += (uint32_t)n;
@@ -82,6 +75,7 @@ static void tcp_run_flush(struct flow *f, struct tcp_run *run)
 	}
 	run->len = run->cnt = 0;
 	run->nxt = conn->rcv_nxt;
+	return true;
 }
 
 /* Both directions are through: the rest is the kernel's */
@@ -95,15 +89,17 @@ static void tcp_in_time_wait_begins(struct flow *f)
 }
 
 /* The guest's FIN, behind everything that was taken: RFC 9293 3.10.7.4, 8th. At
- * once, not at the end of the run: what follows it has its number behind it.
+ * once, not at the end of the run: what follows it has its number behind it. False:
+ * the connection has ended.
  */
-static void tcp_in_fin(struct flow *f, struct tcp_run *run)
+static bool tcp_in_fin(struct flow *f, struct tcp_run *run)
 {
 	struct tcp_conn *conn = &f->tcp;
 
-	tcp_run_flush(f, run);
-	if (run->gone || run->cut)
-		return;
+	if (!tcp_run_flush(f, run))
+		return false;
+	if (run->cut)
+		return true;
 	run->nxt = ++conn->rcv_nxt;
 	conn->rcv_edge = seq_max(conn->rcv_edge, conn->rcv_nxt);
 	conn->fin_rcvd = true;
@@ -130,6 +126,7 @@ static void tcp_in_fin(struct flow *f, struct tcp_run *run)
 	case TCP_STATES:
 		break;
 	}
+	return true;
 }
 
 static void tcp_run_add(struct tcp_run *run, const struct bytes *payload)
@@ -144,8 +141,10 @@ static void tcp_run_add(struct tcp_run *run, const struct bytes *payload)
 	run->cnt += n;
 }
 
-/* Payload and FIN of an acceptable segment, RFC 9293 3.10.7.4, 7th and 8th */
-static void tcp_in_text(struct flow *f, const struct pkt *pkt,
+/* Payload and FIN of an acceptable segment, RFC 9293 3.10.7.4, 7th and 8th. False:
+ * the connection has ended.
+ */
+static bool tcp_in_text(struct flow *f, const struct pkt *pkt,
 			struct tcp_run *run)
 {
 	struct tcp_conn *conn = &f->tcp;
@@ -154,21 +153,18 @@ static void tcp_in_text(struct flow *f, const struct pkt *pkt,
 	struct bytes text;
 
 	if ((!len && !fin) || conn->fin_rcvd)
-		return;
-	if (run->cnt + pkt->payload.cnt > IN_IOV)
-		tcp_run_flush(f, run);
-	if (run->gone)
-		return;
+		return true;
+	if (run->cnt + pkt->payload.cnt > IN_IOV && !tcp_run_flush(f, run))
+		return false;
 	if (seq_gt(pkt->tcp.seq, run->nxt)) {
 		/* Out of order: tell at once, so that the guest can repair it */
 		tcp_counters.out_of_order++;
-		tcp_run_flush(f, run);
-		if (run->gone)
-			return;
+		if (!tcp_run_flush(f, run))
+			return false;
 		/* Where the hole is counts now, not what the peer has */
-		conn->rcv_wup = conn->rcv_nxt;
+		conn->last_ack_sent = conn->rcv_nxt;
 		tcp_send_old_ack(f);
-		return;
+		return true;
 	}
 	/* Of data beyond what was promised, only the part within counts */
 	if (seq_gt(pkt->tcp.seq + len, conn->rcv_edge)) {
@@ -183,8 +179,7 @@ static void tcp_in_text(struct flow *f, const struct pkt *pkt,
 		text = bytes_slice(&pkt->payload, skip, len - skip);
 		tcp_run_add(run, &text);
 	}
-	if (fin)
-		tcp_in_fin(f, run);
+	return !fin || tcp_in_fin(f, run);
 }
 
 /* Window of a segment: RFC 9293 3.10.7.4, 5th. True: it was closed before. */
@@ -307,7 +302,9 @@ static bool tcp_in_ack(struct flow *f, const struct pkt *pkt,
 			tcp_retransmit(f, conn->rto_recovery ? conn->mss :
 							       TCP_OUT_BUDGET);
 	}
-	/* What a guest that had no memory has dropped, it needs again */
+	/* A guest may drop what it has no room for, and may close its window for
+	 * that (RFC 9293 3.8.6): what it didn't acknowledge is sent again
+	 */
 	if (reopened && conn->snd_una != conn->snd_nxt) {
 		tcp_enter_recovery(f, true);
 		tcp_timer_acked(f);
@@ -315,8 +312,27 @@ static bool tcp_in_ack(struct flow *f, const struct pkt *pkt,
 	return true;
 }
 
-/* Our FIN has been acknowledged: go on in the closing states */
-static void tcp_in_fin_acked(struct flow *f, struct tcp_run *run)
+/* Both sides have closed, and the guest has acknowledged all: the end */
+static void tcp_in_last_ack(struct flow *f)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	/* What is left in the queue would make close() a reset */
+	tcp_discard_acked(f);
+	/* The peer may not have acknowledged the guest's FIN yet; but nobody will
+	 * be here to mirror that
+	 */
+	if (conn->last_ack_sent != conn->rcv_nxt) {
+		conn->mirror_ack = false;
+		tcp_send_flags(f, conn->snd_nxt, TCP_ACK);
+	}
+	tcp_done(f);
+}
+
+/* Our FIN has been acknowledged: go on in the closing states. False: the connection
+ * has ended.
+ */
+static bool tcp_in_fin_acked(struct flow *f)
 {
 	switch ((enum tcp_state)f->tcp.state) {
 	case TCP_FIN_WAIT_1:
@@ -326,8 +342,8 @@ static void tcp_in_fin_acked(struct flow *f, struct tcp_run *run)
 		tcp_in_time_wait_begins(f);
 		break;
 	case TCP_LAST_ACK:
-		run->last_ack = true;
-		break;
+		tcp_in_last_ack(f);
+		return false;
 	case TCP_CLOSED:
 	case TCP_SYN_DEFERRED:
 	case TCP_SYN_SENT:
@@ -339,6 +355,7 @@ static void tcp_in_fin_acked(struct flow *f, struct tcp_run *run)
 	case TCP_STATES:
 		break;
 	}
+	return true;
 }
 
 /* RFC 9293 3.10.7.4, 1st: does the segment touch the window? */
@@ -423,67 +440,72 @@ static bool tcp_in_syn_repeated(struct flow *f, const struct pkt *pkt,
 	return true;
 }
 
-/* A segment in a synchronised state, or SYN_RCVD: RFC 9293 3.10.7.4 */
-static void tcp_in_synchronised(struct flow *f, const struct pkt *pkt,
+/* A RST that counts, RFC 5961 3.2: exactly at RCV.NXT, or at what was acknowledged
+ * last. While we wait for the peer's acknowledgement, that is below RCV.NXT, and all
+ * that a guest knows which has lost the connection and answers us (RFC 9293 3.5.2:
+ * the RST takes its sequence number from our ACK field).
+ */
+static bool tcp_is_reset(const struct tcp_conn *conn, const struct pkt *pkt,
+			 tcp_seq nxt)
+{
+	return pkt->tcp.flags & TCP_RST &&
+	       (pkt->tcp.seq == nxt || pkt->tcp.seq == conn->last_ack_sent);
+}
+
+/* A segment in a synchronised state, or SYN_RCVD: RFC 9293 3.10.7.4. False: the
+ * connection has ended.
+ */
+static bool tcp_in_synchronised(struct flow *f, const struct pkt *pkt,
 				struct tcp_run *run)
 {
 	struct tcp_conn *conn = &f->tcp;
 	uint8_t flags = pkt->tcp.flags;
 	struct tcp_opts o;
 
-	/* RFC 5961 3.2. What we acknowledged last, while the peer's ACKs are
-	 * mirrored that is behind the window, is where the reset of a guest
-	 * stands that has forgotten us.
-	 */
-	if (flags & TCP_RST && (pkt->tcp.seq == run->nxt ||
-				pkt->tcp.seq == conn->rcv_wup)) {
-		tcp_run_flush(f, run);
+	if (tcp_is_reset(conn, pkt, run->nxt)) {
 		flow_debug(f, "reset by the guest");
-		if (!run->gone)
+		if (tcp_run_flush(f, run))
 			tcp_abort_sock(f);
-		run->gone = true;
-		return;
+		return false;
 	}
 	tcp_opt_parse(pkt->tcp.opt, pkt->tcp.opt_len, &o);
 	if (!tcp_is_acceptable(conn, pkt, run->nxt) ||
 	    !tcp_is_paws_ok(conn, pkt, &o, run->nxt)) {
 		if (flags & TCP_RST)
-			return;
+			return true;
 		/* Guest repeats a FIN, probes, or keeps alive: it lives */
 		conn->active_s = tcp_now_s();
-		tcp_run_flush(f, run);
-		if (!run->gone)
-			tcp_send_ack(f);
-		return;
+		if (!tcp_run_flush(f, run))
+			return false;
+		tcp_send_ack(f);
+		return true;
 	}
 	/* RFC 5961 3.2 and 4.2 */
 	if (flags & (TCP_RST | TCP_SYN)) {
 		if (tcp_challenge_allowed())
 			tcp_send_ack(f);
-		return;
+		return true;
 	}
 	if (!(flags & TCP_ACK))
-		return;
+		return true;
 	if (conn->state == TCP_SYN_RCVD && !tcp_in_syn_acked(f, pkt, run))
-		return;
+		return true;
 
 	conn->active_s = tcp_now_s();
 	if (conn->snd_una == conn->snd_nxt && conn->snd_wnd)
 		conn->retries = 0;	/* a keepalive was answered */
 	if (!tcp_in_ack(f, pkt, &o, run))
-		return;
-	if (f->type != FLOW_TCP) {
-		run->gone = true;
-		return;
-	}
-	if (conn->fin_sent && conn->snd_una == conn->snd_nxt)
-		tcp_in_fin_acked(f, run);
-	if (!run->last_ack)
-		tcp_in_text(f, pkt, run);
+		return true;
+	if (conn->fin_sent && conn->snd_una == conn->snd_nxt &&
+	    !tcp_in_fin_acked(f))
+		return false;
+	return tcp_in_text(f, pkt, run);
 }
 
-/* RFC 9293 3.10.7.3, from our active open towards the guest */
-static void tcp_in_syn_sent(struct flow *f, const struct pkt *pkt)
+/* RFC 9293 3.10.7.3, from our active open towards the guest. False: the connection
+ * has ended.
+ */
+static bool tcp_in_syn_sent(struct flow *f, const struct pkt *pkt)
 {
 	struct tcp_conn *conn = &f->tcp;
 	uint8_t flags = pkt->tcp.flags;
@@ -491,102 +513,116 @@ static void tcp_in_syn_sent(struct flow *f, const struct pkt *pkt)
 
 	if (flags & TCP_ACK && !ack_ok) {
 		tcp_send_stray_rst(pkt);
-		return;
+		return true;
 	}
 	if (flags & TCP_RST) {
 		if (!ack_ok)
-			return;
+			return true;
 		flow_debug(f, "refused by the guest");
 		tcp_abort_sock(f);
-		return;
+		return false;
 	}
 	if (!(flags & TCP_SYN))
-		return;
+		return true;
 	tcp_take_syn_ack(f, pkt);
 	if (!ack_ok) {
 		/* Both open at the same time */
 		tcp_set_state(f, TCP_SYN_RCVD);
 		conn->rtt_timing = false;
 		tcp_send_syn(f);
-		return;
+		return true;
 	}
 	if (conn->rtt_timing)
 		tcp_in_measured(f);
 	conn->snd_una = pkt->tcp.ack;
 	tcp_established(f);
 	conn->want_ack = true;
-	tcp_out(f);
-	if (!tcp_is_over(f))
-		tcp_queue(f);
+	if (!tcp_out(f))
+		return false;
+	tcp_queue(f);
+	return true;
 }
 
-/* connect() hasn't resolved yet: only a reset, or another SYN, means anything */
-static void tcp_in_syn_deferred(struct flow *f, const struct pkt *pkt)
+/* connect() hasn't resolved yet: only a reset, or another SYN, means anything.
+ * False: the connection has ended.
+ */
+static bool tcp_in_syn_deferred(struct flow *f, const struct pkt *pkt)
 {
 	if (pkt->tcp.flags & TCP_RST) {
 		/* What it can be in reply to, or instead of a close() */
-		if (seq_between(pkt->tcp.seq, f->tcp.irs, f->tcp.rcv_nxt))
-			tcp_abort_sock(f);
-	} else if ((pkt->tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
-		   pkt->tcp.seq != f->tcp.irs) {
+		if (!seq_between(pkt->tcp.seq, f->tcp.irs, f->tcp.rcv_nxt))
+			return true;
+		tcp_abort_sock(f);
+		return false;
+	}
+	if ((pkt->tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
+	    pkt->tcp.seq != f->tcp.irs) {
 		/* The guest has begun anew */
 		tcp_abort_sock(f);
 		tcp_open(pkt);
+		return false;
 	}
+	return true;
 }
 
-/* TIME_WAIT: a new SYN may take the place (RFC 6191, RFC 9293 3.6.1) */
-static void tcp_in_time_wait(struct flow *f, const struct pkt *pkt)
+/* TIME_WAIT: a new SYN may take the place (RFC 6191, RFC 9293 3.6.1). False: the
+ * connection has ended.
+ */
+static bool tcp_in_time_wait(struct flow *f, const struct pkt *pkt)
 {
 	struct tcp_conn *conn = &f->tcp;
 
 	if (pkt->tcp.flags & TCP_RST) {
-		if (pkt->tcp.seq == conn->rcv_nxt)
-			tcp_done(f);
-	} else if ((pkt->tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
-		   seq_gt(pkt->tcp.seq, conn->rcv_nxt)) {
+		if (pkt->tcp.seq != conn->rcv_nxt)
+			return true;
+		tcp_done(f);
+		return false;
+	}
+	if ((pkt->tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
+	    seq_gt(pkt->tcp.seq, conn->rcv_nxt)) {
 		tcp_done(f);
 		tcp_open(pkt);
-	} else if (pkt->payload.len || pkt->tcp.seq != conn->rcv_nxt ||
+		return false;
+	}
+	if (pkt->payload.len || pkt->tcp.seq != conn->rcv_nxt ||
 		   pkt->tcp.flags & (TCP_FIN | TCP_SYN)) {
 		tcp_send_ack(f);
 		tcp_timer_time_wait(f);
 	}
+	return true;
 }
 
-/* One segment; run has what its predecessors left */
-static void tcp_in_segment(struct flow *f, const struct pkt *pkt,
+/* One segment; run has what its predecessors left. False: the connection has
+ * ended, but one of the same addresses may have begun.
+ */
+static bool tcp_in_segment(struct flow *f, const struct pkt *pkt,
 			   struct tcp_run *run)
 {
 	switch ((enum tcp_state)f->tcp.state) {
 	case TCP_SYN_DEFERRED:
-		tcp_in_syn_deferred(f, pkt);
-		break;
+		return tcp_in_syn_deferred(f, pkt);
 	case TCP_SYN_SENT:
-		tcp_in_syn_sent(f, pkt);
+		if (!tcp_in_syn_sent(f, pkt))
+			return false;
 		run->nxt = f->tcp.rcv_nxt;
-		break;
+		return true;
 	case TCP_SYN_RCVD:
-		if (!tcp_in_syn_repeated(f, pkt, run))
-			tcp_in_synchronised(f, pkt, run);
-		break;
+		return tcp_in_syn_repeated(f, pkt, run) ||
+		       tcp_in_synchronised(f, pkt, run);
 	case TCP_ESTABLISHED:
 	case TCP_FIN_WAIT_1:
 	case TCP_FIN_WAIT_2:
 	case TCP_CLOSE_WAIT:
 	case TCP_CLOSING:
 	case TCP_LAST_ACK:
-		tcp_in_synchronised(f, pkt, run);
-		break;
+		return tcp_in_synchronised(f, pkt, run);
 	case TCP_TIME_WAIT:
-		tcp_in_time_wait(f, pkt);
-		break;
+		return tcp_in_time_wait(f, pkt);
 	case TCP_CLOSED:
 	case TCP_STATES:
 		break;
 	}
-	if (f->type != FLOW_TCP)
-		run->gone = true;
+	return true;
 }
 
 /* Something short that is likely to be answered at once: the answer may carry
@@ -597,7 +633,7 @@ static bool tcp_may_hold_ack(const struct tcp_conn *conn,
 {
 	return conn->want_ack && run->took &&
 	       !conn->mirror_ack && !conn->fin_rcvd && !conn->wnd_tight &&
-	       conn->rcv_nxt - conn->rcv_wup < MIN(conn->mss, HOLD_MAX);
+	       conn->rcv_nxt - conn->last_ack_sent < MIN(conn->mss, HOLD_MAX);
 }
 
 /* End of a run: write, then see what its ACKs allow */
@@ -605,28 +641,11 @@ static void tcp_run_end(struct flow *f, struct tcp_run *run)
 {
 	struct tcp_conn *conn = &f->tcp;
 
-	if (run->gone)
-		return;
-	if (run->last_ack) {
-		/* What is left in the queue would make close() a reset */
-		tcp_discard_acked(f);
-		/* The peer may not have acknowledged the guest's FIN yet; but
-		 * nobody will be here to mirror that
-		 */
-		if (conn->rcv_wup != conn->rcv_nxt) {
-			conn->mirror_ack = false;
-			tcp_send_flags(f, conn->snd_nxt, TCP_ACK);
-		}
-		tcp_done(f);
-		return;
-	}
-	tcp_run_flush(f, run);
-	if (run->gone)
+	if (!tcp_run_flush(f, run))
 		return;
 	if (run->acked) {
 		tcp_discard_acked(f);
-		tcp_out(f);
-		if (tcp_is_over(f))
+		if (!tcp_out(f))
 			return;
 	}
 	if (!tcp_may_hold_ack(conn, run)) {
@@ -653,6 +672,7 @@ void tcp_input(const struct pkt *pkts, unsigned n)
 	struct tcp_run run;
 	struct flow *f;
 	unsigned i = 0;
+	bool lives;
 
 	tcp_counters.in_segs += n;
 	while (i < n) {
@@ -667,9 +687,10 @@ void tcp_input(const struct pkt *pkts, unsigned n)
 		run.len = 0;
 		run.nxt = f->tcp.rcv_nxt;
 		run.acked = run.took = false;
-		run.gone = run.last_ack = false;
-		while (i < n && !tcp_run_is_over(&run))
-			tcp_in_segment(f, &pkts[i++], &run);
-		tcp_run_end(f, &run);
+		do {
+			lives = tcp_in_segment(f, &pkts[i++], &run);
+		} while (lives && i < n);
+		if (lives)
+			tcp_run_end(f, &run);
 	}
 }

@@ -12,21 +12,22 @@ enum {
 /* What a connection's socket is watched for, always */
 #define TCP_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
+/* A connection ends by tcp_done(), tcp_abort() or tcp_abort_sock(). Whatever may call
+ * one of them returns whether the connection lives on, and says so; if it doesn't,
+ * nothing of it is touched any more.
+ */
+
 /* ---- tcp.c ---- */
 
 /* The one place where a state changes; checks that it may */
 void tcp_set_state(struct flow *f, enum tcp_state state);
 /* Put on the list for the end of the turn */
 void tcp_queue(struct flow *f);
-/* Send a connection's share of the turn. Bytes that are new. The flow may end. */
-uint32_t tcp_out_turn(struct flow *f);
-/* Bytes for all that have many, this turn */
-uint32_t tcp_out_budget(void);
 /* Connection is through on the guest's side */
 void tcp_established(struct flow *f);
 /* Forget the connection: close() the socket, free the flow */
 void tcp_done(struct flow *f);
-/* RST to both sides, then forget it */
+/* RST to both sides, then forget it: later, if the link is full */
 void tcp_abort(struct flow *f);
 /* RST to the host's side only (the guest has sent one, or has gone) */
 void tcp_abort_sock(struct flow *f);
@@ -44,11 +45,7 @@ void tcp_take_syn_ack(struct flow *f, const struct pkt *pkt);
 bool tcp_may_send(const struct tcp_conn *conn);
 /* Seconds of the clock, for what needs no more */
 uint32_t tcp_now_s(void);
-/* Ended, even if the guest hasn't been told yet */
-static inline bool tcp_is_over(const struct flow *f)
-{
-	return f->type != FLOW_TCP || f->tcp.want_rst;
-}
+/* May one more challenge ACK be sent? RFC 5961 7 */
 bool tcp_challenge_allowed(void);
 
 /* ---- tcp_out.c ---- */
@@ -67,8 +64,16 @@ bool tcp_send_syn(struct flow *f);
 void tcp_rtt_start(struct tcp_conn *conn, tcp_seq seq);
 /* RST in reply to a segment that belongs to no connection: RFC 9293 3.10.7.1 */
 void tcp_send_stray_rst(const struct pkt *pkt);
-/* Send what the socket has and the window allows, then FIN if it has ended */
-void tcp_out(struct flow *f);
+/* Send what the socket has and the window allows, then FIN if it has ended. False:
+ * the connection has ended.
+ */
+bool tcp_out(struct flow *f);
+/* Send a connection's share of the turn; *sent: add how much is new. False: the
+ * connection has ended.
+ */
+bool tcp_out_turn(struct flow *f, uint32_t *sent);
+/* Bytes for all that have many, this turn */
+uint32_t tcp_out_budget(void);
 /* What is in flight to the guest has changed: count those with much of it */
 void tcp_note_flight(struct tcp_conn *conn);
 /* Send again: the first holes (SACK), or the first segment */

@@ -79,8 +79,8 @@ static size_t tcp_header(struct flow *f, uint8_t *buf, tcp_seq seq,
 	size_t len = sizeof(h);
 
 	if (flags & TCP_ACK) {
-		h.ack = be32_put(conn->rcv_wup);
-		h.wnd = be16_put(tcp_window_field(conn->rcv_wup,
+		h.ack = be32_put(conn->last_ack_sent);
+		h.wnd = be16_put(tcp_window_field(conn->last_ack_sent,
 						  conn->rcv_edge,
 						  tcp_rcv_scale(conn)));
 	}
@@ -142,7 +142,7 @@ bool tcp_send_syn(struct flow *f)
 	if (synack) {
 		h.flags |= TCP_ACK;
 		h.ack = be32_put(conn->rcv_nxt);
-		conn->rcv_wup = conn->rcv_nxt;
+		conn->last_ack_sent = conn->rcv_nxt;
 		len += tcp_opt_syn(buf + len, tcp_link_mss(f), conn->sack_ok,
 				   conn->ts_ok, tcp_ts_now(conn), conn->ts_recent,
 				   conn->wscale_ok ? TCP_WSCALE : -1);
@@ -292,8 +292,10 @@ static void tcp_send_fin(struct flow *f)
 	tcp_timer_data_sent(f, 1);
 }
 
-/* The window is closed. Has the stream ended, or does data wait? */
-static void tcp_out_closed(struct flow *f)
+/* The window is closed. Has the stream ended, or does data wait? False: the
+ * connection has ended.
+ */
+static bool tcp_out_closed(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
 	uint8_t byte;
@@ -301,7 +303,7 @@ static void tcp_out_closed(struct flow *f)
 	ssize_t n;
 
 	if (conn->snd_nxt != conn->snd_una)
-		return;			/* an ACK brings us back */
+		return true;		/* an ACK brings us back */
 	n = tcp_peek(conn, conn->snd_nxt, &iov, 1);
 	if (!n) {
 		conn->sock_eof = true;
@@ -311,7 +313,9 @@ static void tcp_out_closed(struct flow *f)
 		tcp_timer_window_closed(f);
 	} else if (n != -EAGAIN) {
 		tcp_abort(f);
+		return false;
 	}
+	return true;
 }
 
 void tcp_note_flight(struct tcp_conn *conn)
@@ -351,73 +355,89 @@ static void tcp_out_sent(struct flow *f, uint32_t n)
 	tcp_timer_data_sent(f, n);
 }
 
-/* Send at most `budget` bytes, and what comes with their end. The flow may end. */
-static void tcp_out_some(struct flow *f, uint32_t budget)
+/* Bytes to be sent now, of those that the guest's window has room for. 0: none, an
+ * ACK brings us back.
+ */
+static uint32_t tcp_out_want(const struct tcp_conn *conn, uint32_t usable,
+			     uint32_t budget)
+{
+	uint32_t in_flight = conn->snd_nxt - conn->snd_una;
+	uint32_t most = tcp_flight_max(conn);
+	uint32_t want;
+
+	if (in_flight >= most)
+		return 0;
+	usable = MIN(usable, most - in_flight);
+	/* RFC 9293 3.8.6.2.1: no silly segments while an ACK is on its way that
+	 * may open the window further
+	 */
+	if (in_flight && usable < conn->mss && usable < conn->snd_wnd_max / 2)
+		return 0;
+	want = MIN(MIN(usable, tcp_peek_reach(conn)), budget);
+	/* Full segments, at the end of the budget as well */
+	return want > conn->mss ? want - want % conn->mss : want;
+}
+
+/* Why tcp_send_data() has sent nothing. False: the connection has ended. */
+static bool tcp_out_stopped(struct flow *f, ssize_t n)
+{
+	struct tcp_conn *conn = &f->tcp;
+
+	if (!n) {
+		conn->sock_eof = true;
+		tcp_send_fin(f);
+	} else if (n == -ENOBUFS) {
+		conn->want_out = true;
+		tcp_queue(f);
+	} else if (n != -EAGAIN) {
+		tcp_abort(f);
+		return false;
+	}
+	return true;
+}
+
+/* Send at most `budget` bytes, and what comes with their end. False: the connection
+ * has ended.
+ */
+static bool tcp_out_some(struct flow *f, uint32_t budget)
 {
 	struct tcp_conn *conn = &f->tcp;
 
 	if (!tcp_may_send(conn))
-		return;
+		return true;
 	budget = MAX(budget / conn->mss, 1U) * conn->mss;
 	/* The segments carry it along, and what the peer's answer acknowledged */
 	if ((conn->want_ack || conn->ack_held ||
-	     conn->rcv_wup != conn->rcv_nxt) && !conn->sock_drained)
+	     conn->last_ack_sent != conn->rcv_nxt) && !conn->sock_drained)
 		tcp_refresh(f);
 	while (budget && !conn->sock_drained) {
-		uint32_t in_flight = conn->snd_nxt - conn->snd_una;
-		uint32_t usable = conn->snd_wnd - in_flight;
-		uint32_t most = tcp_flight_max(conn);
+		uint32_t usable = conn->snd_una + conn->snd_wnd - conn->snd_nxt;
 		bool fin = false;
 		uint32_t want;
 		ssize_t n;
 
-		if ((int32_t)usable <= 0) {
-			tcp_out_closed(f);
-			return;
-		}
-		if (in_flight >= most)
-			return;		/* an ACK brings us back */
-		usable = MIN(usable, most - in_flight);
-		/* RFC 9293 3.8.6.2.1: no silly segments while an ACK is on its
-		 * way that may open the window further
-		 */
-		if (in_flight && usable < conn->mss &&
-		    usable < conn->snd_wnd_max / 2)
-			return;
-		usable = MIN(usable, tcp_peek_reach(conn));
-		if (!usable)
-			return;		/* an ACK brings us back */
-
-		want = MIN(usable, budget);
-		if (want > conn->mss)
-			want -= want % conn->mss;	/* the same at its end */
+		if ((int32_t)usable <= 0)
+			return tcp_out_closed(f);
+		want = tcp_out_want(conn, usable, budget);
+		if (!want)
+			return true;
 		n = tcp_send_data(f, conn->snd_nxt, want, &fin);
-		if (n > 0) {
-			tcp_out_sent(f, (uint32_t)n);
-			if (fin) {
-				tcp_fin_sent(f);
-				return;
-			}
-			budget -= MIN(budget, (uint32_t)n);
-			continue;
+		if (n <= 0)
+			return tcp_out_stopped(f, n);
+		tcp_out_sent(f, (uint32_t)n);
+		if (fin) {
+			tcp_fin_sent(f);
+			return true;
 		}
-		if (!n) {
-			conn->sock_eof = true;
-			tcp_send_fin(f);
-		} else if (n == -ENOBUFS) {
-			conn->want_out = true;
-			tcp_queue(f);
-		} else if (n != -EAGAIN) {
-			tcp_abort(f);
-		}
-		return;
+		budget -= MIN(budget, (uint32_t)n);
 	}
-	if (conn->sock_drained)
-		return;
-	conn->bulk = true;
-	conn->want_out = true;
-	tcp_queue(f);
-	loop_again();
+	if (!conn->sock_drained) {
+		conn->bulk = true;
+		conn->want_out = true;
+		tcp_queue(f);
+		loop_again();
+	}
+	return true;
 }
 
 uint32_t tcp_out_budget(void)
@@ -427,15 +447,17 @@ uint32_t tcp_out_budget(void)
 	return mono_before(loop_now(), end) ? OUT_BESIDE : TCP_OUT_BUDGET;
 }
 
-uint32_t tcp_out_turn(struct flow *f)
+bool tcp_out_turn(struct flow *f, uint32_t *sent)
 {
 	tcp_seq before = f->tcp.snd_nxt;
 
-	tcp_out_some(f, MAX(tcp_out_budget(), (uint32_t)OUT_AT_ONCE));
-	return f->tcp.snd_nxt - before;
+	if (!tcp_out_some(f, MAX(tcp_out_budget(), (uint32_t)OUT_AT_ONCE)))
+		return false;
+	*sent += f->tcp.snd_nxt - before;
+	return true;
 }
 
-void tcp_out(struct flow *f)
+bool tcp_out(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
 	tcp_seq before = conn->snd_nxt;
@@ -445,11 +467,13 @@ void tcp_out(struct flow *f)
 	if (conn->bulk || conn->much_in_flight) {
 		conn->want_out = true;
 		tcp_queue(f);
-		return;
+		return true;
 	}
-	tcp_out_some(f, OUT_AT_ONCE);
+	if (!tcp_out_some(f, OUT_AT_ONCE))
+		return false;
 	if (conn->sock_drained && conn->snd_nxt - before - 1 < OUT_LITTLE)
 		out.little_at = loop_now();
+	return true;
 }
 
 void tcp_retransmit(struct flow *f, uint32_t budget)

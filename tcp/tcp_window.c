@@ -49,12 +49,12 @@ uint16_t tcp_window_field(tcp_seq ack, tcp_seq edge, unsigned wscale)
 	return (uint16_t)MIN(wnd >> wscale, UINT16_MAX);
 }
 
-tcp_seq tcp_window_ack(tcp_seq irs, tcp_seq rcv_nxt, tcp_seq rcv_wup,
+tcp_seq tcp_window_ack(tcp_seq irs, tcp_seq rcv_nxt, tcp_seq last_ack,
 		       bool mirror, uint64_t acked)
 {
 	tcp_seq ack = rcv_nxt;
 
 	if (mirror)
 		ack = seq_min(irs + 1 + (tcp_seq)acked, rcv_nxt);
-	return seq_max(ack, rcv_wup);
+	return seq_max(ack, last_ack);
 }

@@ -44,9 +44,9 @@ uint16_t tcp_window_field(tcp_seq ack, tcp_seq edge, unsigned wscale);
 
 /* What to acknowledge. mirror: what the peer has acknowledged, `acked` bytes
  * since irs + 1; else all that the socket took. Never more than rcv_nxt, never
- * less than was acknowledged before (rcv_wup).
+ * less than was acknowledged before (last_ack).
  */
-tcp_seq tcp_window_ack(tcp_seq irs, tcp_seq rcv_nxt, tcp_seq rcv_wup,
+tcp_seq tcp_window_ack(tcp_seq irs, tcp_seq rcv_nxt, tcp_seq last_ack,
 		       bool mirror, uint64_t acked);
 
 #endif /* TCP_TCP_WINDOW_H */

@@ -127,7 +127,7 @@ static void ack(void)
 static void connection(unsigned wscale, unsigned *wrong, unsigned *moves)
 {
 	tcp_seq irs = random_32();
-	tcp_seq rcv_nxt = irs + 1, rcv_wup = rcv_nxt, rcv_edge = rcv_nxt;
+	tcp_seq rcv_nxt = irs + 1, last_ack = rcv_nxt, rcv_edge = rcv_nxt;
 	tcp_seq seen_edge = rcv_nxt;		/* on the wire, so far */
 	uint64_t taken = 0, acked = 0;
 	uint32_t size = 4096 + random_magnitude(23), queued = 0;
@@ -138,7 +138,7 @@ static void connection(unsigned wscale, unsigned *wrong, unsigned *moves)
 
 	for (int i = 0; i < 400; i++) {
 		uint32_t n = random_magnitude(24), lent, wnd, r, whole, least;
-		tcp_seq old_edge = rcv_edge, old_wup = rcv_wup;
+		tcp_seq old_edge = rcv_edge, old_ack = last_ack;
 
 		/* The guest sends */
 		lent = seq_gt(seen_edge, rcv_nxt) ? seen_edge - rcv_nxt : 0;
@@ -153,10 +153,10 @@ static void connection(unsigned wscale, unsigned *wrong, unsigned *moves)
 		if (!random_below(50))
 			size += size / 2;
 
-		rcv_wup = tcp_window_ack(irs, rcv_nxt, rcv_wup, mirror, acked);
-		*wrong += seq_lt(rcv_wup, old_wup) || seq_gt(rcv_wup, rcv_nxt);
-		*wrong += mirror && rcv_wup != old_wup &&
-			  rcv_wup - irs - 1 != (uint32_t)acked;
+		last_ack = tcp_window_ack(irs, rcv_nxt, last_ack, mirror, acked);
+		*wrong += seq_lt(last_ack, old_ack) || seq_gt(last_ack, rcv_nxt);
+		*wrong += mirror && last_ack != old_ack &&
+			  last_ack - irs - 1 != (uint32_t)acked;
 
 		r = tcp_window_room(size, queued, 0, quantum);
 		whole = tcp_window_room(size, 0, 0, quantum);
@@ -173,13 +173,13 @@ static void connection(unsigned wscale, unsigned *wrong, unsigned *moves)
 		*wrong += rcv_edge - rcv_nxt + least <= r && least;
 		*wrong += !queued && rcv_edge - rcv_nxt < whole / 2;
 
-		wnd = (uint32_t)tcp_window_field(rcv_wup, rcv_edge, wscale)
+		wnd = (uint32_t)tcp_window_field(last_ack, rcv_edge, wscale)
 		      << wscale;
-		*wrong += seq_gt(rcv_wup + wnd, rcv_edge);
+		*wrong += seq_gt(last_ack + wnd, rcv_edge);
 		if (wnd < 65535U << wscale)
-			*wrong += rcv_edge - (rcv_wup + wnd) >= unit;
-		*wrong += seq_lt(rcv_wup + wnd + unit, seen_edge);
-		seen_edge = seq_max(seen_edge, rcv_wup + wnd);
+			*wrong += rcv_edge - (last_ack + wnd) >= unit;
+		*wrong += seq_lt(last_ack + wnd + unit, seen_edge);
+		seen_edge = seq_max(seen_edge, last_ack + wnd);
 	}
 }
 
