@@ -36,6 +36,7 @@ SRCS	+= util/json.c
 SRCS	+= util/log.c
 SRCS	+= util/parse.c
 SRCS	+= util/rdwr.c
+SRCS	+= util/writer.c
 
 SRCS	+= engine/flow.c
 SRCS	+= engine/loop.c
@@ -113,7 +114,8 @@ HARDEN	= -fPIE -fstack-protector-strong \
 	  $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 CPPFLAGS += -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
 ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -MMD -MP $(CFLAGS) \
-	     $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -DSANITIZE)
+	     -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
+		-DSANITIZE)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN))
 LDLIBS	= -lseccomp -lcap-ng
 
@@ -138,8 +140,8 @@ $(BUILD)/%.o: %.c Makefile
 # "Links: foo.o bar.o"
 UNITS	= $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(wildcard test/unit/t_*.c))
 
-unit_links = $(addprefix $(BUILD)/,$(filter %.o,\
-	$(shell sed -n 's/^.*Links://p' test/unit/$(1).c)))
+unit_links = $(addprefix $(BUILD)/,$(filter %.o,$(shell sed -n \
+	's/^.*Links://p' test/unit/$(1).c | sed 's,util/log.o,& util/writer.o,')))
 
 .SECONDEXPANSION:
 $(BUILD)/unit/%: test/unit/%.c $$(call unit_links,$$*)

@@ -47,6 +47,7 @@
 #include "udp.h"
 #include "util.h"
 #include "util/log.h"
+#include "util/writer.h"
 
 /* Pages of its own, so that it can be made read-only */
 enum { ROOF_PAGE = 65536 };	/* as large as any page is */
@@ -279,6 +280,7 @@ int main(int argc, char **argv)
 
 	log_init(conf_name(argv[0]));
 	isolate_start(keep, conf_early_fds(argc, argv, keep));
+	log_open_stderr();
 	signals_start();
 	log_at_die(roof_undo);
 	conf_init(c, argc, argv);
@@ -339,5 +341,6 @@ int main(int argc, char **argv)
 	if (c->mode == MODE_PASTA && !c->ns_pid && !*c->netns && !c->no_ns)
 		loop_linger(roof_is_quiet, DUR_S(LINGER_S));
 	tcp_close_all();
+	writer_drain();
 	return status;
 }

@@ -62,6 +62,7 @@
 #include "host/netns.h"
 #include "util.h"
 #include "util/log.h"
+#include "util/writer.h"
 
 enum {
 	NOBODY		= 65534,
@@ -540,6 +541,9 @@ static int filter_load(enum sys_mode mode)
 		if (sys_rules[i].modes & mode)
 			rc = filter_add(filter, &sys_rules[i]);
 	}
+	/* For the thread that writes files, too */
+	if (!rc)
+		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (!rc)
 		rc = seccomp_load(filter);
 	seccomp_release(filter);
@@ -549,7 +553,7 @@ static int filter_load(enum sys_mode mode)
 void isolate_final(const struct conf *c)
 {
 	unsigned mode = 1U << c->mode;
-	int rc;
+	int rc = 0;
 
 #ifdef SANITIZE
 	mode |= S;
@@ -560,6 +564,10 @@ void isolate_final(const struct conf *c)
 		die("Couldn't set no_new_privs: %s", strerror(errno));
 
 	stdio_drop();
+	if (log_has_file() || *c->pcap_file)
+		rc = writer_start();
+	if (rc)
+		warn("Files are written by the loop itself: %s", strerror(-rc));
 	rc = filter_load((enum sys_mode)mode);
 	daemon_tell(-rc);
 	if (rc)

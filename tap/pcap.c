@@ -4,21 +4,23 @@
  * Format: classic pcap, version 2.4, host byte order, microseconds, Ethernet.
  *
  * Data: one record at a time, put together in one piece, however scattered its
- * frame is. What a slow reader of a pipe hasn't taken of it is written before
- * anything else, and frames that come meanwhile are left out of the capture: it
- * may lack some, but is never out of step, and networking never waits for it.
+ * frame is, for the thread that writes (writer.h). What it has no room for is
+ * left out of the capture: it may lack frames, but is never out of step, and
+ * networking doesn't wait for a slow disk or reader.
  */
 #include "tap/pcap.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "util.h"
 #include "util/log.h"
+#include "util/writer.h"
 
 enum { PCAP_SNAPLEN = 65535 };
 
@@ -29,7 +31,7 @@ struct pcap_rec {
 static struct {
 	int fd;
 	uint64_t missed;		/* frames, since a record went out */
-	size_t at, len;			/* of buf, not written yet */
+	atomic_int error;		/* that ended it, seen by the writer */
 } pcap = { .fd = -1 };
 
 static uint8_t pcap_buf[sizeof(struct pcap_rec) + PCAP_SNAPLEN];
@@ -49,28 +51,30 @@ void pcap_open(const char *path)
 		    strerror(-pcap.fd));
 	if (write(pcap.fd, &head, sizeof(head)) != sizeof(head))
 		die("--pcap: couldn't write %s: %s", path, strerror(errno));
-	fcntl(pcap.fd, F_SETFL, O_NONBLOCK);
 }
 
-/* Write what is left of a record: true if that's all of it */
-static bool pcap_push(void)
+/* Where it may take long */
+static void pcap_write(const void *rec, size_t len)
 {
-	while (pcap.at < pcap.len) {
-		ssize_t n = write(pcap.fd, pcap_buf + pcap.at,
-				  pcap.len - pcap.at);
+	int rc;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return false;
-		if (n < 0) {
-			warn("Capture ended, write error: %s", strerror(errno));
-			close_fd(&pcap.fd);
-			return false;
-		}
-		pcap.at += (size_t)n;
-	}
-	return true;
+	if (atomic_load(&pcap.error))
+		return;
+	rc = write_all(pcap.fd, rec, len);
+	if (rc)
+		atomic_store(&pcap.error, -rc);
+}
+
+/* Is there still a capture? */
+static bool pcap_goes_on(void)
+{
+	int error = atomic_load(&pcap.error);
+
+	if (pcap.fd < 0 || !error)
+		return pcap.fd >= 0;
+	warn("Capture ended, write error: %s", strerror(error));
+	close_fd(&pcap.fd);
+	return false;
 }
 
 void pcap_frame(const void *hdr, size_t hdr_len, const struct bytes *payload)
@@ -83,16 +87,8 @@ void pcap_frame(const void *hdr, size_t hdr_len, const struct bytes *payload)
 	uint8_t *p = pcap_buf + sizeof(rec);
 	struct timespec ts;
 
-	if (pcap.fd < 0)
+	if (!pcap_goes_on())
 		return;
-	if (!pcap_push()) {
-		pcap.missed++;
-		return;
-	}
-	if (pcap.missed)
-		warn("%" PRIu64 " frames are missing in the capture, its reader "
-		     "is too slow", pcap.missed);
-	pcap.missed = 0;
 	/* Wall clock time stamps: the loop's clock has another origin */
 	clock_gettime(CLOCK_REALTIME, &ts);
 	rec.sec = (uint32_t)ts.tv_sec;
@@ -101,7 +97,12 @@ void pcap_frame(const void *hdr, size_t hdr_len, const struct bytes *payload)
 	if (head)
 		memcpy(p, hdr, head);
 	bytes_copy(payload, 0, p + head, rec.caplen - head);
-	pcap.at = 0;
-	pcap.len = sizeof(rec) + rec.caplen;
-	pcap_push();
+	if (!writer_put(pcap_write, pcap_buf, sizeof(rec) + rec.caplen)) {
+		pcap.missed++;
+		return;
+	}
+	if (pcap.missed)
+		warn("%" PRIu64 " frames are missing in the capture: its disk "
+		     "or reader is too slow", pcap.missed);
+	pcap.missed = 0;
 }

@@ -5,34 +5,62 @@
  * works inside the sandbox. The syslog datagram format is RFC 3164's
  * "<pri> name: text" that every log daemon reads.
  *
+ * Nobody is waited for, but for a moment (writer_wait()): a line that its output
+ * doesn't take is lost, and how many were is said there in front of the next one
+ * that gets through. stderr is somebody else's, too, so it can't be made
+ * non-blocking: we open the same pipe or terminal anew. A socket needs no such
+ * thing; files are written by a thread (writer.h).
+ *
  * Log file: grows to max_size, then its older half is cut at a line boundary by
  * moving the newer half to the front: no rename, no second file, which the
  * empty root wouldn't allow.
  */
 #include "util/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syslog.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "util/writer.h"
+
 enum {
 	LOG_LINE_MAX	= 1024,
 	LOG_MOVE_CHUNK	= 8192,
 	LOG_START_MAX	= 65536,
+	LOG_ROOM	= 4096,		/* for a few lines */
+};
+
+enum output { TO_STDERR, TO_FILE, TO_SYSLOG, OUTPUTS };
+
+/* How stderr is written to without waiting */
+enum stderr_kind {
+	STDERR_POLL,			/* what else it may be: asked first */
+	STDERR_OWN,			/* opened by us, non-blocking */
+	STDERR_SOCKET,
+	STDERR_FILE,
 };
 
 enum log_level log_max = LOG_LVL_INFO;
+uint64_t log_lost;
 
 static struct {
 	const char *name;
 	bool to_stderr;
+	enum stderr_kind stderr_kind;
+	int stderr_fd;
+	bool stderr_torn;		/* the last line has no end */
 	bool timestamps;
+	unsigned lost[OUTPUTS];	/* not told yet */
 	int syslog_fd;			/* -1: not open */
 	int file_fd;			/* -1: none */
 	size_t file_size, file_max;
@@ -41,6 +69,7 @@ static struct {
 } log_state = {
 	.name = "passt",
 	.to_stderr = true,
+	.stderr_fd = STDERR_FILENO,
 	.syslog_fd = -1,
 	.file_fd = -1,
 };
@@ -102,25 +131,32 @@ static void log_file_cut(void)
 		log_state.file_size = (size_t)to;
 }
 
-static void log_file_line(enum log_level level, const char *text)
+/* Each of these: false if it couldn't be written now */
+
+static void log_file_write(const void *line, size_t len)
+{
+	ssize_t n;
+
+	if (log_state.file_size + len > log_state.file_max)
+		log_file_cut();
+	n = pwrite(log_state.file_fd, line, len, (off_t)log_state.file_size);
+	if (n > 0)
+		log_state.file_size += (size_t)n;
+}
+
+static bool log_file_line(enum log_level level, const char *text)
 {
 	char line[LOG_LINE_MAX + 64], when[32];
-	ssize_t n;
 	int len;
 
 	log_time(when, sizeof(when), 4);
 	len = snprintf(line, sizeof(line), "%s: %s%s\n", when,
 		       log_prefix[level], text);
-	len = MIN(len, (int)sizeof(line) - 1);
-	if (log_state.file_size + (size_t)len > log_state.file_max)
-		log_file_cut();
-	n = pwrite(log_state.file_fd, line, (size_t)len,
-		   (off_t)log_state.file_size);
-	if (n > 0)
-		log_state.file_size += (size_t)n;
+	return writer_put(log_file_write, line,
+			  (size_t)MIN(len, (int)sizeof(line) - 1));
 }
 
-static void log_syslog_line(enum log_level level, const char *text)
+static bool log_syslog_line(enum log_level level, const char *text)
 {
 	char line[LOG_LINE_MAX + 64];
 	int len;
@@ -128,21 +164,78 @@ static void log_syslog_line(enum log_level level, const char *text)
 	len = snprintf(line, sizeof(line), "<%d> %s: %s",
 		       LOG_DAEMON | log_priority[level], log_state.name, text);
 	len = MIN(len, (int)sizeof(line) - 1);
-	(void)!send(log_state.syslog_fd, line, (size_t)len,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	return send(log_state.syslog_fd, line, (size_t)len,
+		    MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || errno != EAGAIN;
 }
 
-static void log_stderr_line(const char *text)
+static void log_stderr_write(const void *line, size_t len)
+{
+	(void)!write(STDERR_FILENO, line, len);
+}
+
+/* As write(), but EAGAIN rather than to wait */
+static ssize_t log_stderr_try(const char *line, size_t len)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (log_state.stderr_kind == STDERR_SOCKET)
+		return send(STDERR_FILENO, line, len,
+			    MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (log_state.stderr_kind == STDERR_POLL && poll(&p, 1, 0) <= 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(log_state.stderr_fd, line, len);
+}
+
+static bool log_stderr_line(enum log_level level, const char *text)
 {
 	char line[LOG_LINE_MAX + 64], when[32] = "";
-	int len;
+	size_t len;
+	ssize_t n;
 
+	(void)level;
 	if (log_state.timestamps)
 		log_time(when, sizeof(when), 6);
-	len = snprintf(line, sizeof(line), "%s%s%s\n", when,
-		       log_state.timestamps ? ": " : "", text);
-	len = MIN(len, (int)sizeof(line) - 1);
-	(void)!write(STDERR_FILENO, line, (size_t)len);
+	len = (size_t)snprintf(line, sizeof(line), "%s%s%s%s\n",
+			       log_state.stderr_torn ? "\n" : "", when,
+			       log_state.timestamps ? ": " : "", text);
+	len = MIN(len, sizeof(line) - 1);
+	if (log_state.stderr_kind == STDERR_FILE)
+		return writer_put(log_stderr_write, line, len);
+	do {
+		n = log_stderr_try(line, len);
+	} while (n < 0 && (errno == EINTR ||
+			   (errno == EAGAIN &&
+			    writer_wait(log_state.stderr_fd))));
+	/* That nobody is there at all is nobody's loss */
+	if (n < 0)
+		return errno != EAGAIN;
+	log_state.stderr_torn = (size_t)n < len;
+	return !log_state.stderr_torn;
+}
+
+static void log_line(enum output to, enum log_level level,
+		     const char *text)
+{
+	static bool (*const line[OUTPUTS])(enum log_level, const char *) = {
+		[TO_STDERR] = log_stderr_line,
+		[TO_FILE] = log_file_line,
+		[TO_SYSLOG] = log_syslog_line,
+	};
+	char lost[64];
+
+	if (log_state.lost[to]) {
+		snprintf(lost, sizeof(lost),
+			 "%u messages lost: nobody took them in time",
+			 log_state.lost[to]);
+		if (line[to](LOG_LVL_WARN, lost))
+			log_state.lost[to] = 0;
+	}
+	if (!log_state.lost[to] && line[to](level, text))
+		return;
+	log_state.lost[to]++;
+	log_lost++;
 }
 
 static void log_vmsg(enum log_level level, const char *fmt, va_list ap)
@@ -153,11 +246,11 @@ static void log_vmsg(enum log_level level, const char *fmt, va_list ap)
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (log_state.to_stderr)
-		log_stderr_line(text);
+		log_line(TO_STDERR, level, text);
 	if (log_state.file_fd >= 0)
-		log_file_line(level, text);
+		log_line(TO_FILE, level, text);
 	else if (log_state.syslog_fd >= 0)
-		log_syslog_line(level, text);
+		log_line(TO_SYSLOG, level, text);
 }
 
 void log_msg(enum log_level level, const char *fmt, ...)
@@ -178,6 +271,7 @@ void die(const char *fmt, ...)
 	va_end(ap);
 	if (log_state.undo)
 		log_state.undo();
+	writer_drain();
 	exit(EXIT_FAILURE);
 }
 
@@ -208,6 +302,51 @@ void log_init(const char *name)
 {
 	log_state.name = name;
 	clock_gettime(CLOCK_MONOTONIC, &log_state.start);
+}
+
+void log_open_stderr(void)
+{
+	struct stat st;
+	int fd;
+
+	if (fstat(STDERR_FILENO, &st))
+		return;
+	if (S_ISREG(st.st_mode)) {
+		log_state.stderr_kind = STDERR_FILE;
+	} else if (S_ISSOCK(st.st_mode)) {
+		log_state.stderr_kind = STDERR_SOCKET;
+	} else if (S_ISFIFO(st.st_mode) || isatty(STDERR_FILENO)) {
+		fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY |
+			  O_CLOEXEC);
+		if (fd < 0)
+			return;
+		log_state.stderr_fd = fd;
+		log_state.stderr_kind = STDERR_OWN;
+	}
+}
+
+bool log_has_file(void)
+{
+	return log_state.file_fd >= 0 ||
+	       (log_state.to_stderr && log_state.stderr_kind == STDERR_FILE);
+}
+
+bool log_has_room(void)
+{
+	struct pollfd p[] = {
+		{ .fd = log_state.stderr_fd, .events = POLLOUT },
+		{ .fd = log_state.syslog_fd, .events = POLLOUT },
+	};
+
+	if (log_has_file() && !writer_has_room(LOG_ROOM))
+		return false;
+	if (!log_state.to_stderr || log_state.stderr_kind == STDERR_FILE)
+		p[0].fd = -1;
+	for (unsigned i = 0; i < ARRAY_SIZE(p); i++) {
+		if (p[i].fd >= 0 && poll(&p[i], 1, 0) <= 0)
+			return false;
+	}
+	return true;
 }
 
 void log_timestamps(bool on)
@@ -267,4 +406,7 @@ void log_open_syslog(void)
 void log_drop_stderr(void)
 {
 	log_state.to_stderr = false;
+	if (log_state.stderr_kind == STDERR_OWN)
+		close(log_state.stderr_fd);
+	log_state.stderr_fd = -1;
 }

@@ -45,8 +45,17 @@ struct log_limit { mono_t since; unsigned used, lost; };
 bool log_allow(struct log_limit *l, mono_t now, unsigned burst,
 	       unsigned *ret_lost);
 
+/* Lines that nobody took in time, since the start */
+extern uint64_t log_lost;
+/* Could an output take a line now? Whoever has many asks this first. */
+bool log_has_room(void);
+
 /* Program name for syslog, and where messages go besides stderr */
 void log_init(const char *name);
+/* From now on, nobody who doesn't read stderr is waited for */
+void log_open_stderr(void);
+/* Do messages go to a file, so that writer_start() is of use? */
+bool log_has_file(void);
 /* With -d, lines on stderr get a "seconds.fraction: " prefix */
 void log_timestamps(bool on);
 /* Log to fd (opened, kept) from now on instead of syslog, bounded to max_size

@@ -61,13 +61,19 @@ as_user mkfifo "$T/user/fifo"
 spawn user sh -c "exec 3<>'$T/user/fifo'; exec sleep 300"
 holder=$pid
 pasta_up --config-net -p "$T/user/fifo" -t none -u none -T none -U none
-n=$(in_ns "$ns" ping -c 200 -i 0.002 -s 1400 -W 5 "$GW4" |
+n=$(in_ns "$ns" ping -c 200 -i 0.002 -s 20000 -W 5 "$GW4" |
 	sed -n 's/.* \([0-9]*\) received.*/\1/p')
 is "$n" 200 'nobody reads the capture: networking goes on'
 # what is in it; its error is that there is no more
 drain()
 {
-	dd if="$T/user/fifo" iflag=nonblock bs=65536 status=none 2>"$T/dd" || :
+	while :; do
+		dd if="$T/user/fifo" iflag=nonblock bs=65536 status=none \
+			>"$T/part" 2>"$T/dd" || :
+		[ -s "$T/part" ] || break
+		cat "$T/part"
+		pause 0.05
+	done
 }
 drain >"$T/user/pcap"
 n=$(in_ns "$ns" ping -c 1 -W 5 "$GW4" | sed -n 's/.* \([0-9]*\) received.*/\1/p')

@@ -5,10 +5,16 @@
  */
 #include "util/log.h"
 
+#include <ctype.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "random.h"
@@ -240,6 +246,116 @@ static void to_stderr(void)
 	close(fd);
 }
 
+/* Both ends of something that stderr may be; false if there is none here */
+static bool stderr_pipe(int p[2])
+{
+	return !pipe(p);
+}
+
+static bool stderr_socket(int p[2])
+{
+	return !socketpair(AF_UNIX, SOCK_STREAM, 0, p);
+}
+
+static bool stderr_terminal(int p[2])
+{
+	struct termios t;
+
+	p[0] = posix_openpt(O_RDWR | O_NOCTTY);
+	if (p[0] < 0 || grantpt(p[0]) || unlockpt(p[0]))
+		return false;
+	p[1] = open(ptsname(p[0]), O_RDWR | O_NOCTTY);
+	if (p[1] < 0 || tcgetattr(p[1], &t))
+		return false;
+	cfmakeraw(&t);
+	return !tcsetattr(p[1], TCSANOW, &t);
+}
+
+/* All that is there now, up to that line: true if the last one is it */
+static bool read_until(int fd, const char *line, char *buf, size_t size)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	size_t len = 0;
+
+	while (len < size - 1 && poll(&p, 1, 2000) > 0) {
+		ssize_t n = read(fd, buf + len, size - 1 - len);
+
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+		buf[len] = '\0';
+		if (strstr(buf, line))
+			return true;
+	}
+	return false;
+}
+
+/* In a child, whose stderr nobody reads: it says so many lines, then waits to
+ * be told to say one more
+ */
+static void unread_child(int fd, int go, bool own, unsigned lines)
+{
+	char c;
+
+	dup2(fd, STDERR_FILENO);
+	if (own)
+		log_open_stderr();
+	for (unsigned i = 0; i < lines; i++)
+		info("line %u of those that nobody reads", i);
+	if (write(go, log_has_room() ? "r" : "f", 1) != 1 ||
+	    read(go, &c, 1) != 1)
+		_exit(1);
+	info("last line, %u lost", (unsigned)log_lost);
+	_exit(0);
+}
+
+static void unread(const char *what, bool (*make)(int p[2]), bool own)
+{
+	enum { LINES = 50000 };
+	static char buf[1 << 20];
+	unsigned lost = 0, got = 0, told = 0;
+	struct pollfd in = { .events = POLLIN };
+	int p[2], go[2];
+	char room = 0, *at;
+	pid_t pid;
+
+	memset(buf, 0, sizeof(buf));
+	if (!make(p) || socketpair(AF_UNIX, SOCK_STREAM, 0, go)) {
+		ok(false, "%s: can't be had", what);
+		return;
+	}
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		unread_child(p[1], go[1], own, LINES);
+	close(p[1]);
+	in.fd = go[0];
+	ok(poll(&in, 1, 5000) == 1 && read(go[0], &room, 1) == 1,
+	   "%s that nobody reads: it goes on", what);
+	is_int(room, 'f', "  and knows that there is no room");
+	fcntl(p[0], F_SETFL, O_NONBLOCK);
+	while (read(p[0], buf + got, sizeof(buf) - 1 - got) > 0)
+		got = (unsigned)strlen(buf);
+	ok(write(go[0], "g", 1) == 1 &&
+	   read_until(p[0], "last line, ", buf + got, sizeof(buf) - got),
+	   "  read again, it speaks again");
+	for (char *s = buf; (s = strchr(s, '\n')); s++)
+		told += !strncmp(s + 1, "line ", 5);
+	told += !strncmp(buf, "line ", 5);
+	at = strstr(buf + got, " messages lost");
+	while (at && at > buf && isdigit((unsigned char)at[-1]))
+		at--;
+	lost = at ? (unsigned)atoi(at) : 0;
+	ok(told && told < LINES && told + lost >= LINES &&
+	   told + lost <= LINES + 1, "  %u lines were lost, and it says so: %u",
+	   LINES - told, lost);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(p[0]);
+	close(go[0]);
+	close(go[1]);
+}
+
 static void undo(void)
 {
 	err("undone");
@@ -271,6 +387,10 @@ int main(void)
 	allow();
 	allow_property();
 	dying();
+	unread("a pipe", stderr_pipe, true);
+	unread("somebody else's pipe", stderr_pipe, false);
+	unread("a socket", stderr_socket, true);
+	unread("a terminal", stderr_terminal, true);
 	to_stderr();
 	file();
 	return done();
