@@ -339,9 +339,12 @@ static void resolve_net(struct conf *c, const struct conf_given *g)
 {
 	static struct net_facts facts;
 	static struct net net;
+	int fd = nl_open();
 
 	settle_net_options(c, g);
-	net_ask(&c->net, &facts);
+	net_ask(fd, &c->net, &facts);
+	if (fd >= 0)
+		close(fd);
 	net_resolve(&c->net, &facts, &net);
 	net_set(&net);
 	if (c->net.no_link)

@@ -2,6 +2,7 @@
 /* Role: owner of what the host's network is for us; see net.h */
 #include "host/net.h"
 
+#include <errno.h>
 #include <string.h>
 
 static struct {
@@ -29,8 +30,10 @@ static bool net_needs_resolv(const struct net_options *o)
 	return false;
 }
 
-void net_ask(const struct net_options *o, struct net_facts *ret)
+void net_ask(int fd, const struct net_options *o, struct net_facts *ret)
 {
+	struct nl_link link;
+
 	memset(ret, 0, sizeof(*ret));
 	for (enum family f = V4; f < FAMILIES; f++) {
 		const struct net_family_options *fo = &o->fam[f];
@@ -38,9 +41,11 @@ void net_ask(const struct net_options *o, struct net_facts *ret)
 
 		if (!fo->enabled || o->no_link)
 			continue;
-		if (*fo->outbound_if && !if_nametoindex(fo->outbound_if))
+		if (*fo->outbound_if &&
+		    nl_link_get(fd, fo->outbound_if, &link) == -ENODEV)
 			ret->fam[f].no_outbound_if = true;
-		ret->fam[f].error = nl_template_get(f, name,
+		ret->fam[f].error = fd < 0 ? fd :
+				    nl_template_get(fd, f, name,
 						    &ret->fam[f].template);
 	}
 	if (net_needs_resolv(o))

@@ -23,7 +23,8 @@ struct net_facts {
 	struct resolv resolv;		/* empty if the options say all */
 };
 
-void net_ask(const struct net_options *o, struct net_facts *ret);
+/* Ask by rtnetlink, at an open socket (nl_open(); or its error), and resolv.conf */
+void net_ask(int fd, const struct net_options *o, struct net_facts *ret);
 
 /* What follows; never fails, but may have a problem to tell (enum net_problem) */
 void net_resolve(const struct net_options *o, const struct net_facts *facts,

@@ -3,8 +3,8 @@
  *
  * A socket keeps the network namespace it was opened in: nl_open() for the
  * host, nl_open() within netns_run() for the guest, both usable from anywhere
- * after that. All functions return 0 or -errno as the kernel gave it, unless
- * told otherwise.
+ * after that, also in the loop: the kernel answers at once. All functions return
+ * 0 or -errno as the kernel gave it, unless told otherwise.
  */
 #ifndef HOST_NETLINK_H
 #define HOST_NETLINK_H
@@ -12,6 +12,9 @@
 #include <net/if.h>
 
 #include "util/addr.h"
+
+/* A socket in the current network namespace, or -errno; close() it */
+int nl_open(void);
 
 /* The host interface whose addresses and routes the guest gets */
 struct nl_template {
@@ -29,14 +32,12 @@ struct nl_template {
  * non-link-local route. 0; -ENOENT if there is none; -ENODEV if the named one
  * doesn't exist; other -errno if the kernel can't be asked.
  */
-int nl_template_get(enum family f, const char *ifname,
+int nl_template_get(int fd, enum family f, const char *ifname,
 		    struct nl_template *ret_tmpl);
-
-/* A socket in the current network namespace, or -errno; close() it */
-int nl_open(void);
 
 /* What an interface is now */
 struct nl_link {
+	char name[IFNAMSIZ];
 	unsigned ifi;
 	unsigned mtu;
 	uint8_t mac[6];			/* all zero: none, or not Ethernet's */
@@ -45,8 +46,9 @@ struct nl_link {
 	uint8_t v6_gen_mode;		/* how it makes link-local addresses */
 };
 
-/* -ENODEV if there is no interface of this name */
+/* -ENODEV if there is no interface of this name, or number */
 int nl_link_get(int fd, const char *ifname, struct nl_link *ret_link);
+int nl_link_get_index(int fd, unsigned ifi, struct nl_link *ret_link);
 int nl_link_set_up(int fd, unsigned ifi);
 int nl_link_set_mtu(int fd, unsigned ifi, unsigned mtu);
 int nl_link_set_mac(int fd, unsigned ifi, const uint8_t mac[6]);
@@ -60,24 +62,5 @@ int nl_addr_add(int fd, unsigned ifi, const struct addr *a,
  * interface is up.
  */
 int nl_route_add_default(int fd, unsigned ifi, const struct addr *gw);
-
-/* An interface to copy from, and one to copy to */
-struct nl_copy {
-	int from_fd, to_fd;
-	unsigned from_ifi, to_ifi;
-	enum family family;
-};
-
-/* Copy all addresses but link-local and deprecated ones, without labels and
- * lifetimes. With keep_noprefix an address whose prefix route is somebody
- * else's business (nl_routes_copy()'s) stays one. Number copied or -errno.
- */
-int nl_addrs_copy(const struct nl_copy *cp, bool keep_noprefix);
-/* Copy the main table's unicast routes that use the interface, in an order
- * that works; a gateway that no route leads to becomes on-link. A route that
- * the kernel refuses is a warning if others remain, and an error if it is the
- * default route. Number copied or -errno. The interface is up.
- */
-int nl_routes_copy(const struct nl_copy *cp);
 
 #endif /* HOST_NETLINK_H */

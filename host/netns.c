@@ -60,6 +60,7 @@
 #include "engine/timer.h"
 #include "host/net.h"
 #include "host/netlink.h"
+#include "host/nl_copy.h"
 #include "pasta.h"
 #include "util.h"
 #include "util/log.h"

@@ -30,7 +30,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/inet_diag.h>
-#include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +41,7 @@
 #include "engine/timer.h"
 #include "host/listen.h"
 #include "host/netns.h"
+#include "host/nlmsg.h"
 #include "host/procnet.h"
 #include "util/log.h"
 #include "util/wire.h"
@@ -52,7 +52,6 @@ enum {
 	SCAN_CREDIT_MAX_US	= 200 * 1000,
 	SCAN_FULL_S		= 30,
 	SCAN_PORTS		= UINT16_MAX + 1,
-	SCAN_RX			= 32 * 1024,
 	LO_IFI			= 1,		/* `lo` in every namespace */
 	/* The kernel's states of sockets */
 	KERNEL_CLOSE		= 7,		/* UDP: not connected */
@@ -88,7 +87,6 @@ static struct {
 	/* Which ones, so that each is told of once */
 	uint8_t told[FLOW_SIDES][PROTOS][SCAN_PORTS / 8];
 	struct timer timer;
-	_Alignas(NLMSG_ALIGNTO) uint8_t rx[SCAN_RX];
 } scan;
 
 /* ---- Looking ---- */
@@ -158,72 +156,38 @@ static unsigned state_wanted(unsigned proto)
 
 /* By sock_diag */
 
-static void dump_socket(enum flow_side_name side, unsigned proto,
-			const struct inet_diag_msg *m)
-{
-	struct addr a = m->idiag_family == AF_INET ?
-			addr_from_v4(m->id.idiag_src) :
-			addr_from_v6(m->id.idiag_src);
+struct dump_arg {
+	enum flow_side_name side;
+	unsigned proto;
+};
 
-	table_add(side, proto, &a, m->id.idiag_if, ntohs(m->id.idiag_sport));
-}
-
-/* One message of a dump: 1: there's more, 0: that was the last, -errno */
-static int dump_message(enum flow_side_name side, unsigned proto,
-			struct nlmsghdr *nh)
+static int dump_socket(struct nlmsghdr *nh, void *arg)
 {
-	if (nh->nlmsg_type == NLMSG_DONE)
+	const struct inet_diag_msg *m = NLMSG_DATA(nh);
+	const struct dump_arg *d = arg;
+	struct addr a;
+
+	if (nh->nlmsg_len < NLMSG_LENGTH(sizeof(*m)))
 		return 0;
-	if (nh->nlmsg_type == NLMSG_ERROR) {
-		const struct nlmsgerr *e = NLMSG_DATA(nh);
-
-		return e->error ? e->error : -EPROTO;
-	}
-	if (nh->nlmsg_len >= NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
-		dump_socket(side, proto, NLMSG_DATA(nh));
-	return 1;
-}
-
-static int dump_receive(enum flow_side_name side, unsigned proto)
-{
-	for (;;) {
-		struct nlmsghdr *nh = (void *)scan.rx;
-		ssize_t n = recv(scan.view[side].diag_fd, scan.rx,
-				 sizeof(scan.rx), MSG_DONTWAIT);
-		unsigned left = (unsigned)n;
-		int rc;
-
-		if (n <= 0)
-			return n ? -errno : -EPROTO;
-		for (; NLMSG_OK(nh, left); nh = NLMSG_NEXT(nh, left)) {
-			rc = dump_message(side, proto, nh);
-			if (rc <= 0)
-				return rc;
-		}
-	}
+	a = m->idiag_family == AF_INET ? addr_from_v4(m->id.idiag_src) :
+					 addr_from_v6(m->id.idiag_src);
+	table_add(d->side, d->proto, &a, m->id.idiag_if,
+		  ntohs(m->id.idiag_sport));
+	return 0;
 }
 
 static int dump_family(enum flow_side_name side, unsigned proto, int family)
 {
-	const struct {
-		struct nlmsghdr nh;
-		struct inet_diag_req_v2 req;
-	} ask = {
-		.nh = {
-			.nlmsg_len = sizeof(ask),
-			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-		},
-		.req = {
-			.sdiag_family = (uint8_t)family,
-			.sdiag_protocol = proto_number[proto],
-			.idiag_states = 1 << state_wanted(proto),
-		},
-	};
+	struct dump_arg arg = { side, proto };
+	const struct nlmsg_reader rd = { dump_socket, NULL, &arg };
+	struct inet_diag_req_v2 *req;
+	struct nlmsg m;
 
-	if (send(scan.view[side].diag_fd, &ask, sizeof(ask), 0) < 0)
-		return -errno;
-	return dump_receive(side, proto);
+	req = nlmsg_init(&m, SOCK_DIAG_BY_FAMILY, 0, sizeof(*req));
+	req->sdiag_family = (uint8_t)family;
+	req->sdiag_protocol = proto_number[proto];
+	req->idiag_states = 1U << state_wanted(proto);
+	return nlmsg_dump_once(scan.view[side].diag_fd, &m, &rd);
 }
 
 static int dump_diag(enum flow_side_name side, unsigned proto)
@@ -241,14 +205,9 @@ static int dump_diag(enum flow_side_name side, unsigned proto)
 
 /* By /proc/net */
 
-struct proc_arg {
-	enum flow_side_name side;
-	unsigned proto;
-};
-
 static void dump_line(const struct procnet_sock *s, void *arg)
 {
-	const struct proc_arg *p = arg;
+	const struct dump_arg *p = arg;
 
 	if (s->state == state_wanted(p->proto))
 		table_add(p->side, p->proto, &s->addr, 0, s->port);
@@ -257,7 +216,7 @@ static void dump_line(const struct procnet_sock *s, void *arg)
 static int dump_proc(enum flow_side_name side, unsigned proto)
 {
 	const struct port_table *t = &scan.view[side].table[proto];
-	struct proc_arg arg = { side, proto };
+	struct dump_arg arg = { side, proto };
 	int rc = -ENOENT;
 
 	for (enum family f = V4; f < FAMILIES; f++) {

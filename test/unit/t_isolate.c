@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a process can still do after isolate_final(), mode by mode
- * Links: start/isolate.o host/netns.o pasta.o host/net.o host/netlink.o host/resolv.o
+ * Links: start/isolate.o host/netns.o pasta.o host/net.o host/netlink.o host/nl_copy.o host/nlmsg.o
+ * Links: host/resolv.o
  * Links: util/log.o util.o engine/loop.o engine/timer.o util/addr.o
  */
 #include <fcntl.h>
