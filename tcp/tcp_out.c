@@ -217,13 +217,22 @@ static void tcp_commit(struct flow *f, struct tap_tx *tx, tcp_seq seq,
 	}
 }
 
+/* Bytes of headers in front of data */
+static size_t tcp_hdr_len(const struct flow *f)
+{
+	struct frame_ip ip = tcp_frame_ip(f);
+
+	return frame_l3_len(&ip) + sizeof(struct wire_tcp) +
+	       (f->tcp.ts_ok ? 12 : 0);
+}
+
 /* Payload bytes for each frame: a multiple of the MSS where the link, or the
  * guest's kernel behind it, cuts it up
  */
-static uint32_t tcp_seg_max(const struct flow *f, size_t hdr_len)
+static uint32_t tcp_seg_max(const struct flow *f)
 {
-	uint32_t max = (uint32_t)(OUT_GSO_MAX -
-				  (hdr_len - sizeof(struct wire_eth)));
+	uint32_t max = (uint32_t)(OUT_GSO_MAX - (tcp_hdr_len(f) -
+						 sizeof(struct wire_eth)));
 	uint32_t mss = f->tcp.mss;
 
 	return tap_caps()->gso && mss < max ? max / mss * mss : mss;
@@ -249,15 +258,12 @@ static ssize_t tcp_send_data(struct flow *f, tcp_seq seq, uint32_t want,
 			     bool *ret_fin)
 {
 	struct tcp_conn *conn = &f->tcp;
-	struct frame_ip ip = tcp_frame_ip(f);
-	size_t hdr_len = frame_l3_len(&ip) + sizeof(struct wire_tcp) +
-			 (conn->ts_ok ? 12 : 0);
 	bool is_short, is_all;
 	struct tap_tx tx;
 	size_t room;
 	ssize_t n;
 
-	room = tap_reserve(&tx, want, tcp_seg_max(f, hdr_len), hdr_len);
+	room = tap_reserve(&tx, want, tcp_seg_max(f), tcp_hdr_len(f));
 	if (!room)
 		return -ENOBUFS;
 	n = tcp_peek(conn, seq, tx.iov, tx.count);
@@ -402,10 +408,11 @@ static bool tcp_out_stopped(struct flow *f, ssize_t n)
 static bool tcp_out_some(struct flow *f, uint32_t budget)
 {
 	struct tcp_conn *conn = &f->tcp;
+	uint32_t frame = tcp_seg_max(f);
 
 	if (!tcp_may_send(conn))
 		return true;
-	budget = MAX(budget / conn->mss, 1U) * conn->mss;
+	budget = MAX(budget / frame, 1U) * frame;	/* no small one behind */
 	/* The segments carry it along, and what the peer's answer acknowledged */
 	if ((conn->want_ack || conn->ack_held ||
 	     conn->last_ack_sent != conn->rcv_nxt) && !conn->sock_drained)
