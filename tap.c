@@ -19,6 +19,7 @@ static struct {
 	struct tap_caps caps;
 	struct tap_events events;
 	mono_t rx_at;			/* heard last */
+	bool reserved;			/* lent, and not cancelled */
 	uint8_t our_mac[6];
 	uint8_t guest_mac[6];
 } tap;
@@ -63,10 +64,16 @@ void tap_rx(const struct tap_frame *frames, unsigned count)
 
 size_t tap_reserve(struct tap_tx *tx, size_t want, size_t seg, size_t hdr_len)
 {
-	tx->count = 0;
+	size_t lent;
+
+	assert(!tap.reserved && hdr_len <= TAP_HDR_MAX);
+	tx->count = tx->iovs = 0;
+	tx->hdr_len = (unsigned)hdr_len;
 	if (!tap.ops)
 		return 0;
-	return tap.ops->reserve(tx, want, seg, hdr_len);
+	lent = tap.ops->reserve(tx, want, seg, hdr_len);
+	tap.reserved = lent;
+	return lent;
 }
 
 static bool tap_sent(bool ok, const uint8_t *hdr, size_t hdr_len,
@@ -85,16 +92,20 @@ static bool tap_sent(bool ok, const uint8_t *hdr, size_t hdr_len,
 bool tap_commit(struct tap_tx *tx, unsigned i, const uint8_t *hdr, size_t len,
 		const struct tap_meta *meta)
 {
-	struct bytes payload = { &tx->iov[i], 1, 0, (uint32_t)len };
+	struct bytes payload = tap_tx_payload(tx, i, len);
 
+	assert(tap.reserved && i < tx->count && payload.len == len);
+	if (!tap.ops)
+		return false;
 	return tap_sent(tap.ops->commit(tx, i, hdr, len, meta),
 			hdr, tx->hdr_len, &payload);
 }
 
 void tap_cancel(struct tap_tx *tx)
 {
-	if (tap.ops)
+	if (tap.ops && tap.reserved)
 		tap.ops->cancel(tx);
+	tap.reserved = false;
 	tx->count = 0;
 }
 
@@ -103,6 +114,7 @@ bool tap_send(const uint8_t *hdr, size_t hdr_len, const struct bytes *payload,
 {
 	static const struct bytes empty;
 
+	assert(!tap.reserved && hdr_len <= TAP_HDR_MAX);
 	if (!tap.ops)
 		return false;
 	if (!payload)
@@ -113,6 +125,7 @@ bool tap_send(const uint8_t *hdr, size_t hdr_len, const struct bytes *payload,
 
 void tap_flush(void)
 {
+	assert(!tap.reserved);
 	if (tap.ops)
 		tap.ops->flush();
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The link: Ethernet frames from and to the guest, whatever carries them
  *
- * Back-ends (tap_stream.c, tap_tun.c, later vhost-user, and a fake in tests)
- * differ only in where the bytes live. Sending is
+ * Back-ends (tap_stream.c, tap_tun.c, and a fake in tests, which lends
+ * pieces of any size) differ only in where the bytes live. Sending is
  *
- *	tap_reserve() → fill payload → tap_commit() per frame → tap_cancel()
+ *	tap_reserve() → fill iov → tap_commit() per frame → tap_cancel()
  *
  * which lends space for payload that a socket is read straight into; or, for
  * what already lies somewhere, tap_send(). Both may queue; tap_flush() at the
@@ -22,7 +22,9 @@
 enum {
 	TAP_HDR_MAX	= 160,		/* Ethernet, IP and L4 headers */
 	TAP_TX_FRAMES	= 64,		/* frames of one reservation */
+	TAP_TX_IOV	= 512,		/* pieces that they lie in */
 	TAP_RX_BATCH	= 512,		/* frames handed up at once */
+	TAP_RX_IOV	= 64,		/* pieces of each, at most */
 };
 
 enum tap_gso { TAP_GSO_NONE, TAP_GSO_TCP, TAP_GSO_UDP };
@@ -38,25 +40,56 @@ struct tap_meta {
 };
 
 struct tap_frame {			/* received; valid during the call */
-	struct bytes data;		/* from the Ethernet header on */
+	struct bytes data;		/* from the Ethernet header on, in at
+					 * most TAP_RX_IOV pieces */
 	struct tap_meta meta;
 };
 
-struct tap_caps {
-	bool csum;			/* partial checksums accepted */
-	bool gso;			/* TCP segments of up to 64 KiB accepted */
-	bool uso;			/* likewise UDP */
+/* What may be left to the other end of the link, in one direction */
+struct tap_offload {
+	bool csum;			/* partial checksums of TCP and UDP */
+	bool tso[FAMILIES];		/* TCP segments of up to 64 KiB */
+	bool uso[FAMILIES];		/* trains of UDP datagrams, likewise */
 };
 
-/* A reservation: payload space of frames [0, count), each `seg` bytes but the
- * last one. iov[i] is the space of frame i, contiguous.
+struct tap_caps {
+	struct tap_offload tx;		/* to the guest */
+	struct tap_offload rx;		/* from the guest */
+};
+
+/* A reservation: payload space of frames [0, count), in order, scattered over
+ * iov[0, iovs) as it may lie in a guest's receive buffers. Reading a socket into
+ * all of iov fills the frames one after the other; each takes its len before the
+ * next one begins.
  */
 struct tap_tx {
-	struct iovec iov[TAP_TX_FRAMES];
-	unsigned count;
+	unsigned count, iovs;
 	unsigned hdr_len;
-	unsigned seg;
+	struct tap_tx_frame {
+		uint32_t len;		/* room for payload */
+		uint16_t first, cnt;	/* of iov */
+	} frame[TAP_TX_FRAMES];
+	struct iovec iov[TAP_TX_IOV];
 };
+
+/* For back-ends: one more frame, of one piece */
+static inline void tap_tx_add(struct tap_tx *tx, void *p, size_t len)
+{
+	tx->frame[tx->count++] = (struct tap_tx_frame){
+		.len = (uint32_t)len, .first = (uint16_t)tx->iovs, .cnt = 1,
+	};
+	tx->iov[tx->iovs++] = (struct iovec){ p, len };
+}
+
+/* The first len bytes of frame i's payload space. Valid until tap_cancel(). */
+static inline struct bytes tap_tx_payload(const struct tap_tx *tx, unsigned i,
+					  size_t len)
+{
+	const struct tap_tx_frame *f = &tx->frame[i];
+
+	return (struct bytes){ tx->iov + f->first, f->cnt, 0,
+			       (uint32_t)MIN(len, f->len) };
+}
 
 struct tap_ops {
 	/* Lend space for up to `want` bytes, in frames of at most `seg`
@@ -65,10 +98,12 @@ struct tap_ops {
 	size_t (*reserve)(struct tap_tx *tx, size_t want, size_t seg,
 			  size_t hdr_len);
 	/* Send frame i with hdr_len bytes of header and len of payload.
-	 * Frames are committed in order. False: the link took it not.
+	 * Frames are committed in order, each but the last one full. False:
+	 * the link took it not.
 	 */
 	bool (*commit)(struct tap_tx *tx, unsigned i, const uint8_t *hdr,
 		       size_t len, const struct tap_meta *meta);
+	/* The end of a reservation: what wasn't committed goes back */
 	void (*cancel)(struct tap_tx *tx);
 	bool (*send)(const uint8_t *hdr, size_t hdr_len,
 		     const struct bytes *payload, const struct tap_meta *meta);
@@ -105,7 +140,8 @@ const struct tap_caps *tap_caps(void);
 void tap_rx(const struct tap_frame *frames, unsigned count);
 
 /* Above → back-end; see struct tap_ops. Without a link nothing is lent, and
- * what is sent is dropped. Padding and capture are done here.
+ * what is sent is dropped. There is one reservation at a time, from a
+ * tap_reserve() that lent something to tap_cancel(), and no tap_send() in between.
  */
 size_t tap_reserve(struct tap_tx *tx, size_t want, size_t seg, size_t hdr_len);
 bool tap_commit(struct tap_tx *tx, unsigned i, const uint8_t *hdr, size_t len,

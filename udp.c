@@ -853,7 +853,7 @@ static void udp_frames(const struct flow *f, const struct frame_ip *ip,
 
 	if (!seg || seg >= payload->len)
 		seg = payload->len;
-	if (seg < payload->len && tap_caps()->uso &&
+	if (seg < payload->len && tap_caps()->tx.uso[addr_family(&ip->src)] &&
 	    (!mtu || seg + hdrs <= mtu)) {
 		udp_counters.out_dgrams += (payload->len + seg - 1) / seg;
 		frame_send_udp(ip, g->our_port, g->peer_port, payload,

@@ -21,6 +21,8 @@
 enum {
 	FRAME_TTL	= 64,
 	FRAME_TTL_NDP	= 255,
+	FRAG_IOV	= 64,		/* of what is cut into fragments: each
+					 * datagram lies in one of ours */
 	FRAG_UNIT	= 8,		/* bytes; RFC 791 3.1, RFC 8200 4.5 */
 };
 
@@ -163,7 +165,7 @@ size_t frame_build(uint8_t *hdr, const struct frame_ip *ip,
 		   struct tap_meta *ret_meta)
 {
 	static const struct bytes empty;
-	bool partial = tap_caps()->csum &&
+	bool partial = tap_caps()->tx.csum &&
 		       (ip->proto == PROTO_TCP || ip->proto == PROTO_UDP);
 	size_t l3_len = frame_l3_len(ip);
 	uint8_t *l3 = hdr + sizeof(struct wire_eth);
@@ -245,7 +247,7 @@ bool frame_send(const struct frame_ip *ip, const void *l4, size_t l4_len,
 		const struct bytes *payload, uint16_t gso_size)
 {
 	static const struct bytes empty;
-	struct iovec iov[1 + TAP_TX_FRAMES];
+	struct iovec iov[1 + FRAG_IOV];
 	uint8_t hdr[TAP_HDR_MAX], l4_copy[TAP_HDR_MAX];
 	struct tap_meta meta;
 	struct bytes all;
@@ -260,8 +262,8 @@ bool frame_send(const struct frame_ip *ip, const void *l4, size_t l4_len,
 		memcpy(l4_copy, l4, l4_len);
 		frame_csum(l4_copy, ip, l4_len, payload, false);
 		iov[0] = iov_const(l4_copy, l4_len);
-		all.cnt = 1 + bytes_to_iov(payload, iov + 1, TAP_TX_FRAMES);
-		if (payload->cnt > TAP_TX_FRAMES)
+		all.cnt = 1 + bytes_to_iov(payload, iov + 1, FRAG_IOV);
+		if (payload->cnt > FRAG_IOV)
 			return false;
 		all.iov = iov;
 		all.off = 0;

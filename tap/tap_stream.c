@@ -177,14 +177,11 @@ static size_t stream_reserve(struct tap_tx *tx, size_t want, size_t seg,
 	    !stream_room(MIN(want / seg + 1, TAP_TX_FRAMES) * slot +
 			 STREAM_TX_CONTROL))
 		return 0;
-	tx->hdr_len = (unsigned)hdr_len;
-	tx->seg = (unsigned)seg;
 	p = stream_buf.tx + stream.tx_len;
 	while (lent < want && tx->count < TAP_TX_FRAMES) {
 		size_t n = MIN(seg, want - lent);
 
-		tx->iov[tx->count].iov_base = p + STREAM_LEN_SIZE + hdr_len;
-		tx->iov[tx->count++].iov_len = n;
+		tap_tx_add(tx, p + STREAM_LEN_SIZE + hdr_len, n);
 		lent += n;
 		p += slot;
 	}

@@ -34,7 +34,10 @@
 #include "util/wire.h"
 
 enum {
-	TUN_FRAME_MAX	= 65535 + ETH_HLEN_ + sizeof(struct vnet_hdr),
+	TUN_PACKET_MAX	= 65535,
+	TUN_FRAME_MAX	= TUN_PACKET_MAX + ETH_HLEN_ + VNET_MAX,
+	TUN_TX_HEAD	= VNET_MAX + TAP_HDR_MAX,
+	TUN_SEND_IOV	= TAP_TX_FRAMES,	/* more is copied together */
 	TUN_RX_AREA	= 512 * 1024,
 	TUN_BATCH	= 128,
 	TUN_LIGHT_PROBE	= 8,		/* see tun_is_light() */
@@ -48,7 +51,7 @@ enum {
 
 static struct {
 	int fd;
-	bool vnet;
+	struct vnet_format vnet;	/* size 0: no such header */
 	bool gone;			/* deleted */
 	bool light;			/* frames come one at a time */
 	uint8_t light_turns;
@@ -56,7 +59,7 @@ static struct {
 
 /* Apart, since what isn't zero at the start takes room in the binary */
 static struct {
-	uint8_t tx[TAP_HDR_MAX + TUN_FRAME_MAX]
+	uint8_t tx[TUN_TX_HEAD + TUN_PACKET_MAX + 1]
 		__attribute__((aligned(TUN_ALIGN)));
 	uint8_t rx[TUN_RX_AREA] __attribute__((aligned(TUN_ALIGN)));
 	struct iovec rx_iov[TUN_BATCH];
@@ -67,14 +70,11 @@ static struct {
 static size_t tun_reserve(struct tap_tx *tx, size_t want, size_t seg,
 			  size_t hdr_len)
 {
-	size_t room = MIN(seg, (size_t)65535 - (hdr_len - ETH_HLEN_));
+	size_t room = MIN(seg, TUN_PACKET_MAX - (hdr_len - ETH_HLEN_));
 
-	tx->hdr_len = (unsigned)hdr_len;
-	tx->seg = (unsigned)room;
-	tx->count = 1;
-	tx->iov[0].iov_base = tun_buf.tx + sizeof(struct vnet_hdr) + TAP_HDR_MAX;
-	tx->iov[0].iov_len = MIN(want, room);
-	return tx->iov[0].iov_len;
+	room = MIN(want, room);
+	tap_tx_add(tx, tun_buf.tx + TUN_TX_HEAD, room);
+	return room;
 }
 
 /* Deleted inside: the namespace lasts as long as we do. No link, no service. */
@@ -109,24 +109,26 @@ static bool tun_write(const struct iovec *iov, int cnt)
 	return false;
 }
 
+/* Write the frame whose payload lies in the transmit buffer already */
+static bool tun_write_buf(const uint8_t *hdr, size_t hdr_len, size_t len,
+			  const struct tap_meta *meta)
+{
+	uint8_t *p = tun_buf.tx + TUN_TX_HEAD - hdr_len;
+	struct iovec iov;
+
+	memcpy(p, hdr, hdr_len);
+	p -= tun.vnet.size;
+	vnet_put(p, tun.vnet, meta, hdr, hdr_len, 1);
+	iov.iov_base = p;
+	iov.iov_len = tun.vnet.size + hdr_len + len;
+	return tun_write(&iov, 1);
+}
+
 static bool tun_commit(struct tap_tx *tx, unsigned i, const uint8_t *hdr,
 		       size_t len, const struct tap_meta *meta)
 {
-	uint8_t *p = (uint8_t *)tx->iov[i].iov_base - tx->hdr_len;
-	struct iovec iov;
-
-	memcpy(p, hdr, tx->hdr_len);
-	iov.iov_len = tx->hdr_len + len;
-	if (tun.vnet) {
-		struct vnet_hdr vh = vnet_encode(meta, tx->hdr_len,
-						 hdr[12] == 0x86);
-
-		p -= sizeof(vh);
-		memcpy(p, &vh, sizeof(vh));
-		iov.iov_len += sizeof(vh);
-	}
-	iov.iov_base = p;
-	return tun_write(&iov, 1);
+	(void)i;
+	return tun_write_buf(hdr, tx->hdr_len, len, meta);
 }
 
 static void tun_cancel(struct tap_tx *tx)
@@ -137,17 +139,20 @@ static void tun_cancel(struct tap_tx *tx)
 static bool tun_send(const uint8_t *hdr, size_t hdr_len,
 		     const struct bytes *payload, const struct tap_meta *meta)
 {
-	struct iovec iov[2 + TAP_TX_FRAMES];
-	struct vnet_hdr vh;
-	unsigned n = 0;
+	struct iovec iov[2 + TUN_SEND_IOV];
+	uint8_t vh[VNET_MAX];
 
-	if (tun.vnet) {
-		vh = vnet_encode(meta, hdr_len, hdr[12] == 0x86);
-		iov[n++] = iov_const(&vh, sizeof(vh));
+	if (hdr_len + payload->len > TUN_PACKET_MAX + ETH_HLEN_)
+		return false;
+	if (payload->cnt > TUN_SEND_IOV) {
+		bytes_copy(payload, 0, tun_buf.tx + TUN_TX_HEAD, payload->len);
+		return tun_write_buf(hdr, hdr_len, payload->len, meta);
 	}
-	iov[n++] = iov_const(hdr, hdr_len);
-	n += bytes_to_iov(payload, iov + n, TAP_TX_FRAMES);
-	return tun_write(iov, (int)n);
+	vnet_put(vh, tun.vnet, meta, hdr, hdr_len, 1);
+	iov[0] = (struct iovec){ vh, tun.vnet.size };
+	iov[1] = iov_const(hdr, hdr_len);
+	return tun_write(iov, 2 + (int)bytes_to_iov(payload, iov + 2,
+						    TUN_SEND_IOV));
 }
 
 static void tun_flush(void)
@@ -168,18 +173,12 @@ static bool tun_frame(unsigned i, uint8_t *p, size_t len)
 	struct tap_frame *f = &tun_buf.rx_frame[i];
 
 	f->meta = (struct tap_meta){ 0 };
-	if (tun.vnet) {
-		struct vnet_hdr vh;
-
-		if (len < sizeof(vh))
-			return false;
-		memcpy(&vh, p, sizeof(vh));
-		f->meta = vnet_decode(&vh);
-		p += sizeof(vh);
-		len -= sizeof(vh);
-	}
-	if (len < ETH_HLEN_)
+	if (len < (size_t)tun.vnet.size + ETH_HLEN_)
 		return false;
+	if (tun.vnet.size)
+		f->meta = vnet_get(p, tun.vnet);
+	p += tun.vnet.size;
+	len -= tun.vnet.size;
 	tun_buf.rx_iov[i] = (struct iovec){ p, len };
 	f->data = (struct bytes){ &tun_buf.rx_iov[i], 1, 0, (uint32_t)len };
 	return true;
@@ -264,6 +263,17 @@ int tap_tun_open(void *args)
 	return rc;
 }
 
+static struct tap_offload tun_offload(unsigned bits)
+{
+	bool tso = bits & TUN_OFF_TSO, uso = bits & TUN_OFF_USO;
+
+	return (struct tap_offload){
+		.csum = bits & TUN_OFF_CSUM,
+		.tso = { tso, tso },
+		.uso = { uso, uso },
+	};
+}
+
 void tap_tun_start(int fd)
 {
 	static const unsigned offloads[] = {
@@ -279,10 +289,10 @@ void tap_tun_start(int fd)
 
 	tun.fd = fd;
 	/* A descriptor handed to us may have been made without the header */
-	tun.vnet = !ioctl(fd, TUNGETIFF, &ifr) &&
-		   ifr.ifr_flags & IFF_VNET_HDR;
-	if (tun.vnet) {
-		int hdr_size = sizeof(struct vnet_hdr);
+	if (!ioctl(fd, TUNGETIFF, &ifr) && ifr.ifr_flags & IFF_VNET_HDR)
+		tun.vnet = vnet_native;
+	if (tun.vnet.size) {
+		int hdr_size = (int)tun.vnet.size;
 		unsigned i = 0;
 
 		if (ioctl(fd, TUNSETVNETHDRSZ, &hdr_size))
@@ -290,13 +300,14 @@ void tap_tun_start(int fd)
 		while (i < ARRAY_SIZE(offloads) &&
 		       ioctl(fd, TUNSETOFFLOAD, (unsigned long)offloads[i]))
 			i++;
-		caps.csum = true;
-		caps.gso = true;
-		caps.uso = i == 0;
+		caps.rx = tun_offload(offloads[MIN(i, ARRAY_SIZE(offloads) - 1)]);
+		/* What we write may use all that the kernel knows */
+		caps.tx = tun_offload(TUN_OFF_CSUM | TUN_OFF_TSO |
+				      (i ? 0 : TUN_OFF_USO));
 	}
 	debug("Tap device: virtio header %s, TSO %s, USO %s",
-	      tun.vnet ? "yes" : "no", caps.gso ? "yes" : "no",
-	      caps.uso ? "yes" : "no");
+	      tun.vnet.size ? "yes" : "no", caps.tx.tso[V4] ? "yes" : "no",
+	      caps.tx.uso[V4] ? "yes" : "no");
 
 	loop_set_handler(LOOP_TAP, tun_event);
 	rc = loop_add(fd, EPOLLIN, ref);

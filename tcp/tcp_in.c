@@ -24,12 +24,14 @@
 #include "util/wire.h"
 
 enum {
-	IN_IOV		= TAP_RX_BATCH,
+	IN_IOV		= TAP_RX_BATCH,	/* a run's; no frame has more alone */
 	HOLD_MAX	= 1400,		/* bytes of which an ACK may wait */
 	DUP_ACKS	= 3,		/* RFC 5681 3.2 */
 	PAWS_IDLE_S	= 24 * 24 * 3600,	/* RFC 7323 5.5 */
 	TS_RTT_MAX_MS	= 60000,	/* no RTO is longer */
 };
+
+static_assert((int)IN_IOV >= (int)TAP_RX_IOV, "a frame fits");
 
 /* What a run has gathered for the socket */
 struct tcp_run {

@@ -187,6 +187,11 @@ void tcp_send_stray_rst(const struct pkt *pkt)
 	frame_send(&ip, &h, sizeof(h), NULL, 0);
 }
 
+static bool tcp_has_tso(const struct flow *f)
+{
+	return tap_caps()->tx.tso[addr_family(&f->side[GUEST].our)];
+}
+
 /* Send headers for the n bytes that lie in tx. What the link refuses in spite of
  * the reservation (a tap device that is down) is lost like on any wire, and
  * sent again like there.
@@ -198,8 +203,8 @@ static void tcp_commit(struct flow *f, struct tap_tx *tx, tcp_seq seq,
 	size_t done = 0;
 
 	for (unsigned i = 0; i < tx->count && done < n; i++) {
-		size_t len = MIN(tx->iov[i].iov_len, n - done);
-		struct bytes payload = { &tx->iov[i], 1, 0, (uint32_t)len };
+		size_t len = MIN(tx->frame[i].len, n - done);
+		struct bytes payload = tap_tx_payload(tx, i, len);
 		uint8_t flags = TCP_ACK;
 		uint8_t l4[sizeof(struct wire_tcp) + TCP_OPT_MAX];
 		uint8_t hdr[TAP_HDR_MAX];
@@ -210,7 +215,7 @@ static void tcp_commit(struct flow *f, struct tap_tx *tx, tcp_seq seq,
 			flags |= last_flags;
 		l4_len = tcp_header(f, l4, seq + (tcp_seq)done, flags);
 		frame_build(hdr, &ip, l4, l4_len, &payload,
-			    tap_caps()->gso ? f->tcp.mss : 0, &meta);
+			    tcp_has_tso(f) ? f->tcp.mss : 0, &meta);
 		tcp_counters.out_segs++;
 		tap_commit(tx, i, hdr, len, &meta);
 		done += len;
@@ -235,7 +240,7 @@ static uint32_t tcp_seg_max(const struct flow *f)
 						 sizeof(struct wire_eth)));
 	uint32_t mss = f->tcp.mss;
 
-	return tap_caps()->gso && mss < max ? max / mss * mss : mss;
+	return tcp_has_tso(f) && mss < max ? max / mss * mss : mss;
 }
 
 /* A FIN takes its place in the sequence, behind all data */
@@ -266,7 +271,7 @@ static ssize_t tcp_send_data(struct flow *f, tcp_seq seq, uint32_t want,
 	room = tap_reserve(&tx, want, tcp_seg_max(f), tcp_hdr_len(f));
 	if (!room)
 		return -ENOBUFS;
-	n = tcp_peek(conn, seq, tx.iov, tx.count);
+	n = tcp_peek(conn, seq, tx.iov, tx.iovs);
 	/* There was room for more. But a peek stops at urgent data, too. */
 	is_short = n > 0 && (size_t)n < room;
 	is_all = is_short && !conn->sock_urg;

@@ -69,7 +69,7 @@ static unsigned tcp_peek_skip(struct iovec *iov, uint32_t off)
 ssize_t tcp_peek(struct tcp_conn *conn, tcp_seq seq, struct iovec *iov,
 		 unsigned cnt)
 {
-	struct iovec all[PEEK_DISCARD_IOV + TAP_TX_FRAMES];
+	struct iovec all[PEEK_DISCARD_IOV + TAP_TX_IOV];
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = cnt };
 	uint32_t skip = 0;
 	ssize_t n;
@@ -82,7 +82,7 @@ ssize_t tcp_peek(struct tcp_conn *conn, tcp_seq seq, struct iovec *iov,
 	} else {
 		unsigned skips;
 
-		assert(cnt <= TAP_TX_FRAMES);
+		assert(cnt <= TAP_TX_IOV);
 		skip = seq - conn->sock_una;
 		skips = tcp_peek_skip(all, skip);
 		memcpy(all + skips, iov, cnt * sizeof(*iov));

@@ -19,18 +19,46 @@ struct bytes bytes_slice(const struct bytes *b, uint32_t off, uint32_t len)
 	return s;
 }
 
+/* The next piece of b that lies in one, and b without it; NULL at the end */
+static uint8_t *bytes_next(struct bytes *b, size_t *ret_len)
+{
+	uint8_t *p = NULL;
+
+	*b = bytes_slice(b, 0, b->len);
+	if (!b->len || !b->cnt)
+		return NULL;
+	p = (uint8_t *)b->iov->iov_base + b->off;
+	*ret_len = MIN(b->iov->iov_len - b->off, b->len);
+	b->len -= (uint32_t)*ret_len;
+	b->iov++;
+	b->cnt--;
+	b->off = 0;
+	return p;
+}
+
 size_t bytes_copy(const struct bytes *b, uint32_t off, void *to, size_t n)
 {
 	struct bytes s = bytes_slice(b, off, (uint32_t)MIN(n, UINT32_MAX));
-	size_t done = 0;
+	size_t done = 0, len = 0;
+	const uint8_t *p;
 
-	for (unsigned i = 0; i < s.cnt && done < s.len; i++) {
-		const uint8_t *p = s.iov[i].iov_base;
-		size_t skip = i ? 0 : s.off;
-		size_t chunk = MIN(s.iov[i].iov_len - skip, s.len - done);
+	while ((p = bytes_next(&s, &len))) {
+		memcpy((uint8_t *)to + done, p, len);
+		done += len;
+	}
+	return done;
+}
 
-		memcpy((uint8_t *)to + done, p + skip, chunk);
-		done += chunk;
+size_t bytes_fill(const struct bytes *b, uint32_t off, const void *from,
+		  size_t n)
+{
+	struct bytes s = bytes_slice(b, off, (uint32_t)MIN(n, UINT32_MAX));
+	size_t done = 0, len = 0;
+	uint8_t *p;
+
+	while ((p = bytes_next(&s, &len))) {
+		memcpy(p, (const uint8_t *)from + done, len);
+		done += len;
 	}
 	return done;
 }

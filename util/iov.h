@@ -23,6 +23,12 @@ struct bytes bytes_slice(const struct bytes *b, uint32_t off, uint32_t len);
 /* Copy out up to n bytes from offset off; returns how many were there */
 size_t bytes_copy(const struct bytes *b, uint32_t off, void *to, size_t n);
 
+/* Copy n bytes from `from` into what b views, from its offset off on: a block of
+ * headers over pieces of any size. Returns how many there was room for.
+ */
+size_t bytes_fill(const struct bytes *b, uint32_t off, const void *from,
+		  size_t n);
+
 /* Write b as at most max iovecs to out; returns how many. What doesn't fit in
  * max is left out, which the caller learns from the sum of the lengths.
  */

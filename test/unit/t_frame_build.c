@@ -264,7 +264,7 @@ static unsigned round_trip(enum family f, uint8_t proto, size_t len,
 	else
 		wrong += !frame_send_icmp(&ip, 8, 0, &b);
 	wrong += sent_count != 1 || sent[0].meta.gso || sent[0].meta.gso_size ||
-		 sent[0].meta.csum_partial != (caps.csum && l4_offload);
+		 sent[0].meta.csum_partial != (caps.tx.csum && l4_offload);
 	wrong += parse_sent(0) != PKT_OK || pkt.family != f ||
 		 pkt.proto != proto || pkt.tos != ip.tos || pkt.ttl != ip.ttl ||
 		 !addr_eq(&pkt.src, &ip.src) || !addr_eq(&pkt.dst, &ip.dst) ||
@@ -285,7 +285,7 @@ static void round_trips(void)
 		for (enum family f = V4; f < FAMILIES; f++) {
 			unsigned wrong = 0;
 
-			caps.csum = csum;
+			caps.tx.csum = csum;
 			for (size_t len = 4; len < 300; len++) {
 				unsigned pieces = 1 + random_below(5);
 
@@ -304,7 +304,7 @@ static void round_trips(void)
 			       f == V4 ? "IPv4" : "IPv6",
 			       csum ? "left to the link" : "complete");
 		}
-	caps.csum = false;
+	caps.tx.csum = false;
 }
 
 /* RFC 768: a sum of zero is sent as all ones */
@@ -331,7 +331,7 @@ static void partial(void)
 {
 	struct bytes b = payload_of(1000, 1);
 
-	caps.csum = true;
+	caps.tx.csum = true;
 	for (enum family f = V4; f < FAMILIES; f++) {
 		struct frame_ip ip = ip_of(f, PROTO_UDP);
 		size_t l3 = frame_l3_len(&ip);
@@ -353,7 +353,7 @@ static void partial(void)
 		}
 		forget();
 	}
-	caps.csum = false;
+	caps.tx.csum = false;
 }
 
 static void gso(void)
@@ -369,7 +369,7 @@ static void gso(void)
 		{ PROTO_UDP, 1000, 1000, TAP_GSO_NONE },
 	};
 
-	caps = (struct tap_caps){ .csum = true, .gso = true, .uso = true };
+	caps.tx = (struct tap_offload){ true, { true, true }, { true, true } };
 	frame_set_mtu(1500);
 	is_int(frame_mtu(V4), 1500, "MTU of 1500");
 	is_int(frame_mtu(V6), 1500, "  IPv6, too");
@@ -480,7 +480,7 @@ static void fragments(void)
 		unsigned wrong = 0, mtu = mtus[i];
 
 		for (unsigned csum = 0; csum < 2; csum++) {
-			caps.csum = csum;
+			caps.tx.csum = csum;
 			for (size_t n = 0; n < 24; n++)
 				for (enum family f = V4; f < FAMILIES; f++) {
 					unsigned m = least_mtu(f, mtu);
@@ -499,7 +499,7 @@ static void fragments(void)
 		}
 		is_int(wrong, 0, "MTU %u: fragments make up the datagram", mtu);
 	}
-	caps.csum = false;
+	caps.tx.csum = false;
 
 	frame_set_mtu(1500);
 	frame_send_udp(&ip, 1, 2, &b, 0);

@@ -188,9 +188,40 @@ static void cut(void)
 	is_int(wrong, 0, "5000 views in too few iovecs");
 }
 
+/* A block of headers over pieces of any size: where it belongs, and nowhere else */
+static void filled(void)
+{
+	unsigned wrong = 0;
+
+	for (int i = 0; i < 5000; i++) {
+		uint8_t block[200], was[PARTS_MAX * 300], now[sizeof(was)];
+		struct scattered s;
+		struct bytes b, view;
+		uint32_t skip, off;
+		size_t n = random_below(sizeof(block)), room, done;
+
+		scatter(&s);
+		b = (struct bytes){ s.iov, s.cnt, 0, s.total };
+		bytes_copy(&b, 0, was, s.total);
+		skip = random_below(s.total + 1);
+		view = bytes_slice(&b, skip, s.total);
+		off = random_below(view.len + 3);
+		for (size_t j = 0; j < n; j++)
+			block[j] = (uint8_t)~j;
+		room = MIN(n, view.len - MIN(off, view.len));
+		done = bytes_fill(&view, off, block, n);
+		bytes_copy(&b, 0, now, s.total);
+		memcpy(was + skip + MIN(off, view.len), block, room);
+		wrong += done != room || memcmp(was, now, s.total);
+		unscatter(&s);
+	}
+	is_int(wrong, 0, "5000 blocks filled in");
+}
+
 int main(void)
 {
 	plain();
+	filled();
 	properties();
 	cut();
 	return done();
