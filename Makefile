@@ -47,6 +47,7 @@ SRCS	+= tap.c
 SRCS	+= tap/pcap.c
 SRCS	+= tap/tap_stream.c
 SRCS	+= tap/tap_tun.c
+SRCS	+= tap/tap_unix.c
 
 SRCS	+= frame/frag.c
 SRCS	+= frame/frame_build.c

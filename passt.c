@@ -43,6 +43,7 @@
 #include "tap/pcap.h"
 #include "tap/tap_stream.h"
 #include "tap/tap_tun.h"
+#include "tap/tap_unix.h"
 #include "tcp.h"
 #include "udp.h"
 #include "util.h"
@@ -70,7 +71,7 @@ static struct leftover pid_leftover = { .dir_fd = -1 };
 /* What a start that fails must not leave behind; safe in signal handlers */
 static void roof_undo(void)
 {
-	tap_stream_undo();
+	tap_unix_undo();
 	slirp_api_undo();
 	leftover_remove(&pid_leftover);
 }
@@ -79,7 +80,7 @@ static void roof_undo(void)
 static void roof_keep(void)
 {
 	log_at_die(NULL);
-	tap_stream_keep();
+	tap_unix_keep();
 	slirp_api_keep();
 	leftover_keep(&pid_leftover);
 }
@@ -306,9 +307,9 @@ int main(int argc, char **argv)
 		ports_open(c, GUEST);
 		portscan_open(c);
 	} else if (c->fd >= 0) {
-		tap_stream_use_fd(c->fd);
+		tap_unix_use_fd(c->fd);
 	} else {
-		tap_stream_listen(c->socket_path);
+		tap_unix_listen(c->socket_path);
 	}
 	conf_print(c);
 	slirp_banner(c);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Role: the link by a UNIX stream socket
+/* Role: the link by a UNIX stream socket: framing. Who is at its other end:
+ * tap_unix.c.
  *
  * Format: each frame is preceded by its length, 4 bytes, big-endian, at any
  * alignment; frames and even the length word may be split over reads.
@@ -17,18 +18,14 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "engine/loop.h"
 #include "tap.h"
+#include "tap/tap_unix.h"
 #include "util.h"
 #include "util/log.h"
 #include "util/wire.h"
@@ -43,25 +40,17 @@ enum {
 	STREAM_RCVBUF		= 4 * 1024 * 1024,
 	STREAM_SNDBUF		= 128 * 1024,	/* what waits there, others wait
 						 * for */
-	STREAM_ACCEPTS		= 16,		/* a turn */
-	STREAM_LOG_RATE		= 5,		/* lines a second */
-	STREAM_PROBE_MAX	= 64,		/* /tmp/passt_N.socket */
 };
 
 static struct {
-	int listen_fd, fd;
-	int spare_fd;			/* given up to accept a guest */
-	bool one_off;
+	int fd;
 	bool blocked;			/* waiting for EPOLLOUT */
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	struct leftover leftover;	/* that path */
 
 	size_t rx_len, rx_off;		/* parsed up to rx_off */
 	bool rx_more;			/* whole frames lie there still */
 	bool fresh;			/* a batch was handed up this turn */
 	size_t tx_sent, tx_len;
-} stream = { .listen_fd = -1, .fd = -1, .spare_fd = -1,
-	     .leftover = { .dir_fd = -1 } };
+} stream = { .fd = -1 };
 
 /* Apart, since what isn't zero at the start takes room in the binary */
 static struct {
@@ -70,62 +59,6 @@ static struct {
 	uint8_t rx[STREAM_RX_SIZE];
 	uint8_t tx[STREAM_TX_SIZE];
 } stream_buf;
-
-static pid_t stream_peer_pid(int fd)
-{
-	struct ucred cred = { 0 };
-	socklen_t len = sizeof(cred);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) ?
-	       0 : cred.pid;
-}
-
-/* Keep a descriptor, so that a guest can always connect */
-static void stream_spare(void)
-{
-	if (stream.spare_fd < 0 && stream.listen_fd >= 0)
-		stream.spare_fd = dup(stream.listen_fd);
-}
-
-/* Edge-triggered, so that nothing spins where accept4() lacks a descriptor */
-static void stream_watch_listener(void)
-{
-	struct loop_ref ref = { .kind = LOOP_TAP_LISTEN };
-
-	if (stream.listen_fd >= 0)
-		loop_mod(stream.listen_fd, EPOLLIN | EPOLLET, ref);
-}
-
-static void stream_disconnect(void)
-{
-	static struct log_limit limit;
-
-	if (stream.fd < 0)
-		return;
-	tap_set_link(NULL, NULL);
-	loop_del(stream.fd);
-	close_fd(&stream.fd);
-	stream.rx_len = stream.rx_off = stream.tx_len = stream.tx_sent = 0;
-	stream.rx_more = false;
-	stream.blocked = false;
-	if (stream.one_off) {
-		info("Client connection closed, exiting");
-		loop_exit(EXIT_SUCCESS);
-	} else if (log_allow(&limit, loop_now(), STREAM_LOG_RATE, NULL)) {
-		info("Client connection closed");
-	}
-	/* Somebody may wait whom there was no descriptor for */
-	stream_spare();
-	stream_watch_listener();
-}
-
-static void stream_watch(bool writable)
-{
-	struct loop_ref ref = { .kind = LOOP_TAP };
-
-	loop_mod(stream.fd, EPOLLIN | EPOLLRDHUP | (writable ? EPOLLOUT : 0),
-		 ref);
-}
 
 /* Push what is in the transmit area; true if it is empty now */
 static bool stream_push(void)
@@ -139,7 +72,7 @@ static bool stream_push(void)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
 			if (!stream.blocked)
-				stream_watch(true);
+				tap_unix_watch(true);
 			stream.blocked = true;
 			return false;
 		}
@@ -151,7 +84,7 @@ static bool stream_push(void)
 	}
 	stream.tx_sent = stream.tx_len = 0;
 	if (stream.blocked)
-		stream_watch(false);
+		tap_unix_watch(false);
 	stream.blocked = false;
 	return true;
 }
@@ -303,6 +236,18 @@ static bool stream_frames(void)
 	return true;
 }
 
+static void stream_disconnect(void)
+{
+	if (stream.fd < 0)
+		return;
+	tap_set_link(NULL, NULL);
+	stream.fd = -1;
+	stream.rx_len = stream.rx_off = stream.tx_len = stream.tx_sent = 0;
+	stream.rx_more = false;
+	stream.blocked = false;
+	tap_unix_disconnect();
+}
+
 static void stream_parse(void)
 {
 	if (!stream_frames()) {
@@ -370,179 +315,18 @@ static void stream_event(struct loop_ref ref, uint32_t events)
 static void stream_connected(int fd)
 {
 	static const struct tap_caps caps;	/* no offload exists here */
-	struct loop_ref ref = { .kind = LOOP_TAP };
 	int snd = STREAM_SNDBUF, rcv = STREAM_RCVBUF;
-	int rc;
 
 	/* Clamped to what the host allows: more than the default is enough */
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &snd, sizeof(snd));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcv, sizeof(rcv));
 	stream.fd = fd;
-	rc = loop_add(fd, EPOLLIN | EPOLLRDHUP, ref);
-	if (rc) {
-		err("Couldn't watch the guest's socket: %s", strerror(-rc));
-		close_fd(&stream.fd);
-		return;
-	}
 	tap_set_link(&stream_ops, &caps);
-}
-
-static void stream_accepted(int fd)
-{
-	static struct log_limit limit;
-	bool tell = log_allow(&limit, loop_now(), STREAM_LOG_RATE, NULL);
-
-	if (tell)
-		info("%s connection from PID %d",
-		     stream.fd >= 0 ? "discarding" : "accepted",
-		     (int)stream_peer_pid(fd));
-	if (stream.fd >= 0)
-		close(fd);
-	else
-		stream_connected(fd);
-}
-
-/* Has the guest that we have closed its end? */
-static bool stream_is_hung_up(void)
-{
-	struct pollfd p = { .fd = stream.fd };
-
-	return stream.fd >= 0 && poll(&p, 1, 0) > 0 &&
-	       p.revents & (POLLHUP | POLLERR);
-}
-
-static void stream_accept(struct loop_ref ref, uint32_t events)
-{
-	int fd;
-
-	(void)ref;
-	(void)events;
-	/* A guest that is back already: it waits until what it left has been
-	 * read, and stream_disconnect() looks here again
-	 */
-	if (stream_is_hung_up())
-		return;
-	for (int i = 0; i < STREAM_ACCEPTS; i++) {
-		fd = accept4(stream.listen_fd, NULL, NULL,
-			     SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 && is_out_of_files(-errno) && stream.spare_fd >= 0) {
-			close_fd(&stream.spare_fd);
-			fd = accept4(stream.listen_fd, NULL, NULL,
-				     SOCK_NONBLOCK | SOCK_CLOEXEC);
-		}
-		if (fd < 0)
-			return;
-		stream_accepted(fd);
-		stream_spare();
-	}
-	stream_watch_listener();
-}
-
-/* Does somebody listen there already? */
-static bool stream_path_is_live(const struct sockaddr_un *sun)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool live;
-
-	if (fd < 0)
-		return false;
-	live = !connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) ||
-	       errno == EAGAIN || errno == EINPROGRESS;
-	close(fd);
-	return live;
-}
-
-static bool stream_is_socket(const char *path)
-{
-	struct stat st;
-
-	if (!lstat(path, &st) && S_ISSOCK(st.st_mode))
-		return true;
-	errno = ENOTSOCK;
-	return false;
-}
-
-/* 0, -EADDRINUSE, or other -errno */
-static int stream_bind(const char *path)
-{
-	struct sockaddr_un sun;
-	int fd;
-
-	if (!sun_path_set(&sun, path))
-		return -ENAMETOOLONG;
-	if (stream_path_is_live(&sun))
-		return -EADDRINUSE;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	/* A socket left over may go, but nobody's file */
-	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) &&
-	    (errno != EADDRINUSE || !stream_is_socket(path) || unlink(path) ||
-	     bind(fd, (struct sockaddr *)&sun, sizeof(sun)))) {
-		int rc = -errno;
-
-		close(fd);
-		return rc;
-	}
-	memcpy(stream.path, path, strlen(path) + 1);
-	leftover_note(&stream.leftover, path);
-	stream.listen_fd = fd;
-	return listen(fd, 0) ? -errno : 0;
-}
-
-void tap_stream_listen(char *path)
-{
-	int rc = -EADDRINUSE;
-
-	if (*path) {
-		rc = stream_bind(path);
-		if (rc == -EADDRINUSE)
-			die("Socket path %s already in use", path);
-		if (rc)
-			die("Couldn't bind socket %s: %s", path, strerror(-rc));
-	} else {
-		for (int n = 1; rc && n <= STREAM_PROBE_MAX; n++) {
-			snprintf(path, sizeof(stream.path),
-				 "/tmp/passt_%d.socket", n);
-			rc = stream_bind(path);
-		}
-		if (rc)
-			die("No free socket path /tmp/passt_N.socket, "
-			    "give one by --socket: %s", strerror(-rc));
-	}
-	info("UNIX domain socket bound at %s", path);
-}
-
-void tap_stream_use_fd(int fd)
-{
-	stream.fd = fd;
 }
 
 void tap_stream_start(bool one_off)
 {
-	struct loop_ref ref = { .kind = LOOP_TAP_LISTEN };
-	int rc;
-
-	stream.one_off = one_off;
 	loop_add_hook(stream_rest);
 	loop_set_handler(LOOP_TAP, stream_event);
-	loop_set_handler(LOOP_TAP_LISTEN, stream_accept);
-	if (stream.fd >= 0) {
-		stream_connected(stream.fd);
-		return;
-	}
-	stream_spare();
-	rc = loop_add(stream.listen_fd, EPOLLIN | EPOLLET, ref);
-	if (rc)
-		die("Couldn't watch socket %s: %s", stream.path, strerror(-rc));
-}
-
-void tap_stream_undo(void)
-{
-	leftover_remove(&stream.leftover);
-}
-
-void tap_stream_keep(void)
-{
-	leftover_keep(&stream.leftover);
+	tap_unix_start(one_off, stream_connected);
 }

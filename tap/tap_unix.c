@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: the guest's UNIX socket, see tap_unix.h
+ *
+ * Flow: listener readable → accept all that wait: the first one is the guest, any
+ * other is told by closing. Somebody who comes while the guest that was there has
+ * hung up waits in the backlog: whoever speaks on the connection reads it to its
+ * end, calls tap_unix_disconnect(), and that looks at the listener again.
+ *
+ * A descriptor is kept, so that a guest can connect when there are no more.
+ */
+#include "tap/tap_unix.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "engine/loop.h"
+#include "util.h"
+#include "util/log.h"
+
+enum {
+	UNIX_ACCEPTS	= 16,		/* a turn */
+	UNIX_LOG_RATE	= 5,		/* lines a second */
+	UNIX_PROBE_MAX	= 64,		/* /tmp/passt_N.socket */
+};
+
+static struct {
+	int listen_fd, fd;
+	int spare_fd;			/* given up to accept a guest */
+	bool one_off;
+	void (*connected)(int fd);
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct leftover leftover;	/* that path */
+} guest = { .listen_fd = -1, .fd = -1, .spare_fd = -1,
+	    .leftover = { .dir_fd = -1 } };
+
+static pid_t tap_unix_peer_pid(int fd)
+{
+	struct ucred cred = { 0 };
+	socklen_t len = sizeof(cred);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) ?
+	       0 : cred.pid;
+}
+
+/* Keep a descriptor, so that a guest can always connect */
+static void tap_unix_spare(void)
+{
+	if (guest.spare_fd < 0 && guest.listen_fd >= 0)
+		guest.spare_fd = dup(guest.listen_fd);
+}
+
+/* Edge-triggered, so that nothing spins where accept4() lacks a descriptor */
+static void tap_unix_watch_listener(void)
+{
+	struct loop_ref ref = { .kind = LOOP_TAP_LISTEN };
+
+	if (guest.listen_fd >= 0)
+		loop_mod(guest.listen_fd, EPOLLIN | EPOLLET, ref);
+}
+
+static void tap_unix_connected(int fd)
+{
+	struct loop_ref ref = { .kind = LOOP_TAP };
+	int rc = loop_add(fd, EPOLLIN | EPOLLRDHUP, ref);
+
+	if (rc) {
+		err("Couldn't watch the guest's socket: %s", strerror(-rc));
+		close(fd);
+		return;
+	}
+	guest.fd = fd;
+	guest.connected(fd);
+}
+
+static void tap_unix_accepted(int fd)
+{
+	static struct log_limit limit;
+	bool tell = log_allow(&limit, loop_now(), UNIX_LOG_RATE, NULL);
+
+	if (tell)
+		info("%s connection from PID %d",
+		     guest.fd >= 0 ? "discarding" : "accepted",
+		     (int)tap_unix_peer_pid(fd));
+	if (guest.fd >= 0)
+		close(fd);
+	else
+		tap_unix_connected(fd);
+}
+
+/* Has the guest that we have closed its end? */
+static bool tap_unix_is_hung_up(void)
+{
+	struct pollfd p = { .fd = guest.fd };
+
+	return guest.fd >= 0 && poll(&p, 1, 0) > 0 &&
+	       p.revents & (POLLHUP | POLLERR);
+}
+
+static void tap_unix_accept(struct loop_ref ref, uint32_t events)
+{
+	int fd;
+
+	(void)ref;
+	(void)events;
+	/* A guest that is back already: it waits until what it left has been
+	 * read, and tap_unix_disconnect() looks here again
+	 */
+	if (tap_unix_is_hung_up())
+		return;
+	for (int i = 0; i < UNIX_ACCEPTS; i++) {
+		fd = accept4(guest.listen_fd, NULL, NULL,
+			     SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0 && is_out_of_files(-errno) && guest.spare_fd >= 0) {
+			close_fd(&guest.spare_fd);
+			fd = accept4(guest.listen_fd, NULL, NULL,
+				     SOCK_NONBLOCK | SOCK_CLOEXEC);
+		}
+		if (fd < 0)
+			return;
+		tap_unix_accepted(fd);
+		tap_unix_spare();
+	}
+	tap_unix_watch_listener();
+}
+
+/* Does somebody listen there already? */
+static bool tap_unix_path_is_live(const struct sockaddr_un *sun)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool live;
+
+	if (fd < 0)
+		return false;
+	live = !connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) ||
+	       errno == EAGAIN || errno == EINPROGRESS;
+	close(fd);
+	return live;
+}
+
+static bool tap_unix_is_socket(const char *path)
+{
+	struct stat st;
+
+	if (!lstat(path, &st) && S_ISSOCK(st.st_mode))
+		return true;
+	errno = ENOTSOCK;
+	return false;
+}
+
+/* 0, -EADDRINUSE, or other -errno */
+static int tap_unix_bind(const char *path)
+{
+	struct sockaddr_un sun;
+	int fd;
+
+	if (!sun_path_set(&sun, path))
+		return -ENAMETOOLONG;
+	if (tap_unix_path_is_live(&sun))
+		return -EADDRINUSE;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* A socket left over may go, but nobody's file */
+	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) &&
+	    (errno != EADDRINUSE || !tap_unix_is_socket(path) || unlink(path) ||
+	     bind(fd, (struct sockaddr *)&sun, sizeof(sun)))) {
+		int rc = -errno;
+
+		close(fd);
+		return rc;
+	}
+	memcpy(guest.path, path, strlen(path) + 1);
+	leftover_note(&guest.leftover, path);
+	guest.listen_fd = fd;
+	return listen(fd, 0) ? -errno : 0;
+}
+
+void tap_unix_listen(char *path)
+{
+	int rc = -EADDRINUSE;
+
+	if (*path) {
+		rc = tap_unix_bind(path);
+		if (rc == -EADDRINUSE)
+			die("Socket path %s already in use", path);
+		if (rc)
+			die("Couldn't bind socket %s: %s", path, strerror(-rc));
+	} else {
+		for (int n = 1; rc && n <= UNIX_PROBE_MAX; n++) {
+			snprintf(path, sizeof(guest.path),
+				 "/tmp/passt_%d.socket", n);
+			rc = tap_unix_bind(path);
+		}
+		if (rc)
+			die("No free socket path /tmp/passt_N.socket, "
+			    "give one by --socket: %s", strerror(-rc));
+	}
+	info("UNIX domain socket bound at %s", path);
+}
+
+void tap_unix_use_fd(int fd)
+{
+	guest.fd = fd;
+}
+
+void tap_unix_start(bool one_off, void (*connected)(int fd))
+{
+	struct loop_ref ref = { .kind = LOOP_TAP_LISTEN };
+	int rc, fd = guest.fd;
+
+	guest.one_off = one_off;
+	guest.connected = connected;
+	loop_set_handler(LOOP_TAP_LISTEN, tap_unix_accept);
+	if (fd >= 0) {
+		guest.fd = -1;
+		tap_unix_connected(fd);
+		return;
+	}
+	tap_unix_spare();
+	rc = loop_add(guest.listen_fd, EPOLLIN | EPOLLET, ref);
+	if (rc)
+		die("Couldn't watch socket %s: %s", guest.path, strerror(-rc));
+}
+
+void tap_unix_watch(bool writable)
+{
+	struct loop_ref ref = { .kind = LOOP_TAP };
+
+	loop_mod(guest.fd, EPOLLIN | EPOLLRDHUP | (writable ? EPOLLOUT : 0),
+		 ref);
+}
+
+void tap_unix_disconnect(void)
+{
+	static struct log_limit limit;
+
+	if (guest.fd < 0)
+		return;
+	loop_del(guest.fd);
+	close_fd(&guest.fd);
+	if (guest.one_off) {
+		info("Client connection closed, exiting");
+		loop_exit(EXIT_SUCCESS);
+	} else if (log_allow(&limit, loop_now(), UNIX_LOG_RATE, NULL)) {
+		info("Client connection closed");
+	}
+	/* Somebody may wait whom there was no descriptor for */
+	tap_unix_spare();
+	tap_unix_watch_listener();
+}
+
+void tap_unix_undo(void)
+{
+	leftover_remove(&guest.leftover);
+}
+
+void tap_unix_keep(void)
+{
+	leftover_keep(&guest.leftover);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The guest's UNIX socket, whatever is spoken on it: bound, one guest at a time
+ * accepted, others refused
+ *
+ * The connection's events are the link's (LOOP_TAP, index 0); their handler is
+ * whoever speaks on it.
+ */
+#ifndef TAP_TAP_UNIX_H
+#define TAP_TAP_UNIX_H
+
+#include "util/types.h"
+
+/* Bind and listen on path, or, if it is "", on the first free of
+ * /tmp/passt_N.socket, which is written back to path (PATH of at least 108
+ * bytes). Dies if that can't be done.
+ */
+void tap_unix_listen(char *path);
+
+/* The guest's end comes as a connected socket */
+void tap_unix_use_fd(int fd);
+
+/* Register with the loop. connected(fd): a guest has come, whose connection fd is
+ * watched for input from now on. one_off: exit when the first guest has gone.
+ */
+void tap_unix_start(bool one_off, void (*connected)(int fd));
+
+/* Is it to be told when the connection can be written to? */
+void tap_unix_watch(bool writable);
+
+/* The guest has gone, or has to: close its connection, and exit (one_off) or wait
+ * for the next one. Nothing if there is none.
+ */
+void tap_unix_disconnect(void);
+
+/* Remove the socket file of a start that failed; safe to call at any time, and
+ * in signal handlers. Or keep it, when the start has succeeded.
+ */
+void tap_unix_undo(void);
+void tap_unix_keep(void);
+
+#endif /* TAP_TAP_UNIX_H */
