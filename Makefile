@@ -54,6 +54,7 @@ SRCS	+= frame/frame_build.c
 SRCS	+= frame/frame_parse.c
 SRCS	+= frame/icmp_err.c
 
+SRCS	+= fwd/egress.c
 SRCS	+= fwd/fwd.c
 SRCS	+= fwd/fwd_rule.c
 SRCS	+= fwd/fwd_table.c
@@ -66,6 +67,7 @@ SRCS	+= local/dhcp.c
 SRCS	+= local/dhcpv6.c
 SRCS	+= local/ndp.c
 
+SRCS	+= host/host_addrs.c
 SRCS	+= host/listen.c
 SRCS	+= host/listen_report.c
 SRCS	+= host/net.c
@@ -155,8 +157,10 @@ $(BUILD)/unit/%: test/unit/%.c $$(call unit_links,$$*)
 
 # Command lines in, resolved configuration out
 $(BUILD)/conf/t_conf: test/conf/t_conf.c $(addprefix $(BUILD)/,conf.o \
-		conf/conf_opts.o conf/slirp_opts.o fwd/fwd_rule.o host/net.o \
-		host/net_resolve.o host/resolv.o util/parse.o util/addr.o)
+		conf/conf_opts.o conf/slirp_opts.o fwd/fwd_rule.o \
+		fwd/learned.o fwd/policy.o fwd/policy_spec.o host/net.o \
+		host/net_resolve.o host/resolv.o util/dnsname.o util/rdwr.o \
+		util/parse.o util/addr.o)
 	@echo "  UNIT    $@"
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) \

@@ -20,7 +20,7 @@
 #include "engine/flow.h"
 #include "frame/frame_build.h"
 #include "frame/icmp_err.h"
-#include "fwd/fwd.h"
+#include "fwd/egress.h"
 #include "host/net.h"
 #include "host/sock.h"
 #include "util.h"
@@ -188,6 +188,7 @@ void icmp_input(const struct pkt *pkt)
 		.our = pkt->dst, .our_port = 0,
 		.peer = pkt->src, .peer_port = pkt->icmp.id,
 	};
+	struct egress e = { .verdict = EGRESS_SILENT };
 	struct flow_side host;
 	struct flow *f;
 
@@ -195,10 +196,15 @@ void icmp_input(const struct pkt *pkt)
 	    pkt->icmp.code)
 		return;
 	f = flow_lookup(GUEST, pkt->proto, &guest);
-	if (!f && fwd_map_out(net_get(), &guest, &host) &&
-	    addr_family(&host.peer) == pkt->family)
+	if (!f)
+		e = egress_out(net_get(), pkt->proto, &guest, &host);
+	if (e.verdict == EGRESS_GO && addr_family(&host.peer) == pkt->family)
 		f = ping_new(pkt, &guest, &host);
-	if (f) {
+	if (e.verdict == EGRESS_PROHIBITED) {
+		icmp_err_prohibited(pkt);
+	} else if (e.denied) {
+		return;
+	} else if (f) {
 		f->ping.active = loop_now();
 		ping_send(f, pkt);
 	} else if (ping_is_ours(&pkt->dst)) {

@@ -24,6 +24,9 @@
 #include "engine/stats.h"
 #include "engine/timer.h"
 #include "frame/frame_build.h"
+#include "fwd/egress.h"
+#include "fwd/policy.h"
+#include "host/host_addrs.h"
 #include "host/listen.h"
 #include "host/netns.h"
 #include "host/portscan.h"
@@ -254,6 +257,8 @@ static void modules_init(const struct conf *c)
 	flow_init();
 	timer_init();
 	frame_set_mtu(c->mtu);
+	policy_init();
+	egress_init(c->deny_silently);
 	input_init(c);
 	arp_init(c);
 	ndp_init(c);
@@ -292,6 +297,7 @@ int main(int argc, char **argv)
 		pcap_open(c->pcap_file);
 	sock_init(c);
 	ports_open(c, HOST);
+	host_addrs_read();
 	netns_open(c);		/* before anything of that name is replaced */
 	slirp_api_open(c);
 	loop_init();

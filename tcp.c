@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #include "frame/icmp_err.h"
-#include "fwd/fwd.h"
+#include "fwd/egress.h"
 #include "host/listen.h"
 #include "host/net.h"
 #include "host/sock.h"
@@ -399,14 +399,15 @@ void tcp_open(const struct pkt *pkt)
 		.peer = pkt->src, .peer_port = pkt->sport,
 	};
 	struct flow_side host;
+	struct egress e = egress_out(net_get(), PROTO_TCP, &guest, &host);
 	struct flow *f;
 	int fd, rc;
 
-	if (!fwd_map_out(net_get(), &guest, &host)) {
-		if (fwd_is_nobody(net_get(), &guest.our)) {
+	if (e.verdict != EGRESS_GO) {
+		if (e.verdict == EGRESS_UNREACHABLE)
 			icmp_err_no_route(pkt);
+		if (e.verdict != EGRESS_SILENT)
 			tcp_send_stray_rst(pkt);
-		}
 		return;
 	}
 	f = flow_alloc();
@@ -508,12 +509,31 @@ static void tcp_open_guest(int fd, const struct flow_side *host,
 	tcp_timer_syn_sent(f);
 }
 
+/* From loopback to loopback. Out of the namespace, the policy is asked about each
+ * of the places where the service may be.
+ */
+static void tcp_splice(const struct listener *l, int fd,
+		       const struct flow_side *from, struct flow_side *to)
+{
+	struct addr other = fwd_splice_other(net_get(), &tap_guest, &to->peer);
+	struct flow_side to_other = *to;
+
+	to_other.peer = other;
+	if (l->side == GUEST && !addr_is_none(&other) &&
+	    !egress_is_allowed(PROTO_TCP, from, &to_other))
+		other = (struct addr){ { 0 } };
+	if (l->side == GUEST &&
+	    egress_splice(PROTO_TCP, from, to).denied)
+		tcp_refused(fd, from);
+	else
+		splice_accepted(fd, l->side, from, to, &other);
+}
+
 /* A connection to a forwarded port */
 static void tcp_accepted(const struct listener *l, int fd,
 			 const union sockaddr_any *sa)
 {
 	struct flow_side from, to;
-	struct addr other;
 
 	from.peer = addr_from_sockaddr(sa, &from.peer_port);
 	from.our = sock_local(fd, &from.our_port);
@@ -526,8 +546,7 @@ static void tcp_accepted(const struct listener *l, int fd,
 		tcp_open_guest(fd, &from, &to);
 		break;
 	case FWD_SPLICE:
-		other = fwd_splice_other(net_get(), &tap_guest, &to.peer);
-		splice_accepted(fd, l->side, &from, &to, &other);
+		tcp_splice(l, fd, &from, &to);
 		break;
 	}
 }

@@ -8,7 +8,7 @@
  * host. An outbound socket lives as long as it has flows.
  *
  * Flow, guest → host: a run of datagrams → flow by the guest's side, or a new
- * one by fwd_map_out() → sendmmsg(). Host → guest: recvmmsg() → flow by the
+ * one by egress_out() → sendmmsg(). Host → guest: recvmmsg() → flow by the
  * host's side, or a new one: by rule on a listener, back to the socket's
  * endpoint on an outbound one (what a host's process would get) → frames.
  * Loopback → loopback: listener → flow, which has a socket of its own on the
@@ -34,7 +34,7 @@
 #include "engine/flow.h"
 #include "frame/frame_build.h"
 #include "frame/icmp_err.h"
-#include "fwd/fwd.h"
+#include "fwd/egress.h"
 #include "host/listen.h"
 #include "host/net.h"
 #include "host/sock.h"
@@ -393,14 +393,16 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 {
 	static struct log_limit limit;
 	struct flow_side host;
+	struct egress e = egress_out(net_get(), PROTO_UDP, guest, &host);
 	struct udp_sock *s;
 	struct flow *f;
 
-	if (!fwd_map_out(net_get(), guest, &host)) {
-		if (fwd_is_nobody(net_get(), &guest->our))
-			icmp_err_no_route(pkt);
+	if (e.verdict == EGRESS_UNREACHABLE)
+		icmp_err_no_route(pkt);
+	else if (e.verdict == EGRESS_PROHIBITED)
+		icmp_err_prohibited(pkt);
+	if (e.verdict != EGRESS_GO)
 		return NULL;
-	}
 	s = udp_sock_get(guest, &host);
 	if (!s && flow_make_room(-errno))
 		s = udp_sock_get(guest, &host);
@@ -814,6 +816,9 @@ static struct flow *udp_flow_from_host(struct udp_sock *s,
 	if (s->rule) {
 		path = fwd_map_listener(udp.conf, net_get(), &tap_guest, s->rule,
 					s->side, host, &guest);
+		if (path == FWD_SPLICE && s->side == GUEST &&
+		    egress_splice(PROTO_UDP, host, &guest).denied)
+			return NULL;
 		if (path == FWD_SPLICE)
 			return udp_flow_splice(s, host, &guest);
 		if (path == FWD_REFUSE)
@@ -824,7 +829,8 @@ static struct flow *udp_flow_from_host(struct udp_sock *s,
 		guest.our = fwd_source(net_get(), &tap_guest, &host->peer);
 		guest.our_port = host->peer_port;
 		if (addr_is_none(&guest.our) ||
-		    addr_family(&guest.our) != addr_family(&guest.peer))
+		    addr_family(&guest.our) != addr_family(&guest.peer) ||
+		    !egress_is_allowed(PROTO_UDP, &guest, host))
 			return NULL;
 	}
 	/* A client that asks at another address of ours gets answers from there;

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "fwd/policy.h"
 #include "util.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -42,6 +43,7 @@ enum {
 	STATS_MAX_S	= 86400,
 	LOG_ENTRIES_MIN	= 5,		/* pages in the smallest log file */
 	LOG_PAGE_MIN	= 8192,
+	POLICY_FILE_MAX	= 8 << 20,
 };
 
 /* One option as it was met on the command line */
@@ -618,6 +620,29 @@ static void opt_ports(const struct call *k)
 		     k->name, k->name);
 }
 
+static void opt_rule(const struct call *k)
+{
+	char text[POLICY_ERR_LEN];
+
+	if (policy_add(!strcmp(k->row->name, "allow"), k->arg, text))
+		die("%s %s", k->name, text);
+}
+
+static void opt_policy(const struct call *k)
+{
+	static char text[POLICY_FILE_MAX];
+	ssize_t n = read_file(k->arg, text, sizeof(text));
+	char why[POLICY_ERR_LEN];
+
+	if (n < 0)
+		die("%s: couldn't read %s: %s", k->name, k->arg,
+		    strerror((int)-n));
+	if (strlen(text) != (size_t)n)
+		die("%s: %s isn't text", k->name, k->arg);
+	if (policy_add_text(text, why))
+		die("%s %s, %s", k->name, k->arg, why);
+}
+
 #define AT(field)	offsetof(struct conf, field)
 
 /* clang-format off */
@@ -821,6 +846,23 @@ static const struct opt options[] = {
   "default: auto, with --no-splice none" },
 { "udp-ns", 'U', "SPEC", M_PASTA, opt_ports, 0,
   "The same for UDP" },
+
+{ NULL, 0, NULL, M_ALL, NULL, 0, "Whom the guest may talk to" },
+{ "allow", 0, "RULE", M_ALL, opt_rule, 0,
+  "Allow it, and deny what no rule allows. Rules are\n"
+  "asked in order, the first that matches decides:\n"
+  "  10.0.0.0/8:443       a network, at this port\n"
+  "  [2001:db8::/32]:443  the same for IPv6\n"
+  "  any:53/udp           everybody\n"
+  "  host                 what leads to this host\n"
+  "  private              networks that aren't public\n"
+  "  public               the rest" },
+{ "deny", 0, "RULE", M_ALL, opt_rule, 0,
+  "Deny it; alone, the rest is allowed" },
+{ "policy", 0, "FILE", M_ALL, opt_policy, 0,
+  "Rules from a file: lines \"allow RULE\", \"deny RULE\"" },
+{ "deny-silently", 0, NULL, M_ALL, opt_set, AT(deny_silently),
+  "Don't tell the guest what is denied" },
 };
 /* clang-format on */
 
@@ -1012,6 +1054,7 @@ static void bad_option(enum mode mode, int argc, char **argv,
 int conf_opts_parse(struct conf *c, struct conf_given *g, int argc,
 		    char **argv)
 {
+	char why[POLICY_ERR_LEN];
 	struct getopt_tables t;
 	int val;
 
@@ -1038,6 +1081,8 @@ int conf_opts_parse(struct conf *c, struct conf_given *g, int argc,
 		conf_check_supported(&k);
 		o->handle(&k);
 	}
+	if (policy_commit(why))
+		die("Rules of --allow, --deny and --policy: %s", why);
 	return optind;
 }
 

@@ -63,6 +63,9 @@ struct conf {
 	struct fwd_rules fwd_in;	/* host → guest: -t, -u */
 	struct fwd_rules fwd_out;	/* namespace → host: -T, -U */
 
+	/* Egress policy: its rules are policy.c's */
+	bool deny_silently;
+
 	/* Namespace mode */
 	pid_t ns_pid;			/* join its namespaces; 0: no */
 	char netns[PATH_MAX];		/* --netns as path; "": none */

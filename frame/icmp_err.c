@@ -30,6 +30,8 @@ enum {
 	ICMP4_PORT_UNREACH	= 3,
 	ICMP4_FRAG_NEEDED	= 4,
 	ICMP4_PROTO_UNREACH	= 2,
+	ICMP4_PROHIBITED	= 13,
+	ICMP6_PROHIBITED	= 1,
 	ICMP6_NEXT_HDR		= 1,
 	ERR_RATE		= 100,	/* per second: RFC 1812 4.3.2.8 */
 	ICMP6_NO_ROUTE		= 0,
@@ -254,4 +256,12 @@ void icmp_err_no_route(const struct pkt *pkt)
 		icmp_err_pkt(pkt, ICMP4_UNREACH, ICMP4_NET_UNREACH, 0);
 	else
 		icmp_err_pkt(pkt, ICMP6_UNREACH, ICMP6_NO_ROUTE, 0);
+}
+
+void icmp_err_prohibited(const struct pkt *pkt)
+{
+	if (pkt->family == V4)
+		icmp_err_pkt(pkt, ICMP4_UNREACH, ICMP4_PROHIBITED, 0);
+	else
+		icmp_err_pkt(pkt, ICMP6_UNREACH, ICMP6_PROHIBITED, 0);
 }

@@ -59,5 +59,7 @@ void icmp_err_about(const struct icmp_about *a, uint8_t type, uint8_t code,
 struct pkt;
 void icmp_err_protocol(const struct pkt *pkt);
 void icmp_err_no_route(const struct pkt *pkt);
+/* Communication administratively prohibited: RFC 1812 5.2.7.1, RFC 4443 3.1 */
+void icmp_err_prohibited(const struct pkt *pkt);
 
 #endif /* FRAME_ICMP_ERR_H */

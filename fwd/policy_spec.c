@@ -218,13 +218,14 @@ static int read_ports(struct reading *r)
 	bool some = false;
 
 	do {
+		const char *chunk = r->p;
 		bool not = parse_literal(&r->p, "~");
 		uint16_t first = 1, last = UINT16_MAX;
 
 		if (!(!not && parse_literal(&r->p, "all")) &&
 		    (!parse_port_range(&r->p, &first, &last) || !first))
 			return fail(r, "expected ports from 1 to 65535 after ':', as in 80,443 or 8000-8100, not '%.40s'",
-				    r->p);
+				    chunk);
 		mark(not ? out : in, first, last);
 		some |= !not;
 	} while (parse_literal(&r->p, ","));

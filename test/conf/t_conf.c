@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Links: conf.o conf/conf_opts.o conf/slirp_opts.o fwd/fwd_rule.o host/net.o
- *	host/net_resolve.o host/resolv.o util/parse.o util/addr.o
+ *	host/net_resolve.o host/resolv.o util/parse.o util/addr.o fwd/learned.o
+ *	fwd/policy.o fwd/policy_spec.o util/dnsname.o util/rdwr.o
  *
  * Command lines in, resolved configurations out, on a host made of text.
  *
@@ -104,6 +105,8 @@ ssize_t read_file(const char *path, char *buf, size_t size)
 		text = host.resolv;
 	else if (!strcmp(path, "/proc/sys/net/ipv4/ip_local_port_range"))
 		text = host.ports;
+	else if (!strncmp(path, "policy/", 7))
+		text = path + 7;	/* a file by its contents */
 	if (!*text)
 		return -ENOENT;
 	return snprintf(buf, size, "%s", text);

@@ -119,7 +119,7 @@ static void grammar(void)
 		{ "*.", "neither an address nor a name such as example.org or *.example.org" },
 		{ "a..b", "neither an address nor a name such as example.org or *.example.org" },
 		{ "any:", "expected ports from 1 to 65535 after ':', as in 80,443 or 8000-8100, not ''" },
-		{ "any:0", "expected ports from 1 to 65535 after ':', as in 80,443 or 8000-8100, not ''" },
+		{ "any:0", "expected ports from 1 to 65535 after ':', as in 80,443 or 8000-8100, not '0'" },
 		{ "any:https", "expected ports from 1 to 65535 after ':', as in 80,443 or 8000-8100, not 'https'" },
 		{ "any:80-70", "expected ports from 1 to 65535 after ':', as in 80,443 or 8000-8100, not '80-70'" },
 		{ "any:80,~80", "no port is left" },

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The door: each new flow that the guest begins passes here once
+ *
+ * Mapping (fwd.c) and policy (policy.c) together: where it leads, and whether it
+ * may. Asked for TCP, UDP and echo, for splices out of the namespace, and for a
+ * stranger's datagram to a port of the guest's that is open, as the answer to it
+ * would be a flow of the guest's, too.
+ */
+#ifndef FWD_EGRESS_H
+#define FWD_EGRESS_H
+
+#include "fwd/fwd.h"
+
+enum egress_verdict {
+	EGRESS_GO,
+	EGRESS_SILENT,			/* nothing is said */
+	EGRESS_UNREACHABLE,		/* nobody is there: as a closed port */
+	EGRESS_PROHIBITED,		/* RST, or administratively prohibited */
+};
+
+struct egress {
+	enum egress_verdict verdict;
+	bool verify;			/* as policy_answer's */
+	bool denied;			/* by the policy; told or not */
+	uint32_t rule;			/* of the policy, or POLICY_NO_RULE */
+	const char *name;		/* learned for its address, or NULL */
+};
+
+struct egress_counters {
+	uint64_t denied;
+};
+extern struct egress_counters egress_counters;
+
+/* silently: nobody is told */
+void egress_init(bool silently);
+
+/* Guest → host, as fwd_map_out(); *ret_host is only set for EGRESS_GO */
+struct egress egress_out(const struct net *net, uint8_t proto,
+			 const struct flow_side *guest,
+			 struct flow_side *ret_host);
+
+/* From the namespace's loopback to the host's: `from` as for fwd_map_listener(),
+ * `to` what that has said
+ */
+struct egress egress_splice(uint8_t proto, const struct flow_side *from,
+			    const struct flow_side *to);
+
+/* Host → guest by no rule of forwarding: may the guest talk to host->peer, which it
+ * knows as guest->our?
+ */
+bool egress_is_allowed(uint8_t proto, const struct flow_side *guest,
+		       const struct flow_side *host);
+
+#endif /* FWD_EGRESS_H */
