@@ -39,6 +39,7 @@ SRCS	+= util/rdwr.c
 SRCS	+= util/writer.c
 
 SRCS	+= engine/flow.c
+SRCS	+= engine/guest.c
 SRCS	+= engine/loop.c
 SRCS	+= engine/stats.c
 SRCS	+= engine/timer.c

@@ -37,18 +37,12 @@ static struct {
 
 static void input_learn_addr(const struct pkt *p)
 {
-	const struct net *net = net_get();
-
-	if (!addr_is_unicast(&p->src) || addr_is_loopback(&p->src))
+	if (addr_eq(&p->src, &tap_guest.v4) || addr_eq(&p->src, &tap_guest.v6) ||
+	    !addr_is_unicast(&p->src) || addr_is_loopback(&p->src))
 		return;
-	if (p->family == V4) {
-		if (!net->fam[V4].guest_fixed)
-			tap_guest.v4 = p->src;
-	} else if (addr_is_linklocal(&p->src)) {
-		tap_guest.v6_ll = p->src;
-	} else if (!net->fam[V6].guest_fixed) {
-		tap_guest.v6 = p->src;
-	}
+	guest_addrs_see(&tap_guest, &p->src,
+			!net_get()->fam[p->family].guest_fixed ||
+			(p->family == V6 && addr_is_linklocal(&p->src)));
 }
 
 static void input_learn(const struct pkt *p)
@@ -190,6 +184,10 @@ void input_init(const struct conf *c)
 	input.conf = c;
 	frag_init();
 	tap_init(&events, c->our_mac);
-	tap_guest.v4 = net_get()->fam[V4].guest;
-	tap_guest.v6 = net_get()->fam[V6].guest;
+	for (enum family f = V4; f < FAMILIES; f++) {
+		const struct addr *a = &net_get()->fam[f].guest;
+
+		if (!addr_is_none(a))
+			guest_addrs_see(&tap_guest, a, true);
+	}
 }

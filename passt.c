@@ -252,6 +252,12 @@ static int tun_open(const struct conf *c)
 	return fd;
 }
 
+/* By us, with --config-net */
+static void guest_given(const struct addr *a)
+{
+	guest_addrs_give(&tap_guest, a);
+}
+
 static void modules_init(const struct conf *c)
 {
 	flow_init();
@@ -309,6 +315,7 @@ int main(int argc, char **argv)
 		netns_setup(c);
 		if (!c->splice_only)
 			tun_fd = tun_open(c);
+		netns_on_addr(guest_given);
 		netns_configure(c);
 		ports_open(c, GUEST);
 		portscan_open(c);

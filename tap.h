@@ -15,6 +15,7 @@
 #ifndef TAP_H
 #define TAP_H
 
+#include "engine/guest.h"
 #include "util/addr.h"
 #include "util/iov.h"
 #include "util/mono.h"
@@ -159,7 +160,7 @@ bool tap_is_paused(void);
 const uint8_t *tap_guest_mac(void);
 const uint8_t *tap_our_mac(void);
 void tap_learn_mac(const uint8_t mac[6]);
-/* Seen last, or configured */
+/* Its addresses: as configured, and as seen */
 extern struct guest_addrs tap_guest;
 
 #endif /* TAP_H */

@@ -482,12 +482,13 @@ static void tcp_refused(int fd, const struct flow_side *from)
 
 /* A connection of the host's, to be shown to the guest */
 static void tcp_open_guest(int fd, const struct flow_side *host,
-			   const struct flow_side *guest)
+			   struct flow_side *guest)
 {
-	struct flow *f;
+	struct flow *f = NULL;
 
-	f = tap_is_up() && tcp_is_free(guest) ?
-	    flow_alloc() : NULL;
+	if (tap_is_up() && (tcp_is_free(guest) ||
+			    flow_other_port(PROTO_TCP, guest)))
+		f = flow_alloc();
 	if (!f) {
 		tcp_refused(fd, host);
 		return;

@@ -325,6 +325,7 @@ static void udp_evicted(struct flow *f)
 static void udp_flow_start(struct flow *f, struct udp_sock *s)
 {
 	f->udp.sock = (uint32_t)(s - udp.sock);
+	f->udp.scope = sock_scope();
 	f->udp.active = loop_now();
 	f->udp.next = s->first_flow;
 	if (s->first_flow)
@@ -438,12 +439,12 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 /* ---- Guest → host ---- */
 
 /* Socket address in the family of the socket */
-static socklen_t udp_sockaddr(const struct udp_sock *s,
+static socklen_t udp_sockaddr(const struct flow *f,
 			      union sockaddr_any *ret_sa, const struct addr *a,
 			      uint16_t port)
 {
-	if (!s->v6 || !addr_is_v4(a))
-		return addr_to_sockaddr(ret_sa, a, port, sock_scope());
+	if (!udp_sock_of(f)->v6 || !addr_is_v4(a))
+		return addr_to_sockaddr(ret_sa, a, port, f->udp.scope);
 	memset(ret_sa, 0, sizeof(ret_sa->sin6));
 	ret_sa->sin6.sin6_family = AF_INET6;
 	ret_sa->sin6.sin6_port = htons(port);
@@ -482,7 +483,7 @@ static void udp_control_source(const struct flow *f, const struct udp_sock *s,
 
 		memcpy(&pi.ipi6_addr, our->b, 16);
 		if (addr_is_linklocal(our) && !addr_is_v4(our))
-			pi.ipi6_ifindex = sock_scope();
+			pi.ipi6_ifindex = f->udp.scope;
 		udp_cmsg(msg, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
 	} else {
 		struct in_pktinfo pi = { .ipi_ifindex = 0 };
@@ -704,7 +705,7 @@ void udp_reply(struct flow *f, struct mmsghdr *mm, unsigned n)
 	f->udp.active = loop_now();
 	f->udp.replied = true;
 	m.msg_name = &sa;
-	m.msg_namelen = udp_sockaddr(s, &sa, &to->peer, to->peer_port);
+	m.msg_namelen = udp_sockaddr(f, &sa, &to->peer, to->peer_port);
 	udp_control_source(f, s, &m);
 	for (unsigned i = 0; i < n; i++) {
 		m.msg_iov = mm[i].msg_hdr.msg_iov;
@@ -712,6 +713,29 @@ void udp_reply(struct flow *f, struct mmsghdr *mm, unsigned n)
 		mm[i].msg_hdr = m;
 	}
 	udp_counters.dropped += sock_send_or_drop(s->fd, mm, n);
+}
+
+/* The flow of a client that is answered from another address of the guest's than
+ * was asked: a service that is bound to none leaves the choice to its kernel. NULL
+ * if there's none.
+ */
+static struct flow *udp_flow_answered(const struct flow_side *guest)
+{
+	struct flow *found = NULL;
+
+	for (unsigned i = 0; i < tap_guest.count; i++) {
+		struct flow_side key = *guest;
+		struct flow *f;
+
+		key.peer = tap_guest.all[i].addr;
+		if (addr_family(&key.peer) != addr_family(&guest->peer))
+			continue;
+		f = flow_lookup(GUEST, PROTO_UDP, &key);
+		if (f && f->ini == HOST &&
+		    (!found || mono_before(found->udp.active, f->udp.active)))
+			found = f;
+	}
+	return found;
 }
 
 void udp_input(const struct pkt *pkts, unsigned n)
@@ -724,6 +748,8 @@ void udp_input(const struct pkt *pkts, unsigned n)
 	struct flow *f = flow_lookup(GUEST, PROTO_UDP, &guest);
 
 	if (!f)
+		f = udp_flow_answered(&guest);
+	if (!f)
 		f = udp_flow_from_guest(&guest, pkts);
 	if (!f || f->udp.spliced) {
 		udp_counters.dropped += n;
@@ -731,8 +757,7 @@ void udp_input(const struct pkt *pkts, unsigned n)
 	}
 	f->udp.active = loop_now();
 	f->udp.replied = f->udp.replied || f->ini == HOST;
-	out.to_len = udp_sockaddr(udp_sock_of(f), &out.to,
-				  &f->side[HOST].peer,
+	out.to_len = udp_sockaddr(f, &out.to, &f->side[HOST].peer,
 				  f->side[HOST].peer_port);
 	for (unsigned i = 0; i < n; i++) {
 		const struct pkt *p = &pkts[i];
@@ -755,6 +780,7 @@ void udp_input(const struct pkt *pkts, unsigned n)
 struct udp_info {
 	struct addr dst;		/* ours, that was talked to; or none */
 	struct addr from;		/* to answer from; or none */
+	unsigned ifi;			/* it came by, if known */
 	int ttl, tos;
 	int seg;			/* a train: bytes per datagram; or 0 */
 };
@@ -767,8 +793,10 @@ static void udp_control_in(struct msghdr *msg, struct udp_info *ret)
 		const void *data = CMSG_DATA(c);
 		uint8_t tos;
 
-		if (addr_from_pktinfo(c, &ret->dst, &ret->from))
+		if (addr_from_pktinfo(c, &ret->dst, &ret->from)) {
+			ret->ifi = addr_pktinfo_ifi(c);
 			continue;
+		}
 		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
 			memcpy(&ret->seg, data, sizeof(ret->seg));
 		} else if (c->cmsg_level == IPPROTO_IP) {
@@ -794,16 +822,27 @@ static void udp_control_in(struct msghdr *msg, struct udp_info *ret)
 	}
 }
 
-/* Is it the host's endpoint of that flow? */
-static bool udp_is_from(const struct flow *f, const struct flow_side *host)
+/* A client at a listener looks to the guest like a flow that is there already:
+ * does that end? Yes, if the guest began it, by a socket of its own; or if it's
+ * the same client, which asks an address of ours now after a group that we are in.
+ */
+static bool udp_gives_way(const struct flow *old, const struct udp_sock *s,
+			  const struct flow_side *host, bool to_many)
 {
-	return addr_eq(&f->side[HOST].peer, &host->peer) &&
-	       f->side[HOST].peer_port == host->peer_port;
+	const struct flow_side *was = &old->side[HOST];
+
+	if (!s->rule)
+		return false;
+	return udp_sock_of(old) != s ||
+	       (addr_eq(&was->peer, &host->peer) &&
+		was->peer_port == host->peer_port &&
+		(old->udp.to_many || to_many));
 }
 
 /* The flow of a datagram from the host's side, new if need be; or NULL */
 static struct flow *udp_flow_from_host(struct udp_sock *s,
-				       const struct flow_side *host)
+				       const struct flow_side *host,
+				       bool to_many)
 {
 	struct flow *f = flow_lookup(s->side, PROTO_UDP, host), *old;
 	enum fwd_path path = FWD_TAP;
@@ -833,15 +872,11 @@ static struct flow *udp_flow_from_host(struct udp_sock *s,
 		    !egress_is_allowed(PROTO_UDP, &guest, host))
 			return NULL;
 	}
-	/* A client that asks at another address of ours gets answers from there;
-	 * another client that the guest can't tell from it has to wait
-	 */
 	old = flow_lookup(GUEST, PROTO_UDP, &guest);
-	if (old && (!s->rule || (udp_sock_of(old) == s &&
-				 !udp_is_from(old, host))))
-		return NULL;
-	if (old)
+	if (old && udp_gives_way(old, s, host, to_many))
 		udp_flow_end(old);
+	else if (old && !(s->rule && flow_other_port(PROTO_UDP, &guest)))
+		return NULL;
 	return udp_flow_new(&guest, host, HOST, s);
 }
 
@@ -875,6 +910,19 @@ static void udp_frames(const struct flow *f, const struct frame_ip *ip,
 	} while (off < payload->len);
 }
 
+/* Which link do link-local addresses of this datagram belong to? */
+static void udp_note_scope(struct flow *f, const union sockaddr_any *from,
+			   const struct udp_info *in)
+{
+	unsigned scope = from->sa.sa_family == AF_INET6 ?
+			 from->sin6.sin6_scope_id : 0;
+
+	if (!scope)
+		scope = in->ifi;
+	if (scope)
+		f->udp.scope = scope;
+}
+
 /* What came from one endpoint under the same terms: a datagram, or a train of
  * `seg` bytes each
  */
@@ -883,13 +931,14 @@ static void udp_to_guest(struct udp_sock *s, const struct msghdr *msg,
 			 uint32_t seg)
 {
 	struct flow_side host = { .our = s->our, .our_port = s->port };
+	bool to_many = !addr_eq(&in->from, &in->dst);
 	struct frame_ip ip = { .proto = PROTO_UDP };
 	struct flow *f;
 
 	host.peer = addr_from_sockaddr(msg->msg_name, &host.peer_port);
 	if (s->rule)
 		host.our = in->dst;
-	f = udp_flow_from_host(s, &host);
+	f = udp_flow_from_host(s, &host, to_many);
 	if (!f) {
 		udp_counters.dropped += payload->cnt;
 		return;
@@ -902,7 +951,8 @@ static void udp_to_guest(struct udp_sock *s, const struct msghdr *msg,
 		return;
 	}
 	f->udp.replied = f->udp.replied || f->ini == GUEST;
-	f->udp.to_many = !addr_eq(&in->from, &in->dst);
+	f->udp.to_many = to_many;
+	udp_note_scope(f, msg->msg_name, in);
 	ip.src = f->side[GUEST].our;
 	ip.dst = f->side[GUEST].peer;
 	/* A group stays one; who in it answers is the guest */

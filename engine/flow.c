@@ -32,6 +32,8 @@ enum {
 	FLOW_SAMPLE_WALK = 4096,	/* entries looked at for more than one */
 	FLOW_RESERVE	= 256,		/* ended at a time when the table is full */
 	FLOW_EVICT_MS	= 100,		/* before looking at all in vain again */
+	FLOW_PORT_TRIES	= 16,		/* for one that is free */
+	FLOW_PORT_MIN	= 1024,
 };
 static_assert((FLOW_BUCKETS & (FLOW_BUCKETS - 1)) == 0, "used as a mask");
 
@@ -155,6 +157,22 @@ struct flow *flow_lookup(enum flow_side_name side, uint8_t proto,
 		at = f->next[s];
 	}
 	return NULL;
+}
+
+bool flow_other_port(uint8_t proto, struct flow_side *guest)
+{
+	uint32_t any = (uint32_t)flow_side_hash(proto, guest);
+	struct flow_side other = *guest;
+
+	for (uint32_t i = 0; i < FLOW_PORT_TRIES; i++) {
+		other.our_port = (uint16_t)(FLOW_PORT_MIN + (any + i) %
+					    (UINT16_MAX + 1 - FLOW_PORT_MIN));
+		if (!flow_lookup(GUEST, proto, &other)) {
+			*guest = other;
+			return true;
+		}
+	}
+	return false;
 }
 
 void flow_free(struct flow *f)

@@ -27,6 +27,11 @@ void flow_reap(void);
 struct flow *flow_lookup(enum flow_side_name side, uint8_t proto,
 			 const struct flow_side *addrs);
 
+/* Two flows that the guest couldn't tell from each other: give our side of one
+ * that is to begin another port. False if none of some is free.
+ */
+bool flow_other_port(uint8_t proto, struct flow_side *guest);
+
 uint32_t flow_index(const struct flow *f);
 struct flow *flow_at(uint32_t index);
 /* The flow an event is for, NULL if that one is gone */

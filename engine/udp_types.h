@@ -13,6 +13,7 @@ struct udp_flow {
 	bool to_many;			/* came to no address of ours alone:
 					 * broadcast, multicast */
 	bool spliced;			/* from loopback to loopback */
+	unsigned scope;			/* link of link-local addresses */
 	int fd;				/* far socket, if spliced */
 	struct timer timer;
 };

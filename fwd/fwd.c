@@ -10,14 +10,17 @@
  *
  * Host → guest, by source:
  *	127.0.0.1 or ::1		→ --map-host-loopback, else ours
- *	the guest's assigned address	→ --map-guest-addr, else ours
- *	other loopback, 0.0.0.0, or
- *	an address the guest uses	→ ours
+ *	the guest's addresses, assigned
+ *	or in use			→ --map-guest-addr, else ours
+ *	other loopback, 0.0.0.0		→ ours
  *	anything else			unchanged: the client's own address
  *
+ * Host → guest, by destination, where the rule has no target: the address that was
+ * asked for, if the guest has it; else the one that the guest used last.
+ *
  * Loopback to loopback, namespace mode, past the link (spliced):
- *	host's loopback, -t or -u without target	→ the guest's address,
- *		or the same loopback address with --host-lo-to-ns-lo
+ *	host's loopback, -t or -u without target	→ the guest's address
+ *		(as above), or the same loopback address with --host-lo-to-ns-lo
  *	namespace's loopback, -T or -U			→ the same on the host
  *	refused there, TCP		→ that host's address of the other family
  */
@@ -101,24 +104,28 @@ struct addr fwd_source(const struct net *net, const struct guest_addrs *seen,
 
 	if (addr_eq(client, &lo) && !addr_is_none(&cf->map_host_loopback))
 		return cf->map_host_loopback;
-	if (addr_eq(client, &cf->guest))
+	if (addr_is_loopback(client) || addr_is_any(client))
+		return cf->our;
+	if (addr_eq(client, &cf->guest) || guest_addrs_have(seen, client))
 		return addr_is_none(&cf->map_guest_addr) ? cf->our :
 							   cf->map_guest_addr;
-	if (addr_is_loopback(client) || addr_is_any(client) ||
-	    addr_eq(client, f == V4 ? &seen->v4 : &seen->v6) ||
-	    addr_eq(client, &seen->v6_ll))
-		return cf->our;
 	return *client;
 }
 
-/* The guest's address to use with a source; none if it has none */
+/* The guest's address to use for what was asked at `asked`, with a source; none if
+ * it has none
+ */
 static struct addr fwd_guest_addr(const struct net_family *cf,
 				  const struct guest_addrs *seen,
+				  const struct addr *asked,
 				  const struct addr *source)
 {
 	bool v4 = addr_is_v4(source);
 	const struct addr *addr = v4 ? &seen->v4 : &seen->v6;
 
+	if (addr_is_v4(asked) == v4 && !cf->guest_fixed &&
+	    guest_addrs_reach(seen, asked))
+		return *asked;
 	if (!v4 && addr_is_linklocal(source) && !addr_is_none(&seen->v6_ll))
 		return seen->v6_ll;
 	return cf->guest_fixed || addr_is_none(addr) ? cf->guest : *addr;
@@ -138,7 +145,7 @@ bool fwd_map_in(const struct net *net, const struct guest_addrs *seen,
 	if (!addr_is_none(&r->target))
 		guest.peer = r->target;
 	else
-		guest.peer = fwd_guest_addr(cf, seen, &guest.our);
+		guest.peer = fwd_guest_addr(cf, seen, &host->our, &guest.our);
 
 	/* A guest without a global address knows but its own link */
 	if (addr_is_none(&guest.peer) && !addr_is_none(&seen->v6_ll) &&
@@ -175,7 +182,7 @@ static bool fwd_splice_in(const struct conf *c, const struct net *net,
 	    !addr_is_unicast(&from->our))
 		return false;
 	if (!c->host_lo_to_ns_lo)
-		to.peer = fwd_guest_addr(cf, seen, &from->peer);
+		to.peer = fwd_guest_addr(cf, seen, &from->our, &from->peer);
 	else if (addr_is_loopback(&from->our))
 		to.peer = from->our;
 	else
@@ -210,7 +217,7 @@ struct addr fwd_splice_other(const struct net *net,
 	if (!net->fam[f].enabled)
 		return (struct addr){ { 0 } };
 	return addr_is_loopback(to) ? lo :
-	       fwd_guest_addr(&net->fam[f], seen, &lo);
+	       fwd_guest_addr(&net->fam[f], seen, &lo, &lo);
 }
 
 enum fwd_path fwd_map_listener(const struct conf *c, const struct net *net,

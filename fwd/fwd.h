@@ -8,6 +8,7 @@
 
 #include "engine/conf_types.h"
 #include "engine/flow_types.h"
+#include "engine/guest.h"
 
 /* Can `a` be one host's address, as the guest sees the world? Not what is any,
  * multicast or broadcast, also that of the guest's own network: such a thing is

@@ -80,6 +80,7 @@ static struct {
 	int user_fd;			/* user namespace to join, or -1 */
 	int nl_fd;			/* rtnetlink in the guest's namespace */
 	int host_nl_fd;			/* and in ours */
+	void (*on_addr)(const struct addr *a);
 	char path[PATH_MAX];		/* of the namespace, for messages */
 
 	int pid_fd;			/* its process, or -1 */
@@ -376,8 +377,11 @@ static int configure_addrs(const struct net_family *fam,
 	}
 	if (addr_is_none(&fam->guest))
 		return 0;
-	return nl_addr_add(cp->to_fd, cp->to_ifi, &fam->guest,
-			   cp->family == V6 ? 64 : fam->prefix_len);
+	rc = nl_addr_add(cp->to_fd, cp->to_ifi, &fam->guest,
+			 cp->family == V6 ? 64 : fam->prefix_len);
+	if (!rc && ns.on_addr)
+		ns.on_addr(&fam->guest);
+	return rc;
 }
 
 static int configure_routes(const struct net_family *fam,
@@ -396,6 +400,7 @@ static void configure_family(enum family f, unsigned ifi)
 	const struct nl_copy cp = {
 		.from_fd = ns.host_nl_fd, .from_ifi = fam->template_ifi,
 		.to_fd = ns.nl_fd, .to_ifi = ifi, .family = f,
+		.copied = ns.on_addr,
 	};
 	const char *what = "address(es)";
 	int rc;
@@ -448,6 +453,11 @@ static void configure_net(const struct conf *c, const struct nl_link *link)
 	if (net_get()->fam[V4].enabled)
 		configure_family(V4, link->ifi);
 	close_fd(&ns.host_nl_fd);
+}
+
+void netns_on_addr(void (*fn)(const struct addr *a))
+{
+	ns.on_addr = fn;
 }
 
 void netns_configure(const struct conf *c)

@@ -16,7 +16,7 @@
 #ifndef HOST_NETNS_H
 #define HOST_NETNS_H
 
-#include "util/types.h"
+#include "util/addr.h"
 
 /* Flags to see that a name exists, and nothing more */
 #define WATCH_OPEN	(O_PATH | O_NOFOLLOW | O_CLOEXEC)
@@ -48,6 +48,8 @@ int netns_run(int (*fn)(void *arg), void *arg);
  * addresses and routes, up. Dies naming what failed.
  */
 void netns_configure(const struct conf *c);
+/* Who is told each address that the guest is given by that; before it */
+void netns_on_addr(void (*fn)(const struct addr *a));
 
 /* Network is ready: let the command run (nothing without one) */
 void netns_start_command(const struct conf *c);

@@ -87,6 +87,8 @@ static int copy_addr(struct nlmsghdr *nh, void *arg)
 	rc = nlmsg_talk(cp->to_fd, &m.nh);
 	if (rc && rc != -EEXIST)
 		return rc;
+	if (cp->copied)
+		cp->copied(&a);
 	ca->copied++;
 	return 0;
 }

@@ -10,6 +10,7 @@ struct nl_copy {
 	int from_fd, to_fd;
 	unsigned from_ifi, to_ifi;
 	enum family family;
+	void (*copied)(const struct addr *a);	/* is told each; may be NULL */
 };
 
 /* Copy all addresses but link-local and deprecated ones, without labels and

@@ -184,10 +184,12 @@ static int sock_set_type(int fd, int type)
 	return 0;
 }
 
-static int sock_bind(int fd, const struct addr *a, uint16_t port)
+/* scope: as in addr_to_sockaddr(); 0 if the socket is bound to its link */
+static int sock_bind(int fd, const struct addr *a, uint16_t port,
+		     unsigned scope)
 {
 	union sockaddr_any sa;
-	socklen_t len = addr_to_sockaddr(&sa, a, port, sock_scope());
+	socklen_t len = addr_to_sockaddr(&sa, a, port, scope);
 
 	return bind(fd, &sa.sa, len) ? -errno : 0;
 }
@@ -212,7 +214,8 @@ int sock_outbound(int type, int proto, const struct addr *peer,
 		       (socklen_t)strlen(ifname)))
 		rc = -errno;
 	if (!rc && (our_port || !addr_is_none(our)))
-		rc = sock_bind(fd, addr_is_none(our) ? &any : our, our_port);
+		rc = sock_bind(fd, addr_is_none(our) ? &any : our, our_port,
+			       sock_scope());
 	if (rc) {
 		close(fd);
 		return rc;
@@ -243,7 +246,7 @@ int sock_splice(int type, bool in_ns, enum family f, uint16_t our_port)
 	if (!rc && f == V6)
 		rc = sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (!rc && our_port)
-		rc = sock_bind(fd, &any, our_port);
+		rc = sock_bind(fd, &any, our_port, 0);
 	if (rc) {
 		close(fd);
 		return rc;
@@ -290,7 +293,7 @@ static int sock_listen_on(const struct fwd_rule *r, const struct addr *a,
 		       (socklen_t)strlen(r->ifname)))
 		rc = -errno;
 	if (!rc)
-		rc = sock_bind(fd, a, at->port);
+		rc = sock_bind(fd, a, at->port, *r->ifname ? 0 : sock_scope());
 	if (!rc && tcp && listen(fd, SOCK_BACKLOG))
 		rc = -errno;
 	if (rc) {

@@ -179,6 +179,16 @@ bool addr_from_pktinfo(const struct cmsghdr *c, struct addr *ret_addr,
 	return false;
 }
 
+unsigned addr_pktinfo_ifi(const struct cmsghdr *c)
+{
+	struct in6_pktinfo pi;
+
+	if (c->cmsg_level != IPPROTO_IPV6 || c->cmsg_type != IPV6_PKTINFO)
+		return 0;
+	memcpy(&pi, CMSG_DATA(c), sizeof(pi));
+	return pi.ipi6_ifindex;
+}
+
 bool mac_parse(const char *s, uint8_t ret_mac[6])
 {
 	uint8_t mac[6];

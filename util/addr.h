@@ -20,11 +20,6 @@ union sockaddr_any {
 	struct sockaddr_storage ss;
 };
 
-/* What a guest uses, each none if not known */
-struct guest_addrs {
-	struct addr v4, v6, v6_ll;	/* IPv6: global, link-local */
-};
-
 enum {
 	ADDR_STRLEN	= 46,		/* INET6_ADDRSTRLEN */
 	ENDPOINT_STRLEN	= ADDR_STRLEN + 8,	/* [addr]:port */
@@ -132,6 +127,8 @@ struct addr addr_from_sockaddr(const union sockaddr_any *sa,
  */
 bool addr_from_pktinfo(const struct cmsghdr *c, struct addr *ret_addr,
 		       struct addr *ret_from);
+/* Index of the interface that it came by, in such a message of IPv6 */
+unsigned addr_pktinfo_ifi(const struct cmsghdr *c);
 
 /* MAC "xx:xx:xx:xx:xx:xx", exactly 17 characters; false if it isn't one */
 bool mac_parse(const char *s, uint8_t ret_mac[6]);

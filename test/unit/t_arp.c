@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ARP, as Linux and dhcpcd send it
  *
- * Links: local/arp.o fwd/fwd.o util/addr.o util/iov.o util/rdwr.o
+ * Links: local/arp.o engine/guest.o fwd/fwd.o util/addr.o util/iov.o util/rdwr.o
  */
 #include "local/arp.h"
 

@@ -2,7 +2,7 @@
 /* Where flows go: the mapping between the guest's side and the host's, row by
  * row, with the options that change it
  *
- * Links: fwd/fwd.o util/addr.o
+ * Links: engine/guest.o fwd/fwd.o util/addr.o
  */
 #include "fwd/fwd.h"
 
@@ -90,6 +90,14 @@ static const char *in_by(const struct fwd_rule *r, const char *src,
 		return "no, but *ret_guest is changed";
 	return print(yes, &guest.peer, guest.peer_port, &guest.our,
 		     guest.our_port);
+}
+
+/* By --config-net */
+static void give(const char *s)
+{
+	struct addr a = A(s);
+
+	guest_addrs_give(&seen, &a);
 }
 
 /* By a plain rule, 8080 → 80 */
@@ -259,6 +267,12 @@ static void inbound_source(void)
 	net.fam[V4].map_host_loopback = A("");
 	is_str(in("127.0.0.1"), "192.0.2.15:80 from 192.0.2.2:50000",
 	       "--no-map-gw: ours");
+	give("192.0.2.16");
+	is_str(in("192.0.2.16"), "192.0.2.15:80 from 169.254.1.2:50000",
+	       "another of the guest's addresses: likewise");
+	net.fam[V4].map_guest_addr = A("");
+	is_str(in("192.0.2.16"), "192.0.2.15:80 from 192.0.2.2:50000",
+	       "  ours, without --map-guest-addr");
 
 	defaults();
 	seen.v4 = A("192.0.2.99");
@@ -324,6 +338,82 @@ static void inbound_destination(void)
 	seen.v6_ll = A("fe80::99");
 	is_str(in("fe80::7"), "[fe80::99]:80 from [fe80::7]:50000",
 	       "  but link-local to link-local, IPv6");
+}
+
+/* The guest is asked at an address that the host has, too */
+static void inbound_asked(void)
+{
+	struct addr a;
+
+	defaults();
+	give("192.0.2.16");
+	give("198.51.100.16");
+	give("fd00::15");
+	is_str(in_by(&plain, "203.0.113.7", "192.0.2.16", 8080),
+	       "192.0.2.16:80 from 203.0.113.7:50000", "asked at one of several");
+	is_str(in_by(&plain, "203.0.113.7", "198.51.100.16", 8080),
+	       "198.51.100.16:80 from 203.0.113.7:50000", "  of another network");
+	is_str(in_by(&plain, "2001:db8:9::7", "fd00::15", 8080),
+	       "[fd00::15]:80 from [2001:db8:9::7]:50000", "  IPv6");
+	is_str(in_by(&plain, "198.51.100.16", "198.51.100.16", 8080),
+	       "198.51.100.16:80 from 192.0.2.2:50000", "  by itself: from ours");
+	is_str(in_by(&plain, "fd00::15", "2001:db8:1::15", 8080),
+	       "[2001:db8:1::15]:80 from [fe80::1]:50000", "  IPv6");
+	is_str(in_by(&plain, "203.0.113.7", "198.51.100.17", 8080),
+	       "192.0.2.15:80 from 203.0.113.7:50000",
+	       "at one that the guest hasn't: the one seen last");
+	net.fam[V4].guest_fixed = true;
+	is_str(in_by(&plain, "203.0.113.7", "192.0.2.16", 8080),
+	       "192.0.2.15:80 from 203.0.113.7:50000", "-a: at that one, always");
+
+	defaults();
+	a = A("198.51.100.16");
+	guest_addrs_see(&seen, &a, true);
+	is_str(in_by(&plain, "203.0.113.7", "198.51.100.16", 8080),
+	       "198.51.100.16:80 from 203.0.113.7:50000", "one that was seen");
+	a = A("192.0.2.99");
+	guest_addrs_see(&seen, &a, true);
+	is_str(in_by(&plain, "203.0.113.7", "198.51.100.16", 8080),
+	       "192.0.2.99:80 from 203.0.113.7:50000",
+	       "  no longer, as there is a new one");
+	is_str(in_by(&plain, "198.51.100.16", "198.51.100.16", 8080),
+	       "192.0.2.99:80 from 192.0.2.2:50000",
+	       "  but still none that the guest is shown");
+	a = A("198.51.100.16");
+	guest_addrs_see(&seen, &a, true);
+	is_str(in_by(&plain, "203.0.113.7", "198.51.100.16", 8080),
+	       "198.51.100.16:80 from 203.0.113.7:50000", "  seen again");
+	is_str(in_by(&plain, "203.0.113.7", "192.0.2.99", 8080),
+	       "192.0.2.99:80 from 203.0.113.7:50000", "  beside the other");
+}
+
+/* More addresses than are remembered */
+static void addresses_full(void)
+{
+	struct addr a;
+
+	defaults();
+	for (unsigned i = 0; i < GUEST_ADDRS_MAX / 2; i++) {
+		a = addr_v4(0x0a000000 + i);
+		guest_addrs_give(&seen, &a);
+	}
+	for (unsigned i = 0; i < 1000; i++) {
+		a = addr_v4(0x0b000000 + i);
+		guest_addrs_see(&seen, &a, true);
+	}
+	ok(addr_eq(&seen.v4, &a), "many addresses: the last one");
+	ok(guest_addrs_reach(&seen, &a), "  can be reached");
+	a = addr_v4(0x0b000000);
+	ok(!guest_addrs_have(&seen, &a), "  the first one is forgotten");
+	a = addr_v4(0x0a000000);
+	ok(guest_addrs_reach(&seen, &a), "  never one that was given");
+	for (unsigned i = 0; i < GUEST_ADDRS_MAX; i++) {
+		a = addr_v4(0x0c000000 + i);
+		guest_addrs_give(&seen, &a);
+	}
+	a = addr_v4(0x0d000000);
+	guest_addrs_see(&seen, &a, true);
+	ok(addr_eq(&seen.v4, &a), "no room: the last one is known");
 }
 
 static void inbound_rules(void)
@@ -450,6 +540,9 @@ static void spliced(void)
 	is_str(at(&r, HOST, "127.0.0.1", "127.0.0.1"), "tap", "--no-splice");
 
 	conf.no_splice = false;
+	give("198.51.100.15");
+	is_str(at(&r, HOST, "127.0.0.1", "198.51.100.15"),
+	       "splice 198.51.100.15:81", "from loopback to another address of the guest's");
 	conf.splice_only = conf.host_lo_to_ns_lo = true;
 	is_str(at(&r, HOST, "127.0.0.1", "127.0.0.1"), "splice 127.0.0.1:81",
 	       "--splice-only");
@@ -499,6 +592,8 @@ int main(void)
 	dns();
 	inbound_source();
 	inbound_destination();
+	inbound_asked();
+	addresses_full();
 	inbound_rules();
 	test_own_net();
 	return done();

@@ -362,7 +362,8 @@ static void mutate(void)
 /* Whatever comes: no crash, no reading past the end, an end */
 static void test_fuzz(void)
 {
-	const struct nl_copy cp = { ours, ours, 2, 3, V4 };
+	const struct nl_copy cp = { .from_fd = ours, .to_fd = ours,
+				    .from_ifi = 2, .to_ifi = 3 };
 	struct nl_template t;
 	struct nl_link l;
 
