@@ -22,6 +22,7 @@ enum timer_kind {
 	TIMER_STATS,
 	TIMER_FRAG,
 	TIMER_SLIRP_API,
+	TIMER_RETRY,			/* after faults of the moment: retry.c */
 	TIMER_KINDS,
 };
 
