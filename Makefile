@@ -30,18 +30,19 @@ endif
 SRCS	+= util.c
 SRCS	+= util/addr.c
 SRCS	+= util/csum.c
+SRCS	+= util/dnsmsg.c
 SRCS	+= util/dnsname.c
 SRCS	+= util/iov.c
 SRCS	+= util/json.c
 SRCS	+= util/log.c
 SRCS	+= util/parse.c
 SRCS	+= util/rdwr.c
+SRCS	+= util/server_name.c
 SRCS	+= util/writer.c
 
 SRCS	+= engine/flow.c
 SRCS	+= engine/guest.c
 SRCS	+= engine/loop.c
-SRCS	+= engine/retry.c
 SRCS	+= engine/stats.c
 SRCS	+= engine/timer.c
 
@@ -69,7 +70,7 @@ SRCS	+= local/dhcp.c
 SRCS	+= local/dhcpv6.c
 SRCS	+= local/ndp.c
 
-SRCS	+= host/accept.c
+SRCS	+= host/dns_proxy.c
 SRCS	+= host/host_addrs.c
 SRCS	+= host/listen.c
 SRCS	+= host/listen_report.c
@@ -93,6 +94,7 @@ SRCS	+= tcp/tcp_out.c
 SRCS	+= tcp/tcp_peek.c
 SRCS	+= tcp/tcp_sack.c
 SRCS	+= tcp/tcp_timer.c
+SRCS	+= tcp/tcp_verify.c
 SRCS	+= tcp/tcp_window.c
 
 SRCS	+= udp.c

@@ -628,6 +628,12 @@ static void opt_rule(const struct call *k)
 		die("%s %s", k->name, text);
 }
 
+static void opt_no_verify_names(const struct call *k)
+{
+	(void)k;
+	policy_no_verify();
+}
+
 static void opt_policy(const struct call *k)
 {
 	static char text[POLICY_FILE_MAX];
@@ -853,6 +859,8 @@ static const struct opt options[] = {
   "asked in order, the first that matches decides:\n"
   "  10.0.0.0/8:443       a network, at this port\n"
   "  [2001:db8::/32]:443  the same for IPv6\n"
+  "  example.org:443/tcp  a name (DNS is watched)\n"
+  "  *.example.org        all names below it\n"
   "  any:53/udp           everybody\n"
   "  host                 what leads to this host\n"
   "  private              networks that aren't public\n"
@@ -861,6 +869,8 @@ static const struct opt options[] = {
   "Deny it; alone, the rest is allowed" },
 { "policy", 0, "FILE", M_ALL, opt_policy, 0,
   "Rules from a file: lines \"allow RULE\", \"deny RULE\"" },
+{ "no-verify-names", 0, NULL, M_ALL, opt_no_verify_names, 0,
+  "Don't compare names in TLS and HTTP with the rules" },
 { "deny-silently", 0, NULL, M_ALL, opt_set, AT(deny_silently),
   "Don't tell the guest what is denied" },
 };

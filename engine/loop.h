@@ -21,6 +21,8 @@ enum loop_kind {
 	LOOP_PING,			/* index: flow, gen */
 	LOOP_SPLICE,			/* index: flow, gen, side */
 	LOOP_UDP_SPLICE,		/* index: flow, gen */
+	LOOP_DNS,			/* index: query, gen */
+	LOOP_DNS_TCP,			/* index: connection, gen, side */
 	LOOP_NETNS,			/* the namespace may be gone */
 	LOOP_SIGNAL,
 	LOOP_NETLINK,

@@ -68,6 +68,8 @@ struct tcp_conn {
 	bool short_write : 1;		/* the guest has something to repeat */
 	bool ack_held : 1;		/* …until data goes along, or ack_timer */
 	bool want_out : 1;		/* …data to send, see tcp_out_turn() */
+	bool verify : 1;		/* nothing was written yet: the name that
+					 * the guest talks to comes first */
 	bool bulk : 1;			/* has more to send than fits in a turn */
 	bool queued : 1;		/* on the list of those with such work */
 

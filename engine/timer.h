@@ -21,8 +21,9 @@ enum timer_kind {
 	TIMER_FWD,			/* auto ports */
 	TIMER_STATS,
 	TIMER_FRAG,
+	TIMER_DNS,			/* a resolver is silent */
+	TIMER_DNS_TCP,
 	TIMER_SLIRP_API,
-	TIMER_RETRY,			/* after faults of the moment: retry.c */
 	TIMER_KINDS,
 };
 

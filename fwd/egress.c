@@ -2,7 +2,8 @@
 /* Role: the door that all flows of the guest pass, see egress.h
  *
  * Whoever is denied is told at once, unless --deny-silently; the log has a line,
- * at most one per second.
+ * at most one per second. Where the policy has names, queries for the guest's
+ * resolver go to ours (dns_proxy.c), which asks for each name.
  */
 #include "fwd/egress.h"
 
@@ -12,7 +13,24 @@
 #include "util/wire.h"
 
 struct egress_counters egress_counters;
-static bool silent;
+
+static struct {
+	bool silent;
+	uint16_t udp_port, tcp_port;	/* our resolver's; 0: none */
+} egress;
+
+enum { PORT_DNS = 53 };
+
+void egress_init(bool silently)
+{
+	egress.silent = silently;
+}
+
+void egress_set_resolver(uint16_t udp_port, uint16_t tcp_port)
+{
+	egress.udp_port = udp_port;
+	egress.tcp_port = tcp_port;
+}
 
 static const char *proto_name(uint8_t proto)
 {
@@ -50,9 +68,39 @@ static struct egress egress_ask(uint8_t proto, const struct flow_side *from,
 	if (a.go)
 		return e;
 	e.denied = true;
-	e.verdict = silent ? EGRESS_SILENT : EGRESS_PROHIBITED;
+	e.verdict = egress.silent ? EGRESS_SILENT : EGRESS_PROHIBITED;
 	egress_log(proto, from, a.rule);
 	return e;
+}
+
+static bool egress_is_query(uint8_t proto, uint16_t port)
+{
+	return egress.udp_port && port == PORT_DNS &&
+	       (proto == PROTO_UDP || proto == PROTO_TCP);
+}
+
+static struct flow_side egress_resolver(uint8_t proto)
+{
+	return (struct flow_side){
+		.peer = addr_loopback(V4),
+		.peer_port = proto == PROTO_TCP ? egress.tcp_port :
+						  egress.udp_port,
+	};
+}
+
+/* Is it one of the guest's resolvers, or one behind them? */
+static bool egress_is_resolver(const struct net *net, const struct addr *a)
+{
+	for (enum family f = V4; f < FAMILIES; f++) {
+		const struct net_family *fam = &net->fam[f];
+
+		if (addr_eq(&fam->dns_forward, a) || addr_eq(&fam->dns_host, a))
+			return true;
+		for (unsigned i = 0; i < fam->dns_count; i++)
+			if (addr_eq(&fam->dns[i], a))
+				return true;
+	}
+	return false;
 }
 
 struct egress egress_out(const struct net *net, uint8_t proto,
@@ -62,6 +110,14 @@ struct egress egress_out(const struct net *net, uint8_t proto,
 	struct flow_side host;
 	struct egress e;
 
+	if (egress_is_query(proto, guest->our_port) &&
+	    net->fam[addr_family(&guest->our)].enabled &&
+	    egress_is_resolver(net, &guest->our) &&
+	    fwd_is_host(net, &guest->peer) && !addr_is_loopback(&guest->peer)) {
+		*ret_host = egress_resolver(proto);
+		return (struct egress){ .is_query = true,
+					.rule = POLICY_NO_RULE };
+	}
 	if (!fwd_map_out(net, guest, &host))
 		return (struct egress){
 			.verdict = fwd_is_nobody(net, &guest->our) ?
@@ -75,23 +131,52 @@ struct egress egress_out(const struct net *net, uint8_t proto,
 }
 
 struct egress egress_splice(uint8_t proto, const struct flow_side *from,
-			    const struct flow_side *to)
+			    struct flow_side *to)
 {
+	if (egress_is_query(proto, to->peer_port)) {
+		*to = egress_resolver(proto);
+		return (struct egress){ .is_query = true,
+					.rule = POLICY_NO_RULE };
+	}
 	return egress_ask(proto, from, to);
+}
+
+static struct policy_flow egress_flow(uint8_t proto,
+				      const struct flow_side *guest,
+				      const struct flow_side *host)
+{
+	return (struct policy_flow){
+		.proto = proto, .port = host->peer_port, .to = host->peer,
+		.seen = guest->our,
+	};
 }
 
 bool egress_is_allowed(uint8_t proto, const struct flow_side *guest,
 		       const struct flow_side *host)
 {
-	struct policy_flow pf = {
-		.proto = proto, .port = host->peer_port, .to = host->peer,
-		.seen = guest->our,
-	};
+	struct policy_flow pf = egress_flow(proto, guest, host);
 
 	return policy_ask(&pf, loop_now()).go;
 }
 
-void egress_init(bool silently)
+bool egress_may_name(uint8_t proto, const struct flow_side *guest,
+		     const struct flow_side *host, const char *name)
 {
-	silent = silently;
+	struct policy_flow pf = egress_flow(proto, guest, host);
+
+	return policy_ask_as(&pf, name).go;
+}
+
+void egress_wrong_name(uint8_t proto, const struct flow_side *guest,
+		       const char *name)
+{
+	static struct log_limit limit;
+
+	egress_counters.denied++;
+	if (log_allow(&limit, loop_now(), 1, NULL))
+		info("%s %s -> %s denied: %s%s", proto_name(proto),
+		     ENDPOINT_STR(&guest->peer, guest->peer_port),
+		     ENDPOINT_STR(&guest->our, guest->our_port),
+		     *name ? "its server name is " : "it names no server",
+		     name);
 }

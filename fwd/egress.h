@@ -21,6 +21,7 @@ enum egress_verdict {
 struct egress {
 	enum egress_verdict verdict;
 	bool verify;			/* as policy_answer's */
+	bool is_query;			/* for our resolver, which decides */
 	bool denied;			/* by the policy; told or not */
 	uint32_t rule;			/* of the policy, or POLICY_NO_RULE */
 	const char *name;		/* learned for its address, or NULL */
@@ -39,16 +40,27 @@ struct egress egress_out(const struct net *net, uint8_t proto,
 			 const struct flow_side *guest,
 			 struct flow_side *ret_host);
 
+/* Where queries for the guest's resolver are answered: ports of 127.0.0.1 */
+void egress_set_resolver(uint16_t udp_port, uint16_t tcp_port);
+
 /* From the namespace's loopback to the host's: `from` as for fwd_map_listener(),
- * `to` what that has said
+ * `to` what that has said; our resolver takes the place of the host's
  */
 struct egress egress_splice(uint8_t proto, const struct flow_side *from,
-			    const struct flow_side *to);
+			    struct flow_side *to);
 
 /* Host → guest by no rule of forwarding: may the guest talk to host->peer, which it
  * knows as guest->our?
  */
 bool egress_is_allowed(uint8_t proto, const struct flow_side *guest,
 		       const struct flow_side *host);
+
+/* Where egress.verify is set: may the flow go on, now that the guest has said that
+ * it talks to `name`? If not, egress_wrong_name() tells the log; "" is no name.
+ */
+bool egress_may_name(uint8_t proto, const struct flow_side *guest,
+		     const struct flow_side *host, const char *name);
+void egress_wrong_name(uint8_t proto, const struct flow_side *guest,
+		       const char *name);
 
 #endif /* FWD_EGRESS_H */

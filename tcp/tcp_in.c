@@ -20,6 +20,7 @@
 
 #include "host/sock.h"
 #include "tcp/tcp_opt.h"
+#include "tcp/tcp_verify.h"
 #include "tcp/tcp_sack.h"
 #include "util/wire.h"
 
@@ -44,28 +45,43 @@ struct tcp_run {
 	bool took;			/* the socket took payload */
 };
 
+/* Bytes of the run that are taken care of; -1: the connection can't go on */
+static ssize_t tcp_run_write(struct flow *f, struct tcp_run *run)
+{
+	struct msghdr msg = { .msg_iov = run->iov, .msg_iovlen = run->cnt };
+	bool go = true;
+	ssize_t n;
+
+	if (f->tcp.verify) {
+		n = tcp_verify(f, run->iov, run->cnt, run->len, &go);
+		if (!go || n < 0)
+			return n;
+	}
+	do {
+		n = sendmsg(f->tcp.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM) {
+		flow_debug(f, "write: %s", strerror(errno));
+		return -1;
+	}
+	return MAX(n, 0);
+}
+
 /* Write what the run has; whatever doesn't fit is the guest's again. False: the
  * connection has ended.
  */
 static bool tcp_run_flush(struct flow *f, struct tcp_run *run)
 {
 	struct tcp_conn *conn = &f->tcp;
-	struct msghdr msg = { .msg_iov = run->iov, .msg_iovlen = run->cnt };
 	ssize_t n = 0;
 
 	run->cut = false;
 	if (run->len) {
-		do {
-			n = sendmsg(conn->fd, &msg,
-				    MSG_DONTWAIT | MSG_NOSIGNAL);
-		} while (n < 0 && errno == EINTR);
-		if (n < 0 && errno != EAGAIN && errno != ENOBUFS &&
-		    errno != ENOMEM) {
-			flow_debug(f, "write: %s", strerror(errno));
+		n = tcp_run_write(f, run);
+		if (n < 0) {
 			tcp_abort(f);
 			return false;
 		}
-		n = MAX(n, 0);
 		conn->rcv_nxt += (uint32_t)n;
 		conn->want_ack = true;
 		run->took = true;
@@ -102,6 +118,14 @@ static bool tcp_in_fin(struct flow *f, struct tcp_run *run)
 		return false;
 	if (run->cut)
 		return true;
+	if (conn->verify) {
+		int rc = tcp_verify_end(f);
+
+		if (rc < 0)
+			tcp_abort(f);
+		if (rc <= 0)
+			return !rc;
+	}
 	run->nxt = ++conn->rcv_nxt;
 	conn->rcv_edge = seq_max(conn->rcv_edge, conn->rcv_nxt);
 	conn->fin_rcvd = true;

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The guest's resolver, where a policy has names
+ *
+ * What the guest asks of its resolver, by UDP or TCP, comes here: egress.c leads
+ * such flows to two sockets of ours on the host's loopback. A name that no rule
+ * allows is refused, whatever its type; other queries go to the host's resolvers,
+ * and what these say goes back as it is. Addresses in it are learned for the name
+ * that was asked.
+ */
+#ifndef HOST_DNS_PROXY_H
+#define HOST_DNS_PROXY_H
+
+#include "util/types.h"
+
+/* Open the sockets, if the policy has names; dies if that fails */
+void dns_proxy_init(void);
+
+struct dns_proxy_counters {
+	uint64_t queries, refused, failed, answers;
+};
+extern struct dns_proxy_counters dns_proxy_counters;
+
+#endif /* HOST_DNS_PROXY_H */
