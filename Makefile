@@ -98,6 +98,10 @@ SRCS	+= tcp/tcp_verify.c
 SRCS	+= tcp/tcp_window.c
 
 SRCS	+= udp.c
+SRCS	+= udp/udp_in.c
+SRCS	+= udp/udp_out.c
+SRCS	+= udp/udp_sock.c
+
 SRCS	+= icmp.c
 
 SRCS	+= splice.c
