@@ -43,6 +43,7 @@ SRCS	+= util/writer.c
 SRCS	+= engine/flow.c
 SRCS	+= engine/guest.c
 SRCS	+= engine/loop.c
+SRCS	+= engine/retry.c
 SRCS	+= engine/stats.c
 SRCS	+= engine/timer.c
 
@@ -70,6 +71,7 @@ SRCS	+= local/dhcp.c
 SRCS	+= local/dhcpv6.c
 SRCS	+= local/ndp.c
 
+SRCS	+= host/accept.c
 SRCS	+= host/dns_proxy.c
 SRCS	+= host/host_addrs.c
 SRCS	+= host/listen.c

@@ -26,6 +26,7 @@
 #include "frame/frame_build.h"
 #include "fwd/egress.h"
 #include "fwd/policy.h"
+#include "host/accept.h"
 #include "host/dns_proxy.h"
 #include "host/host_addrs.h"
 #include "host/listen.h"
@@ -275,6 +276,7 @@ static void modules_init(const struct conf *c)
 	udp_init(c);
 	splice_init();
 	tcp_init(c);
+	accept_init(c);
 	dns_proxy_init();
 	stats_start(c->stats_s);
 	loop_add_hook(tcp_run_queue);

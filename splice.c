@@ -2,7 +2,7 @@
 /* Role: TCP connections from one loopback interface to the other: two sockets,
  * and pipes between them, by splice(2)
  *
- * Flow: tcp.c accepts, fwd decides → splice_accepted(): a socket on the other
+ * Flow: accept.c accepts, fwd decides → splice_accepted(): a socket on the other
  * side (inside the namespace or on the host), non-blocking connect() → refused:
  * the same by the other family, then RST to the client; connected: both
  * directions are pumped, socket → pipe → socket, whenever an event says that there
@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "engine/flow.h"
+#include "host/accept.h"
 #include "host/sock.h"
 #include "util.h"
 #include "util/wire.h"
@@ -359,34 +360,33 @@ static void splice_event(struct loop_ref ref, uint32_t events)
 }
 
 /* An entry with both sockets, not connected yet; NULL with both closed */
-static struct flow *splice_new(int fd, enum flow_side_name ini,
-			       const struct flow_side *from,
-			       const struct flow_side *to)
+static struct flow *splice_new(const struct accepted *a)
 {
+	enum family to = addr_family(&a->to.peer);
 	struct flow *f = flow_alloc();
-	int other = f ? sock_splice(SOCK_STREAM, ini == HOST,
-				    addr_family(&to->peer), 0) : -ENFILE;
+	int fd = a->fd, other = f ? sock_splice(SOCK_STREAM, a->ini == HOST,
+						to, 0) : -ENFILE;
 
 	if (f && flow_make_room(other))
-		other = sock_splice(SOCK_STREAM, ini == HOST,
-				    addr_family(&to->peer), 0);
+		other = sock_splice(SOCK_STREAM, a->ini == HOST, to, 0);
 	if (other < 0) {
 		if (f)
 			flow_free(f);
 		if (log_allow(&spl.refused, loop_now(), 1, NULL))
 			warn("TCP %s -> %s refused: %s",
-			     ENDPOINT_STR(&from->peer, from->peer_port),
-			     ENDPOINT_STR(&from->our, from->our_port),
+			     ENDPOINT_STR(&a->from.peer, a->from.peer_port),
+			     ENDPOINT_STR(&a->from.our, a->from.our_port),
 			     f ? strerror(-other) : "flow table is full");
 		sock_reset(&fd);
 		return NULL;
 	}
 	f->proto = PROTO_TCP;
-	f->ini = (uint8_t)ini;
-	f->side[ini] = *from;
-	f->side[!ini] = *to;
-	f->splice.fd[ini] = fd;
-	f->splice.fd[!ini] = other;
+	f->ini = (uint8_t)a->ini;
+	f->side[a->ini] = a->from;
+	f->side[!a->ini] = a->to;
+	f->splice.fd[a->ini] = fd;
+	f->splice.fd[!a->ini] = other;
+	f->splice.other = a->other;
 	for (unsigned side = 0; side < FLOW_SIDES; side++) {
 		f->splice.dir[side] = (struct splice_dir){
 			.pipe = { -1, -1 }, .readable = true, .writable = true,
@@ -396,19 +396,19 @@ static struct flow *splice_new(int fd, enum flow_side_name ini,
 	return f;
 }
 
-void splice_accepted(int fd, enum flow_side_name ini,
-		     const struct flow_side *from, const struct flow_side *to,
-		     const struct addr *other)
+/* Connect it to a->to.peer on the other side or, if that is refused, to a->other.
+ * What fails is a reset to the client.
+ */
+static void splice_accepted(const struct accepted *a)
 {
-	struct flow *f = splice_new(fd, ini, from, to);
+	struct flow *f = splice_new(a);
 
 	if (!f) {
 		splice_counters.refused++;
 		return;
 	}
 	splice_counters.opened++;
-	f->splice.other = *other;
-	if (splice_watch(f, ini))
+	if (splice_watch(f, a->ini))
 		splice_abort(f, ENOMEM);
 	else
 		splice_proceed(f, splice_connect(f));
@@ -417,4 +417,5 @@ void splice_accepted(int fd, enum flow_side_name ini,
 void splice_init(void)
 {
 	loop_set_handler(LOOP_SPLICE, splice_event);
+	accept_set_taker(FWD_SPLICE, splice_accepted);
 }

@@ -4,8 +4,8 @@
  *
  * Flow, guest connects: SYN → tcp_open(): non-blocking connect() → SYN_DEFERRED
  * until it has resolved → SYN-ACK (SYN_RCVD) or RST → ACK → ESTABLISHED.
- * Host connects: tcp_accept(): accept4() until EAGAIN → SYN (SYN_SENT) →
- * SYN-ACK → ESTABLISHED; or the guest's RST or silence → RST to the host.
+ * Host connects: accept.c → tcp_accepted(): SYN (SYN_SENT) → SYN-ACK →
+ * ESTABLISHED; or the guest's RST or silence → RST to the host.
  *
  * Closing: end of the host's stream is a FIN to the guest after the last byte;
  * the guest's FIN is shutdown(SHUT_WR). When both are through, the socket is
@@ -31,10 +31,9 @@
 
 #include "frame/icmp_err.h"
 #include "fwd/egress.h"
-#include "host/listen.h"
+#include "host/accept.h"
 #include "host/net.h"
 #include "host/sock.h"
-#include "splice.h"
 #include "tcp/tcp_int.h"
 #include "tcp/tcp_opt.h"
 #include "tcp/tcp_verify.h"
@@ -43,7 +42,6 @@
 #include "util/wire.h"
 
 enum {
-	TCP_ACCEPT_BUDGET	= 256,	/* per listener and turn */
 	TCP_MSS_MIN		= 48,	/* what a guest may ask for */
 	TCP_CHALLENGE_RATE	= 100,	/* per second: RFC 5961 7 */
 };
@@ -56,7 +54,6 @@ static struct {
 	uint32_t queue_len;
 	struct log_limit challenge, refused;
 	uint32_t iss_salt;
-	int spare_fd;			/* given up to refuse a connection */
 } tcp;
 
 /* What may follow each state, one bit each. Any may end in TCP_CLOSED. */
@@ -477,155 +474,34 @@ static bool tcp_is_free(const struct flow_side *guest)
 	return !f;
 }
 
-static void tcp_refused(int fd, const struct flow_side *from)
+/* A connection to a forwarded port, to be shown to the guest */
+static void tcp_accepted(const struct accepted *a)
 {
-	debug("TCP connection from %s can't be forwarded",
-	      ENDPOINT_STR(&from->peer, from->peer_port));
-	sock_reset(&fd);
-}
-
-/* A connection of the host's, to be shown to the guest */
-static void tcp_open_guest(int fd, const struct flow_side *host,
-			   struct flow_side *guest)
-{
+	struct flow_side guest = a->to;
 	struct flow *f = NULL;
 
-	if (tap_is_up() && (tcp_is_free(guest) ||
-			    flow_other_port(PROTO_TCP, guest)))
+	if (tap_is_up() && (tcp_is_free(&guest) ||
+			    flow_other_port(PROTO_TCP, &guest)))
 		f = flow_alloc();
 	if (!f) {
-		tcp_refused(fd, host);
+		accept_refuse(a);
 		return;
 	}
 	f->proto = PROTO_TCP;
 	f->ini = HOST;
-	f->side[GUEST] = *guest;
-	f->side[HOST] = *host;
-	tcp_new_conn(f, fd);
+	f->side[GUEST] = guest;
+	f->side[HOST] = a->from;
+	tcp_new_conn(f, a->fd);
 	tcp_sock_established(f);
 	tcp_first_window(&f->tcp);
 	tcp_set_state(f, TCP_SYN_SENT);
-	if (loop_add(fd, TCP_EVENTS, flow_ref(f, LOOP_TCP))) {
+	if (loop_add(a->fd, TCP_EVENTS, flow_ref(f, LOOP_TCP))) {
 		tcp_abort_sock(f);
 		return;
 	}
 	tcp_rtt_start(&f->tcp, f->tcp.iss);
 	tcp_send_syn(f);
 	tcp_timer_syn_sent(f);
-}
-
-/* From loopback to loopback. Out of the namespace, the policy is asked about each
- * of the places where the service may be.
- */
-static void tcp_splice(const struct listener *l, int fd,
-		       const struct flow_side *from, struct flow_side *to)
-{
-	struct egress e = { .is_query = false };
-	struct addr other = { { 0 } };
-	struct flow_side to_other;
-
-	if (l->side == GUEST)
-		e = egress_splice(PROTO_TCP, from, to);
-	if (e.denied) {
-		tcp_refused(fd, from);
-		return;
-	}
-	if (!e.is_query)
-		other = fwd_splice_other(net_get(), &tap_guest, &to->peer);
-	to_other = *to;
-	to_other.peer = other;
-	if (l->side == GUEST && !addr_is_none(&other) &&
-	    !egress_is_allowed(PROTO_TCP, from, &to_other))
-		other = (struct addr){ { 0 } };
-	splice_accepted(fd, l->side, from, to, &other);
-}
-
-/* A connection to a forwarded port */
-static void tcp_accepted(const struct listener *l, int fd,
-			 const union sockaddr_any *sa)
-{
-	struct flow_side from, to;
-
-	from.peer = addr_from_sockaddr(sa, &from.peer_port);
-	from.our = sock_local(fd, &from.our_port);
-	switch (fwd_map_listener(tcp.conf, net_get(), &tap_guest, l->rule,
-				 l->side, &from, &to)) {
-	case FWD_REFUSE:
-		tcp_refused(fd, &from);
-		break;
-	case FWD_TAP:
-		tcp_open_guest(fd, &from, &to);
-		break;
-	case FWD_SPLICE:
-		tcp_splice(l, fd, &from, &to);
-		break;
-	}
-}
-
-/* Out of descriptors: refuse one connection at a time with the spare one, so
- * that clients learn at once and the listener doesn't keep us busy
- */
-static bool tcp_refuse(const struct listener *l)
-{
-	int fd;
-
-	if (tcp.spare_fd < 0)
-		tcp.spare_fd = dup(loop_fd());
-	if (tcp.spare_fd < 0)
-		return false;
-	if (log_allow(&tcp.refused, loop_now(), 1, NULL))
-		warn("No descriptors left for connections to port %u", l->port);
-	close_fd(&tcp.spare_fd);
-	for (int i = 0; i < TCP_ACCEPT_BUDGET; i++) {
-		fd = accept4(l->fd, NULL, NULL,
-			     SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0)
-			break;
-		sock_reset(&fd);
-	}
-	tcp.spare_fd = dup(loop_fd());
-	return true;
-}
-
-static void tcp_accept(struct loop_ref ref, uint32_t events)
-{
-	const struct listener *l = listen_get(ref.index, ref.gen);
-
-	(void)events;
-	if (!l)
-		return;
-	for (int i = 0; i < TCP_ACCEPT_BUDGET; i++) {
-		union sockaddr_any sa;
-		socklen_t len = sizeof(sa);
-		int fd = accept4(l->fd, &sa.sa, &len,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd < 0 && errno == EAGAIN)
-			return;
-		if (fd >= 0) {
-			tcp_accepted(l, fd, &sa);
-		} else if (errno == ENOMEM || errno == ENOBUFS) {
-			return;		/* it would only fail again and again */
-		} else if (is_out_of_files(-errno) &&
-			   !flow_make_room(-errno)) {
-			if (tcp_refuse(l))
-				break;
-			return;		/* the next client makes an event */
-		}
-	}
-	/* Edge-triggered, and there may be more: have the kernel tell again, which
-	 * it does only if there is
-	 */
-	loop_mod(l->fd, EPOLLIN | EPOLLET, ref);
-}
-
-static int tcp_listen(uint32_t index)
-{
-	const struct listener *l = listen_at(index);
-	struct loop_ref ref = { .kind = LOOP_LISTEN_TCP, .gen = l->gen,
-				.index = index };
-
-	return loop_add(l->fd, EPOLLIN | EPOLLET, ref);
 }
 
 static void tcp_sock_event(struct loop_ref ref, uint32_t events)
@@ -701,13 +577,9 @@ void tcp_close_all(void)
 
 void tcp_init(const struct conf *c)
 {
-	const struct listen_user user = { .opened = tcp_listen };
-
 	tcp.conf = c;
 	random_bytes(&tcp.iss_salt, sizeof(tcp.iss_salt));
-	tcp.spare_fd = dup(loop_fd());
 	tcp_timer_init();
 	loop_set_handler(LOOP_TCP, tcp_sock_event);
-	loop_set_handler(LOOP_LISTEN_TCP, tcp_accept);
-	listen_attach(PROTO_TCP, &user);
+	accept_set_taker(FWD_TAP, tcp_accepted);
 }

@@ -9,7 +9,7 @@
 #include "engine/flow.h"
 #include "frame/frame_parse.h"
 
-/* Watches the TCP listeners of listen.c, too */
+/* Takes connections to forwarded ports from accept.c, too */
 void tcp_init(const struct conf *c);
 /* A run of n >= 1 segments with the same addresses and ports */
 void tcp_input(const struct pkt *pkts, unsigned n);

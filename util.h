@@ -27,6 +27,15 @@ static inline bool is_out_of_files(int rc)
 	return rc == -EMFILE || rc == -ENFILE;
 }
 
+/* Is this error, negative, no word about the descriptor it is for, and may be over in
+ * a moment: no memory, no descriptors, an interruption, a filter's refusal?
+ */
+static inline bool is_momentary(int rc)
+{
+	return rc == -EINTR || rc == -ENOMEM || rc == -ENOBUFS ||
+	       rc == -EPERM || is_out_of_files(rc);
+}
+
 /* Root in the first user namespace of the machine: of all that it has? */
 bool is_machine_root(void);
 

@@ -24,6 +24,7 @@ enum timer_kind {
 	TIMER_DNS,			/* a resolver is silent */
 	TIMER_DNS_TCP,
 	TIMER_SLIRP_API,
+	TIMER_RETRY,			/* after faults of the moment: retry.c */
 	TIMER_KINDS,
 };
 

@@ -27,9 +27,7 @@
 #include "util/log.h"
 #include "util/wire.h"
 
-/* All ports of each protocol on a few addresses, for each direction */
 enum {
-	LISTEN_MAX	= 2 * FWD_SOCKETS_MAX,
 	LISTEN_PROTOS	= 2,
 	LISTEN_PORTS	= UINT16_MAX + 1,
 };

@@ -9,6 +9,9 @@
 #include "engine/flow_types.h"
 #include "fwd/fwd_table.h"
 
+/* All ports of each protocol on a few addresses, for each direction */
+enum { LISTEN_MAX = 2 * FWD_SOCKETS_MAX };
+
 struct listener {
 	int fd;				/* -1: not open */
 	const struct fwd_rule *rule;	/* in its slot of fwd_table.c */

@@ -325,7 +325,9 @@ struct addr sock_local(int fd, uint16_t *ret_port)
 	union sockaddr_any sa = { 0 };
 	socklen_t len = sizeof(sa);
 
-	getsockname(fd, &sa.sa, &len);
+	/* It may find no memory, for a moment */
+	if (getsockname(fd, &sa.sa, &len) && getsockname(fd, &sa.sa, &len))
+		sa.sa.sa_family = AF_UNSPEC;
 	return addr_from_sockaddr(&sa, ret_port);
 }
 

@@ -40,7 +40,7 @@ unsigned sock_scope(void);
  */
 int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns);
 
-/* Local or remote address of a socket */
+/* Local address of a socket; none, if the kernel doesn't tell */
 struct addr sock_local(int fd, uint16_t *ret_port);
 
 /* sendmmsg() that gets past the error of an earlier datagram, which is returned
