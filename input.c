@@ -26,8 +26,6 @@
 #include "util/log.h"
 #include "util/wire.h"
 
-enum { INPUT_LOG_RATE = 5 };		/* lines a second */
-
 struct input_counters input_counters;
 
 static struct {
@@ -47,14 +45,12 @@ static void input_learn_addr(const struct pkt *p)
 
 static void input_learn(const struct pkt *p)
 {
-	static struct log_limit limit;
-
 	if (!(p->src_mac[0] & 1) &&
 	    memcmp(p->src_mac, tap_guest_mac(), sizeof(p->src_mac)) &&
 	    memcmp(p->src_mac, tap_our_mac(), sizeof(p->src_mac))) {
 		tap_learn_mac(p->src_mac);
-		if (log_allow(&limit, loop_now(), INPUT_LOG_RATE, NULL))
-			info("New guest MAC address observed: %s", MAC_STR(p->src_mac));
+		info_limited("New guest MAC address observed: %s",
+			     MAC_STR(p->src_mac));
 	}
 	if (p->kind == PKT_IP)
 		input_learn_addr(p);

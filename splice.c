@@ -56,7 +56,6 @@ static struct {
 	unsigned pipes;
 	int pipe[SPLICE_PIPES][2];
 	uint32_t queue_head;		/* flow index + 1; 0: empty */
-	struct log_limit refused;
 } spl;
 
 /* ---- Pipes ---- */
@@ -372,8 +371,7 @@ static struct flow *splice_new(const struct accepted *a)
 	if (other < 0) {
 		if (f)
 			flow_free(f);
-		if (log_allow(&spl.refused, loop_now(), 1, NULL))
-			warn("TCP %s -> %s refused: %s",
+		warn_limited("TCP %s -> %s refused: %s",
 			     ENDPOINT_STR(&a->from.peer, a->from.peer_port),
 			     ENDPOINT_STR(&a->from.our, a->from.our_port),
 			     f ? strerror(-other) : "flow table is full");

@@ -52,7 +52,7 @@ static struct {
 	const struct conf *conf;
 	uint32_t queue_head, queue_tail;	/* flow index + 1; 0: empty */
 	uint32_t queue_len;
-	struct log_limit challenge, refused;
+	struct log_limit challenge;
 	uint32_t iss_salt;
 } tcp;
 
@@ -417,8 +417,7 @@ void tcp_open(const struct pkt *pkt)
 		fd = sock_outbound(SOCK_STREAM, IPPROTO_TCP, &host.peer,
 				   &host.our, 0);
 	if (fd < 0) {
-		if (log_allow(&tcp.refused, loop_now(), 1, NULL))
-			warn("TCP %s -> %s refused: %s",
+		warn_limited("TCP %s -> %s refused: %s",
 			     ENDPOINT_STR(&guest.peer, guest.peer_port),
 			     ENDPOINT_STR(&guest.our, guest.our_port),
 			     f ? strerror(-fd) : "flow table is full");

@@ -155,7 +155,6 @@ static struct flow *udp_flow_splice(struct udp_sock *s,
 				    const struct flow_side *from,
 				    const struct flow_side *to)
 {
-	static struct log_limit limit;
 	struct flow *f = flow_alloc();
 	int rc;
 
@@ -168,8 +167,7 @@ static struct flow *udp_flow_splice(struct udp_sock *s,
 	f->udp.spliced = true;
 	rc = udp_splice_open(f);
 	if (rc) {
-		if (log_allow(&limit, loop_now(), 1, NULL))
-			warn("UDP %s -> %s refused: %s",
+		warn_limited("UDP %s -> %s refused: %s",
 			     ENDPOINT_STR(&from->peer, from->peer_port),
 			     ENDPOINT_STR(&from->our, from->our_port),
 			     strerror(-rc));
@@ -187,7 +185,6 @@ static struct flow *udp_flow_splice(struct udp_sock *s,
 static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 					const struct pkt *pkt)
 {
-	static struct log_limit limit;
 	struct flow_side host;
 	struct egress e = egress_out(net_get(), PROTO_UDP, guest, &host);
 	struct udp_sock *s;
@@ -203,8 +200,7 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 	if (!s && flow_make_room(-errno))
 		s = udp_sock_get(guest, &host);
 	if (!s) {
-		if (log_allow(&limit, loop_now(), 1, NULL))
-			warn("UDP %s -> %s refused: %s",
+		warn_limited("UDP %s -> %s refused: %s",
 			     ENDPOINT_STR(&guest->peer, guest->peer_port),
 			     ENDPOINT_STR(&guest->our, guest->our_port),
 			     strerror(errno));

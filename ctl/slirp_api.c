@@ -74,7 +74,6 @@ static struct {
 	bool paused;
 	struct timer retry;
 
-	struct log_limit limit;
 
 	struct leftover leftover;	/* the socket's name */
 	dev_t dev;
@@ -219,8 +218,9 @@ static void forward_tell(void *arg, const struct fwd_slot *s, uint16_t port,
 	const struct fwd_rule *r = &s->rule;
 
 	(void)arg;
-	if (rc < 0 && log_allow(&api.limit, loop_now(), 5, NULL))
-		warn("Couldn't listen at %s port %s: %s%s",
+	if (rc >= 0)
+		return;
+	warn_limited("Couldn't listen at %s port %s: %s%s",
 		     proto_text(r->proto), ENDPOINT_STR(&r->listen, port),
 		     strerror(-rc), rc != -EACCES ? "" :
 		     " (see sysctl net.ipv4.ip_unprivileged_port_start)");
@@ -235,8 +235,7 @@ static unsigned forward_add(const struct fwd_rule *r)
 
 	if (!rc)
 		return listen_sync(forward_tell, NULL) ? 0 : s->id;
-	if (log_allow(&api.limit, loop_now(), 5, NULL))
-		warn("Couldn't listen at %s port %s: %s",
+	warn_limited("Couldn't listen at %s port %s: %s",
 		     proto_text(r->proto),
 		     ENDPOINT_STR(&r->listen, r->first), why);
 	return 0;

@@ -2,8 +2,8 @@
 /* Role: the door that all flows of the guest pass, see egress.h
  *
  * Whoever is denied is told at once, unless --deny-silently; the log has a line,
- * at most one per second. Where the policy has names, queries for the guest's
- * resolver go to ours (dns_proxy.c), which asks for each name.
+ * if there aren't many a second. Where the policy has names, queries for the
+ * guest's resolver go to ours (dns_proxy.c), which asks for each name.
  */
 #include "fwd/egress.h"
 
@@ -40,17 +40,11 @@ static const char *proto_name(uint8_t proto)
 static void egress_log(uint8_t proto, const struct flow_side *from,
 		       uint32_t rule)
 {
-	static struct log_limit limit;
-	unsigned lost;
-
 	egress_counters.denied++;
-	if (!log_allow(&limit, loop_now(), 1, &lost))
-		return;
-	info("%s %s -> %s denied by %s%s", proto_name(proto),
-	     ENDPOINT_STR(&from->peer, from->peer_port),
-	     ENDPOINT_STR(&from->our, from->our_port),
-	     policy_rule_print(rule, (char[POLICY_STRLEN]){ 0 }),
-	     lost ? ", and others" : "");
+	info_limited("%s %s -> %s denied by %s", proto_name(proto),
+		     ENDPOINT_STR(&from->peer, from->peer_port),
+		     ENDPOINT_STR(&from->our, from->our_port),
+		     policy_rule_print(rule, (char[POLICY_STRLEN]){ 0 }));
 }
 
 /* What the policy says of a flow from `from`, which leads to `to` */
@@ -170,11 +164,8 @@ bool egress_may_name(uint8_t proto, const struct flow_side *guest,
 void egress_wrong_name(uint8_t proto, const struct flow_side *guest,
 		       const char *name)
 {
-	static struct log_limit limit;
-
 	egress_counters.denied++;
-	if (log_allow(&limit, loop_now(), 1, NULL))
-		info("%s %s -> %s denied: %s%s", proto_name(proto),
+	info_limited("%s %s -> %s denied: %s%s", proto_name(proto),
 		     ENDPOINT_STR(&guest->peer, guest->peer_port),
 		     ENDPOINT_STR(&guest->our, guest->our_port),
 		     *name ? "its server name is " : "it names no server",

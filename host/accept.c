@@ -37,7 +37,6 @@ static struct {
 	const struct conf *conf;
 	accept_taker taker[ACCEPT_PATHS];
 	int spare_fd;			/* given up to refuse a connection */
-	struct log_limit refused;
 	unsigned faults;		/* since one was accepted */
 	struct retry retry;
 	uint64_t retry_marks[RETRY_LEVELS * RETRY_WORDS(LISTEN_MAX)];
@@ -104,8 +103,7 @@ static int accept_and_refuse(const struct listener *l)
 		acc.spare_fd = dup(loop_fd());
 	if (acc.spare_fd < 0)
 		return -errno;
-	if (log_allow(&acc.refused, loop_now(), 1, NULL))
-		warn("No descriptors left for connections to port %u", l->port);
+	warn_limited("No descriptors left for connections to port %u", l->port);
 	close_fd(&acc.spare_fd);
 	for (int i = 0; i < ACCEPT_BUDGET; i++) {
 		int fd = accept4(l->fd, NULL, NULL,

@@ -150,7 +150,6 @@ static int resolver_connect(int type, unsigned tries, struct loop_ref ref,
 /* May it be asked? 0, or the code to refuse it with */
 static uint8_t judge(const void *msg, size_t len, struct dnsmsg *q, bool *ret_ok)
 {
-	static struct log_limit limit;
 	uint32_t rule;
 
 	dns_proxy_counters.queries++;
@@ -160,8 +159,7 @@ static uint8_t judge(const void *msg, size_t len, struct dnsmsg *q, bool *ret_ok
 	if (policy_query_ok(q->name, &rule))
 		return 0;
 	dns_proxy_counters.refused++;
-	if (log_allow(&limit, loop_now(), 1, NULL))
-		info("DNS: query for %s (type %u) refused by %s", q->name,
+	info_limited("DNS: query for %s (type %u) refused by %s", q->name,
 		     q->type,
 		     policy_rule_print(rule, (char[POLICY_STRLEN]){ 0 }));
 	return DNS_REFUSED;

@@ -376,13 +376,10 @@ static int sync_all(struct sync *y)
 static void tell_lost(void *arg, const struct fwd_slot *s, uint16_t port,
 		      int rc)
 {
-	static struct log_limit limit;
-
 	(void)arg;
-	if (rc < 0 && !(s->rule.flags & (FWD_WEAK | FWD_AUTO)) &&
-	    log_allow(&limit, loop_now(), 5, NULL))
-		warn("Couldn't listen at port %u again: %s", port,
-		     strerror(-rc));
+	if (rc < 0 && !(s->rule.flags & (FWD_WEAK | FWD_AUTO)))
+		warn_limited("Couldn't listen at port %u again: %s", port,
+			     strerror(-rc));
 }
 
 static void sync_undo(void)

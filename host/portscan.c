@@ -299,8 +299,8 @@ static void follow_tell(void *arg, const struct fwd_slot *s, uint16_t port,
 	}
 	scan.missed = true;
 	if (!(*told & bit))
-		info("%s port %u isn't forwarded: %s", udp ? "UDP" : "TCP",
-		     port, strerror(-rc));
+		info_limited("%s port %u isn't forwarded: %s",
+			     udp ? "UDP" : "TCP", port, strerror(-rc));
 	*told |= bit;
 }
 

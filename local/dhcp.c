@@ -108,8 +108,6 @@ enum dhcp_code {
 	OPT_END			= 255,
 };
 
-enum { DHCP_LOG_RATE = 5 };	/* messages a second */
-
 enum { OVERLOAD_FILE = 1, OVERLOAD_SNAME = 2 };
 
 /* RFC 4702 2.1 */
@@ -663,18 +661,16 @@ static void dhcp_log(const struct dhcp_req *req, enum dhcp_verdict verdict)
 		[DHCP_REQUEST] = "REQUEST", [DHCP_DECLINE] = "DECLINE",
 		[DHCP_RELEASE] = "RELEASE", [DHCP_INFORM] = "INFORM",
 	};
-	static struct log_limit limit;
 	const char *name = req->type < DHCP_TYPES ? names[req->type] : NULL;
 	struct addr wanted = dhcp_wanted(req);
 
 	/* Words that people look for in logs */
-	if ((verdict == REPLY_OFFER || verdict == REPLY_ACK) &&
-	    log_allow(&limit, loop_now(), DHCP_LOG_RATE, NULL)) {
-		info("DHCP: %s to %s",
-		     verdict == REPLY_OFFER ? "offer" : "ack",
-		     req->type == DHCP_DISCOVER ? "discover" :
-		     req->type == DHCP_INFORM ? "inform" : "request");
-		info("    from %s", MAC_STR(req->chaddr));
+	if (verdict == REPLY_OFFER || verdict == REPLY_ACK) {
+		info_limited("DHCP: %s to %s",
+			     verdict == REPLY_OFFER ? "offer" : "ack",
+			     req->type == DHCP_DISCOVER ? "discover" :
+			     req->type == DHCP_INFORM ? "inform" : "request");
+		info_limited("    from %s", MAC_STR(req->chaddr));
 	}
 	debug("DHCP: %s from %s, for %s: %s", name ? name : "odd message",
 	      MAC_STR(req->chaddr),

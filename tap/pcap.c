@@ -30,7 +30,8 @@ struct pcap_rec {
 
 static struct {
 	int fd;
-	uint64_t missed;		/* frames, since a record went out */
+	uint64_t missed;		/* frames, not told yet */
+	struct log_limit limit;
 	atomic_int error;		/* that ended it, seen by the writer */
 } pcap = { .fd = -1 };
 
@@ -101,8 +102,10 @@ void pcap_frame(const void *hdr, size_t hdr_len, const struct bytes *payload)
 		pcap.missed++;
 		return;
 	}
-	if (pcap.missed)
-		warn("%" PRIu64 " frames are missing in the capture: its disk "
-		     "or reader is too slow", pcap.missed);
-	pcap.missed = 0;
+	if (pcap.missed && log_admit(&pcap.limit, LOG_LVL_WARN)) {
+		log_msg_limited(&pcap.limit, LOG_LVL_WARN, "%" PRIu64 " frames "
+				"are missing in the capture: its disk or "
+				"reader is too slow", pcap.missed);
+		pcap.missed = 0;
+	}
 }

@@ -252,7 +252,7 @@ static void stream_parse(void)
 {
 	if (!stream_frames()) {
 		tap_counters.rx_bad++;
-		warn("Bad frame size from guest, resetting connection");
+		warn_limited("Bad frame size from guest, resetting connection");
 		stream_disconnect();
 		return;
 	}

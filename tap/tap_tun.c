@@ -91,7 +91,6 @@ static void tun_gone(void)
 /* One write; false if the device didn't take it */
 static bool tun_write(const struct iovec *iov, int cnt)
 {
-	static struct log_limit limit;
 	ssize_t n;
 
 	do {
@@ -102,9 +101,9 @@ static bool tun_write(const struct iovec *iov, int cnt)
 		return true;
 	if (errno == EBADFD || errno == ENODEV) {
 		tun_gone();
-	} else if (errno != EAGAIN && errno != EIO && errno != ENOBUFS &&
-		   log_allow(&limit, loop_now(), 1, NULL)) {
-		debug("Writing to tap device: %s", strerror(errno));
+	} else if (errno != EAGAIN && errno != EIO && errno != ENOBUFS) {
+		log_limited(LOG_LVL_DEBUG, "Writing to tap device: %s",
+			    strerror(errno));
 	}
 	return false;
 }

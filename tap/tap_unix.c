@@ -27,7 +27,6 @@
 
 enum {
 	UNIX_ACCEPTS	= 16,		/* a turn */
-	UNIX_LOG_RATE	= 5,		/* lines a second */
 	UNIX_PROBE_MAX	= 64,		/* /tmp/passt_N.socket */
 };
 
@@ -72,7 +71,8 @@ static void tap_unix_connected(int fd)
 	int rc = loop_add(fd, EPOLLIN | EPOLLRDHUP, ref);
 
 	if (rc) {
-		err("Couldn't watch the guest's socket: %s", strerror(-rc));
+		err_limited("Couldn't watch the guest's socket: %s",
+			    strerror(-rc));
 		close(fd);
 		return;
 	}
@@ -82,11 +82,7 @@ static void tap_unix_connected(int fd)
 
 static void tap_unix_accepted(int fd)
 {
-	static struct log_limit limit;
-	bool tell = log_allow(&limit, loop_now(), UNIX_LOG_RATE, NULL);
-
-	if (tell)
-		info("%s connection from PID %d",
+	info_limited("%s connection from PID %d",
 		     guest.fd >= 0 ? "discarding" : "accepted",
 		     (int)tap_unix_peer_pid(fd));
 	if (guest.fd >= 0)
@@ -240,8 +236,6 @@ void tap_unix_watch(bool writable)
 
 void tap_unix_disconnect(void)
 {
-	static struct log_limit limit;
-
 	if (guest.fd < 0)
 		return;
 	loop_del(guest.fd);
@@ -249,8 +243,8 @@ void tap_unix_disconnect(void)
 	if (guest.one_off) {
 		info("Client connection closed, exiting");
 		loop_exit(EXIT_SUCCESS);
-	} else if (log_allow(&limit, loop_now(), UNIX_LOG_RATE, NULL)) {
-		info("Client connection closed");
+	} else {
+		info_limited("Client connection closed");
 	}
 	/* Somebody may wait whom there was no descriptor for */
 	tap_unix_spare();

@@ -238,6 +238,16 @@ static void log_line(enum output to, enum log_level level,
 	log_lost++;
 }
 
+static void log_text(enum log_level level, const char *text)
+{
+	if (log_state.to_stderr)
+		log_line(TO_STDERR, level, text);
+	if (log_state.file_fd >= 0)
+		log_line(TO_FILE, level, text);
+	else if (log_state.syslog_fd >= 0)
+		log_line(TO_SYSLOG, level, text);
+}
+
 static void log_vmsg(enum log_level level, const char *fmt, va_list ap)
 {
 	char text[LOG_LINE_MAX];
@@ -245,12 +255,7 @@ static void log_vmsg(enum log_level level, const char *fmt, va_list ap)
 	if (level > log_max)
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
-	if (log_state.to_stderr)
-		log_line(TO_STDERR, level, text);
-	if (log_state.file_fd >= 0)
-		log_line(TO_FILE, level, text);
-	else if (log_state.syslog_fd >= 0)
-		log_line(TO_SYSLOG, level, text);
+	log_text(level, text);
 }
 
 void log_msg(enum log_level level, const char *fmt, ...)
@@ -296,6 +301,35 @@ bool log_allow(struct log_limit *l, mono_t now, unsigned burst,
 		*ret_lost = l->lost;
 	l->lost = 0;
 	return true;
+}
+
+bool log_admit(struct log_limit *l, enum log_level level)
+{
+	struct timespec ts;
+	mono_t now;
+
+	if (level > log_max)
+		return false;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now.us = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+	return log_allow(l, now, LOG_RATE, &l->told);
+}
+
+void log_msg_limited(const struct log_limit *l, enum log_level level,
+		     const char *fmt, ...)
+{
+	char text[LOG_LINE_MAX];
+	va_list ap;
+	size_t len;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	len = strlen(text);
+	if (l->told)
+		snprintf(text + len, sizeof(text) - len,
+			 " (and %u more such messages)", l->told);
+	log_text(level, text);
 }
 
 void log_init(const char *name)

@@ -41,9 +41,33 @@ void log_at_die(void (*undo)(void));
 /* True at most `burst` times per second for this state; how many were refused
  * since the last true goes to *ret_lost, which may be NULL.
  */
-struct log_limit { mono_t since; unsigned used, lost; };
+struct log_limit {
+	mono_t since;
+	unsigned used;
+	unsigned lost;			/* refused since the last true */
+	unsigned told;			/* of log_admit(): before this one */
+};
 bool log_allow(struct log_limit *l, mono_t now, unsigned burst,
 	       unsigned *ret_lost);
+
+/* A message that somebody else can cause, be it guest, peer, or the client of a
+ * socket: so many a second from one place, and the next one says how many were
+ * left out. test/style knows which may be without.
+ */
+enum { LOG_RATE = 5 };
+#define log_limited(level, ...)						\
+	do {								\
+		static struct log_limit limit_;				\
+		if (log_admit(&limit_, level))				\
+			log_msg_limited(&limit_, level, __VA_ARGS__);	\
+	} while (0)
+#define err_limited(...)	log_limited(LOG_LVL_ERR, __VA_ARGS__)
+#define warn_limited(...)	log_limited(LOG_LVL_WARN, __VA_ARGS__)
+#define info_limited(...)	log_limited(LOG_LVL_INFO, __VA_ARGS__)
+bool log_admit(struct log_limit *l, enum log_level level);
+void log_msg_limited(const struct log_limit *l, enum log_level level,
+		     const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Lines that nobody took in time, since the start */
 extern uint64_t log_lost;

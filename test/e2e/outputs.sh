@@ -58,6 +58,34 @@ in_ns "$ns" ping -q -c 3 -i 0.2 "$WORLD4" >"$T/ping"
 like "$(cat "$T/ping")" '* 0% packet loss*' 'a pipe without a reader: pings'
 down
 
+### whoever can connect to the guest's socket can cause messages, but not many
+
+cat >"$T/flood" <<'E'
+import socket, sys, time
+end = time.monotonic() + 2
+n = 0
+while time.monotonic() < end:
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    try:
+        s.sendall(b"\\xff" * 4)
+        s.recv(1)
+    except OSError:
+        pass
+    s.close()
+    n += 1
+print(n)
+E
+spawn user passt -f -s "$T/user/socket" 2>"$T/err"
+wait_for '[ -S "$T/user/socket" ]'
+n=$(as_user /usr/bin/python3 "$T/flood" "$T/user/socket")
+ok 'clients that send a bad length' test "$n" -gt 1000 || diag "$n"
+n=$(grep -c . "$T/err")
+ok '... cause few lines' test "$n" -lt 100 || diag "$n" "$(tail "$T/err")"
+ok '... which tell how many there would be' \
+	grep -q 'Bad frame size.*and [0-9]* more such messages' "$T/err"
+stop "$pid"
+
 ### a disk that hangs: a file system whose process is stopped
 
 if ! [ -c /dev/fuse ] || ! command -v bindfs >/dev/null; then

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 
 #include "engine/conf_types.h"
+#include "fake_log.h"
 #include "frame/frame_build.h"
 #include "frame/frame_parse.h"
 #include "host/net.h"
-#include "util/log.h"
 #include "engine/loop.h"
 #include "engine/timer.h"
 #include "util.h"
@@ -133,16 +133,6 @@ void timer_cancel(struct timer *t)
 {
 	(void)t;
 	fake_timer = NULL;
-}
-
-bool log_allow(struct log_limit *l, mono_t at, unsigned burst,
-	       unsigned *ret_lost)
-{
-	(void)l;
-	(void)at;
-	(void)burst;
-	(void)ret_lost;
-	return true;
 }
 
 void random_bytes(void *buf, size_t n)

@@ -211,6 +211,34 @@ static void file(void)
 	close(fd);
 }
 
+static void limited(void)
+{
+	int saved = dup(STDERR_FILENO), fd = memfd_create("stderr", 0);
+	struct log_limit l = { 0 };
+
+	dup2(fd, STDERR_FILENO);
+	for (int i = 0; i < 20; i++) {
+		if (log_admit(&l, LOG_LVL_WARN))
+			log_msg_limited(&l, LOG_LVL_WARN, "w%d", i);
+	}
+	is_str(contents(fd), "w0\nw1\nw2\nw3\nw4\n", "20 at once: five");
+	l.since.us -= 1000001;
+	for (int i = 20; i < 22; i++) {
+		if (log_admit(&l, LOG_LVL_WARN))
+			log_msg_limited(&l, LOG_LVL_WARN, "w%d", i);
+	}
+	is_str(contents(fd) + 15, "w20 (and 15 more such messages)\nw21\n",
+	       "  a second later, the next one tells of the others");
+	ok(!log_admit(&l, LOG_LVL_DEBUG), "  nothing that isn't asked for");
+	for (int i = 0; i < 20; i++)
+		info_limited("i%d", i);
+	ok(strstr(contents(fd), "\ni0\ni1\ni2\ni3\ni4\n") &&
+	   !strstr(contents(fd), "i5"), "  each place has a limit of its own");
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(fd);
+}
+
 /* On stderr, as it is; with time stamps if asked for */
 static void to_stderr(void)
 {
@@ -387,6 +415,7 @@ int main(void)
 	allow();
 	allow_property();
 	dying();
+	limited();
 	unread("a pipe", stderr_pipe, true);
 	unread("somebody else's pipe", stderr_pipe, false);
 	unread("a socket", stderr_socket, true);
