@@ -255,7 +255,8 @@ static void tcp_new_iss(struct flow *f)
 {
 	uint64_t h = flow_side_hash(PROTO_TCP, &f->side[GUEST]);
 
-	f->tcp.iss = (tcp_seq)(loop_now().us / 4) + tcp.iss_salt + (tcp_seq)h;
+	f->tcp.snd_una = (tcp_seq)(loop_now().us / 4) + tcp.iss_salt +
+			 (tcp_seq)h;
 	f->tcp.ts_offset = (uint32_t)(h >> 32) - tcp.iss_salt;
 }
 
@@ -267,9 +268,7 @@ static void tcp_new_conn(struct flow *f, int fd)
 	conn->fd = fd;
 	conn->mss = TCP_MSS_DEFAULT;
 	tcp_new_iss(f);
-	conn->snd_una = conn->iss;
-	conn->snd_nxt = conn->iss + 1;
-	conn->sock_una = conn->iss + 1;
+	conn->snd_nxt = conn->sock_una = conn->snd_una + 1;
 	conn->active_s = tcp_now_s();
 	flow_activate(f, FLOW_TCP);
 	flow_hash(f, GUEST);
@@ -317,7 +316,7 @@ static void tcp_connected(struct flow *f)
 	tcp_sock_established(f);
 	tcp_first_window(&f->tcp);
 	tcp_set_state(f, TCP_SYN_RCVD);
-	tcp_rtt_start(&f->tcp, f->tcp.iss);
+	tcp_rtt_start(&f->tcp, f->tcp.snd_una);
 	tcp_send_syn(f);
 	tcp_timer_syn_sent(f);
 }
@@ -498,7 +497,7 @@ static void tcp_accepted(const struct accepted *a)
 		tcp_abort_sock(f);
 		return;
 	}
-	tcp_rtt_start(&f->tcp, f->tcp.iss);
+	tcp_rtt_start(&f->tcp, f->tcp.snd_una);
 	tcp_send_syn(f);
 	tcp_timer_syn_sent(f);
 }

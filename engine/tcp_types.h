@@ -78,14 +78,15 @@ struct tcp_conn {
 	uint8_t ack_backoff;		/* mirrored ACKs that had no news */
 	uint8_t hold_off;		/* ACKs not to be held back, as the last
 					 * one that was got no answer */
+	uint8_t fin_wait_asked;		/* times, see tcp_timer_fin_wait() */
 	uint16_t mss;			/* largest payload towards the guest */
 	uint16_t snd_quantum;		/* bytes per buffer of the host's
 					 * kernel, see tcp_window_room() */
 	uint32_t next_queued, prev_queued;	/* that list: index + 1 */
 
 	/* Towards the guest */
-	tcp_seq iss;
-	tcp_seq snd_una, snd_nxt;
+	tcp_seq snd_una, snd_nxt;	/* ISS: snd_una until the handshake is
+					 * over */
 	tcp_seq snd_wl1, snd_wl2;
 	uint32_t snd_wnd;		/* bytes, scaled */
 	uint32_t snd_wnd_max;		/* largest seen */

@@ -134,6 +134,7 @@ static bool tcp_in_fin(struct flow *f, struct tcp_run *run)
 	switch ((enum tcp_state)conn->state) {
 	case TCP_ESTABLISHED:
 		tcp_set_state(f, TCP_CLOSE_WAIT);
+		tcp_timer_fin_rcvd(f);
 		break;
 	case TCP_FIN_WAIT_1:
 		tcp_set_state(f, TCP_CLOSING);

@@ -126,6 +126,8 @@ void tcp_timer_data_sent(struct flow *f, uint32_t n);
 void tcp_timer_acked(struct flow *f);
 void tcp_timer_window_closed(struct flow *f);
 void tcp_timer_idle(struct flow *f);
+/* The guest has closed: does it still know, as long as the host doesn't? */
+void tcp_timer_fin_rcvd(struct flow *f);
 void tcp_timer_time_wait(struct flow *f);
 /* The socket is to be asked again, for an acknowledgement or for room: after half
  * of rtt_us (0: not known), later and later until there is progress

@@ -132,7 +132,7 @@ bool tcp_send_syn(struct flow *f)
 	struct wire_tcp h = {
 		.sport = be16_put(f->side[GUEST].our_port),
 		.dport = be16_put(f->side[GUEST].peer_port),
-		.seq = be32_put(conn->iss),
+		.seq = be32_put(conn->snd_una),
 		.flags = TCP_SYN,
 		/* Never scaled in a SYN: RFC 7323 2.2 */
 		.wnd = be16_put((uint16_t)MIN(wnd, UINT16_MAX)),

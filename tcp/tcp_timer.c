@@ -11,6 +11,10 @@
  *			guest answers (RFC 9293 3.8.6.1)
  *	keepalive	nothing was heard for IDLE_S: KEEP_RETRIES probes, then
  *			both sides are reset
+ *	FIN-WAIT-2	the guest has closed, the host hasn't: does the guest still
+ *			know? Its kernel forgets, after a minute, what no process
+ *			has any more, and answers with RST then. Asked after
+ *			FIN_WAIT_S, doubled each time, for as long as it answers
  *	TIME_WAIT	the guest's FIN may come once more
  * A guest that doesn't read its link isn't given up for that: retransmission,
  *	persist and keepalive wait, and count anew afterwards.
@@ -27,13 +31,15 @@ enum {
 	RTO_INIT_MS	= 1000,		/* RFC 6298 2.1 */
 	RTO_MIN_MS	= 200,		/* as Linux: the link is local */
 	RTO_MAX_MS	= 60000,	/* RFC 6298 2.5 */
-	SYN_RETRIES	= 6,		/* as net.ipv4.tcp_syn_retries */
+	SYN_RETRIES	= 5,		/* as net.ipv4.tcp_synack_retries: 63 s */
 	DATA_RETRIES	= 15,		/* as net.ipv4.tcp_retries2 */
 	PERSIST_SILENCE_S = 120,	/* without any answer */
 	RETRIES_MAX	= 16,		/* enough for the longest back-off */
 	IDLE_S		= 7200,		/* RFC 9293 3.8.4 */
 	KEEP_S		= 75,
 	KEEP_RETRIES	= 9,
+	FIN_WAIT_S	= 5,
+	FIN_WAIT_DOUBLED = 7,		/* times, up to 640 s */
 	PAUSED_MS	= 2000,		/* when to look again */
 	TIME_WAIT_MS	= 1000,
 	ACK_MIN_US	= 1000,
@@ -134,9 +140,29 @@ void tcp_timer_window_closed(struct flow *f)
 	tcp_timer_arm_by(f, DUR_MS(tcp_rto_ms(&f->tcp, f->tcp.retries)));
 }
 
+/* Is the guest in FIN-WAIT-2, or has it been? */
+static bool tcp_is_half_closed(const struct tcp_conn *conn)
+{
+	return conn->state == TCP_CLOSE_WAIT;
+}
+
+static dur_t tcp_idle_wait(const struct tcp_conn *conn)
+{
+	if (conn->retries)
+		return DUR_S(KEEP_S);
+	if (tcp_is_half_closed(conn))
+		return DUR_S((unsigned)FIN_WAIT_S << conn->fin_wait_asked);
+	return DUR_S(IDLE_S);
+}
+
 void tcp_timer_idle(struct flow *f)
 {
-	tcp_timer_arm(f, DUR_S(f->tcp.retries ? KEEP_S : IDLE_S));
+	tcp_timer_arm(f, tcp_idle_wait(&f->tcp));
+}
+
+void tcp_timer_fin_rcvd(struct flow *f)
+{
+	tcp_timer_arm_by(f, tcp_idle_wait(&f->tcp));
 }
 
 void tcp_timer_time_wait(struct flow *f)
@@ -243,12 +269,24 @@ static void tcp_timer_persist(struct flow *f, uint32_t idle_s)
 	tcp_timer_window_closed(f);
 }
 
+static void tcp_timer_fin_wait(struct flow *f)
+{
+	if (!tap_is_paused())
+		tcp_send_probe(f);
+	if (f->tcp.fin_wait_asked < FIN_WAIT_DOUBLED)
+		f->tcp.fin_wait_asked++;
+	tcp_timer_idle(f);
+}
+
 static void tcp_timer_keepalive(struct flow *f, uint32_t idle_s)
 {
 	struct tcp_conn *conn = &f->tcp;
 
 	if (idle_s < IDLE_S && !conn->retries) {
-		tcp_timer_arm(f, DUR_S(IDLE_S - idle_s));
+		if (tcp_is_half_closed(conn))
+			tcp_timer_fin_wait(f);
+		else
+			tcp_timer_arm(f, DUR_S(IDLE_S - idle_s));
 		return;
 	}
 	if (tcp_timer_is_paused(f, DUR_S(KEEP_S)))
