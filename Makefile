@@ -48,10 +48,14 @@ SRCS	+= engine/stats.c
 SRCS	+= engine/timer.c
 
 SRCS	+= tap.c
+SRCS	+= tap/guest_mem.c
 SRCS	+= tap/pcap.c
 SRCS	+= tap/tap_stream.c
 SRCS	+= tap/tap_tun.c
 SRCS	+= tap/tap_unix.c
+SRCS	+= tap/tap_vu.c
+SRCS	+= tap/vhost_user.c
+SRCS	+= tap/virtq.c
 
 SRCS	+= frame/frag.c
 SRCS	+= frame/frame_build.c

@@ -49,6 +49,7 @@
 #include "tap/tap_stream.h"
 #include "tap/tap_tun.h"
 #include "tap/tap_unix.h"
+#include "tap/tap_vu.h"
 #include "tcp.h"
 #include "udp.h"
 #include "util.h"
@@ -338,6 +339,8 @@ int main(int argc, char **argv)
 		if (tun_fd >= 0)
 			tap_tun_start(tun_fd);
 		portscan_start();
+	} else if (c->mode == MODE_VU) {
+		tap_vu_start(c->one_off);
 	} else {
 		tap_stream_start(c->one_off);
 	}

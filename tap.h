@@ -56,6 +56,8 @@ struct tap_offload {
 struct tap_caps {
 	struct tap_offload tx;		/* to the guest */
 	struct tap_offload rx;		/* from the guest */
+	unsigned mtu;			/* largest packet, if it is known to
+					 * whoever made the link; 0 */
 };
 
 /* A reservation: payload space of frames [0, count), in order, scattered over

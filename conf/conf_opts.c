@@ -788,9 +788,9 @@ static const struct opt options[] = {
 { "one-off", '1', NULL, M_VM, opt_set, AT(one_off),
   "Exit when the first guest disconnects" },
 { "vhost-user", 0, NULL, M_ALL, opt_nothing, 0,
-  "Speak vhost-user: not supported yet" },
+  "Speak vhost-user with the guest's virtual machine" },
 { "print-capabilities", 0, NULL, M_ALL, opt_print_capabilities, 0,
-  "Tell what --vhost-user can do: not supported yet" },
+  "Tell what kind of vhost-user device this is" },
 { "repair-path", 0, "PATH", M_ALL, opt_repair_path, 0,
   "Socket of passt-repair, or none: only none yet" },
 { "migrate-exit", 0, NULL, M_VU, opt_nothing, 0,
@@ -888,8 +888,6 @@ static const struct {
 	bool (*refused)(const struct call *k);	/* NULL: with any value */
 } not_yet[] = {
 	{ "conf-path",		NULL },
-	{ "vhost-user",		NULL },
-	{ "print-capabilities",	NULL },
 	{ "repair-path",	asks_more_than_none },
 	{ "migrate-exit",	NULL },
 	{ "migrate-no-linger",	NULL },

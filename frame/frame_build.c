@@ -251,14 +251,15 @@ bool frame_send(const struct frame_ip *ip, const void *l4, size_t l4_len,
 	uint8_t hdr[TAP_HDR_MAX], l4_copy[TAP_HDR_MAX];
 	struct tap_meta meta;
 	struct bytes all;
+	unsigned mtu;
 	size_t len;
 
 	if (!payload)
 		payload = &empty;
 	len = frame_l3_len(ip) - sizeof(struct wire_eth) + l4_len;
 	len += gso_size ? MIN(gso_size, payload->len) : payload->len;
-	if (frame.mtu && len > frame_mtu(addr_family(&ip->src)) &&
-	    ip->proto != PROTO_TCP) {
+	mtu = frame_mtu(addr_family(&ip->src));
+	if (mtu && len > mtu && ip->proto != PROTO_TCP) {
 		memcpy(l4_copy, l4, l4_len);
 		frame_csum(l4_copy, ip, l4_len, payload, false);
 		iov[0] = iov_const(l4_copy, l4_len);
@@ -316,5 +317,9 @@ void frame_set_mtu(unsigned mtu)
 
 unsigned frame_mtu(enum family f)
 {
-	return frame.mtu ? MAX(frame.mtu, frame_mtu_least[f]) : 0;
+	unsigned link = tap_caps()->mtu;
+	unsigned mtu = link && (!frame.mtu || link < frame.mtu) ? link :
+								 frame.mtu;
+
+	return mtu ? MAX(mtu, frame_mtu_least[f]) : 0;
 }

@@ -60,6 +60,7 @@
 
 #include "engine/conf_types.h"
 #include "host/netns.h"
+#include "tap/guest_mem.h"
 #include "util.h"
 #include "util/log.h"
 #include "util/writer.h"
@@ -84,21 +85,24 @@ enum { CLONE_FLAGS_ARG = 1 };
 enum { CLONE_FLAGS_ARG = 0 };
 #endif
 
-enum { NO_ARG = -1 };
+enum { NO_ARG = -1, SYS_CONDITIONS = 2 };
 
 static const struct sys_rule {
 	const char *name;
 	uint8_t modes;
-	int8_t arg;			/* NO_ARG: no condition */
-	uint32_t value;			/* of that argument */
+	int8_t arg[SYS_CONDITIONS];	/* NO_ARG: no condition */
+	uint32_t value[SYS_CONDITIONS];	/* of that argument */
 } sys_rules[] = {
 #define SYSCALL(name, modes, module, reason) \
-	{ #name, modes, NO_ARG, 0 },
+	{ #name, modes, { NO_ARG, NO_ARG }, { 0 } },
 #define SYSCALL_IF(name, modes, arg, value, module, reason) \
-	{ #name, modes, arg, (uint32_t)(value) },
+	{ #name, modes, { arg, NO_ARG }, { (uint32_t)(value) } },
+#define SYSCALL_IF2(name, modes, arg, value, arg2, value2, module, reason) \
+	{ #name, modes, { arg, arg2 }, { (uint32_t)(value), (uint32_t)(value2) } },
 #include "start/syscalls.def"
 #undef SYSCALL
 #undef SYSCALL_IF
+#undef SYSCALL_IF2
 };
 
 #ifdef SANITIZE
@@ -506,25 +510,23 @@ static void caps_final(const struct conf *c)
 static int filter_add(scmp_filter_ctx filter, const struct sys_rule *r)
 {
 	int nr = seccomp_syscall_resolve_name(r->name);
+	struct scmp_arg_cmp cmp[SYS_CONDITIONS];
+	unsigned n = 0;
 	int rc;
 
 	/* Another architecture's, or newer than libseccomp */
 	if (nr == __NR_SCMP_ERROR)
 		return 0;
 
-	if (r->arg == NO_ARG) {
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 0);
-	} else {
-		const struct scmp_arg_cmp cmp = {
-			.arg = (unsigned)r->arg,
-			.op = SCMP_CMP_MASKED_EQ,
-			.datum_a = UINT32_MAX,
-			.datum_b = r->value,
-		};
-
-		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, nr, 1,
-					    &cmp);
-	}
+	for (unsigned i = 0; i < SYS_CONDITIONS; i++)
+		if (r->arg[i] != NO_ARG)
+			cmp[n++] = (struct scmp_arg_cmp){
+				.arg = (unsigned)r->arg[i],
+				.op = SCMP_CMP_MASKED_EQ,
+				.datum_a = UINT32_MAX,
+				.datum_b = r->value[i],
+			};
+	rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, nr, n, cmp);
 	/* Negative: known, but not on this architecture */
 	return nr < 0 ? 0 : rc;
 }

@@ -63,6 +63,16 @@ size_t bytes_fill(const struct bytes *b, uint32_t off, const void *from,
 	return done;
 }
 
+void bytes_move(const struct bytes *b, uint32_t off, const struct bytes *from)
+{
+	struct bytes s = *from;
+	size_t len = 0;
+	uint8_t *p;
+
+	while ((p = bytes_next(&s, &len)))
+		off += (uint32_t)bytes_fill(b, off, p, len);
+}
+
 unsigned bytes_to_iov(const struct bytes *b, struct iovec *out, unsigned max)
 {
 	struct bytes s = bytes_slice(b, 0, b->len);

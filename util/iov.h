@@ -29,6 +29,9 @@ size_t bytes_copy(const struct bytes *b, uint32_t off, void *to, size_t n);
 size_t bytes_fill(const struct bytes *b, uint32_t off, const void *from,
 		  size_t n);
 
+/* The same with all of `from` */
+void bytes_move(const struct bytes *b, uint32_t off, const struct bytes *from);
+
 /* Write b as at most max iovecs to out; returns how many. What doesn't fit in
  * max is left out, which the caller learns from the sum of the lengths.
  */

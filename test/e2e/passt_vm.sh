@@ -13,6 +13,11 @@
 # shellcheck source=test/lib/vm.sh
 . "$TOP/test/lib/vm.sh"
 
+# passt_vm_vu.sh: the same by vhost-user
+VM_LINK=${VM_LINK:-stream}
+mode=
+[ "$VM_LINK" = stream ] || mode=--vhost-user
+
 [ "$(uname -m)" = x86_64 ] || skip_all 'guests are x86-64'
 world_up
 world_dns || bail 'no name server'
@@ -27,7 +32,8 @@ wait_port world tcp 9001
 wait_port world tcp 9002
 
 sock=$T/user/passt.socket
-spawn user passt -f -s "$sock" -t 9003,9004 -H guest >"$T/passt.err" 2>&1
+# shellcheck disable=SC2086 # none or one word
+spawn user passt $mode -f -s "$sock" -t 9003,9004 -H guest >"$T/passt.err" 2>&1
 passt=$pid
 wait_for "[ -S '$sock' ]" || bail "passt: $(cat "$T/passt.err")"
 
@@ -130,7 +136,8 @@ wait "$passt"
 is $? 0 'SIGTERM: exit status 0'
 
 # one-off, in background
-out=$(as_user timeout 10 passt -q -1 -s "$sock" -P "$T/user/pid" 2>&1)
+# shellcheck disable=SC2086 # none or one word
+out=$(as_user timeout 10 passt $mode -q -1 -s "$sock" -P "$T/user/pid" 2>&1)
 is "$?$out" 0 'one-off: background'
 one=$(cat "$T/user/pid")
 ok '... waits for its guest' alive "$one"

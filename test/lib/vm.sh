@@ -11,12 +11,16 @@
 #	vm_output		SCRIPT's output so far
 #	vm_said WORD [SECS]	wait for a line of SCRIPT's output, exactly WORD
 #	vm_run SCRIPT -- ARGS	all of it: start, wait, print the output
-#	vm_net SOCKET [MAC]	prints the ARGS of a guest at passt's SOCKET
+#	vm_net SOCKET [MAC [MORE]]	prints the ARGS of a guest at passt's SOCKET;
+#				MORE is for vhost-user's chardev: ",reconnect=1"
 #
 #	$T/vmfs			what's here is in the guest's root directory too
+#	VM_LINK			stream (default), or vu: vhost-user
+#	VM_NIC			more properties of the guest's interface
 #	VM_ACCEL		kvm or tcg; default: kvm if it works
 
 VM_MEMORY=${VM_MEMORY:-384}
+VM_NIC=${VM_NIC:-}
 VM_PROGRAMS='getent ip ping curl socat iperf3 dhclient dhcpcd'
 
 vm_build()
@@ -54,8 +58,18 @@ vm_accel()
 
 vm_net()
 {
-	echo "-netdev stream,id=n,server=off,addr.type=unix,addr.path=$1" \
-		"-device virtio-net-pci,netdev=n,romfile=,mac=${2:-52:54:00:12:34:56}"
+	case ${VM_LINK:-stream} in
+	stream)	set -- "$1" "${2:-}" "${3:-}" \
+			"-netdev stream,id=n,server=off,addr.type=unix,addr.path=$1" ;;
+	vu)	set -- "$1" "${2:-}" "${3:-}" \
+			"-object memory-backend-memfd,id=mem,share=on,size=${VM_MEMORY}M" \
+			"-machine memory-backend=mem" \
+			"-chardev socket,id=c,path=$1${3:-}" \
+			"-netdev vhost-user,id=n,chardev=c" ;;
+	esac
+	vm_mac=${2:-52:54:00:12:34:56}
+	shift 3
+	echo "$@" "-device virtio-net-pci,netdev=n,romfile=,mac=$vm_mac$VM_NIC"
 }
 
 vm_n=0

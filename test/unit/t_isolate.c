@@ -19,6 +19,7 @@
 
 #include "engine/conf_types.h"
 #include "start/isolate.h"
+#include "tap/guest_mem.h"
 #include "tap_test.h"
 
 /* Where something is allowed */
@@ -74,6 +75,35 @@ static void do_mmap(void)
 	(void)!mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
+/* A guest's memory, and what takes its place */
+static void do_mmap_guest(void)
+{
+	munmap(mmap(NULL, 4096, GMEM_PROT, GMEM_MAP_SHARED, -1, 0), 0);
+}
+
+static void do_mmap_zeros(void)
+{
+	static uint8_t area[2 * 65536];
+	uintptr_t p = ((uintptr_t)area + 65535) & ~65535UL;
+
+	(void)!mmap((void *)p, 65536, GMEM_PROT, GMEM_MAP_ZEROS, -1, 0);
+}
+
+static void do_mmap_code(void)
+{
+	(void)!mmap(NULL, 4096, PROT_READ | PROT_EXEC, GMEM_MAP_SHARED, -1, 0);
+}
+
+static void do_mmap_private(void)
+{
+	(void)!mmap(NULL, 4096, GMEM_PROT, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static void do_mprotect(void)
+{
+	mprotect(NULL, 4096, PROT_EXEC);
+}
+
 static void do_setns_user(void)
 {
 	setns(-1, CLONE_NEWUSER);
@@ -126,6 +156,11 @@ static const struct {
 	{ "fork()",		do_fork,		NEVER,	true },
 	{ "execve()",		do_exec,		NEVER,	false },
 	{ "mmap()",		do_mmap,		NEVER,	true },
+	{ "mmap() of a guest",	do_mmap_guest,		V,	true },
+	{ "mmap() of zeros",	do_mmap_zeros,		V,	true },
+	{ "mmap() of code",	do_mmap_code,		NEVER,	true },
+	{ "mmap(), private",	do_mmap_private,	NEVER,	true },
+	{ "mprotect()",		do_mprotect,		NEVER,	true },
 	{ "setns(CLONE_NEWUSER)", do_setns_user,	NEVER,	false },
 	{ "setns(CLONE_NEWNET)", do_setns_net,		N,	false },
 	{ "unshare()",		do_unshare,		NEVER,	false },
