@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/loop.h"
 #include "host/sock.h"
@@ -28,6 +29,7 @@
 #include "util/wire.h"
 
 enum {
+	LISTEN_PATIENCE_MS = 200,
 	LISTEN_PROTOS	= 2,
 	LISTEN_PORTS	= UINT16_MAX + 1,
 };
@@ -42,6 +44,9 @@ static struct {
 	uint16_t outbound[LISTEN_PORTS];	/* UDP sockets of ours */
 	struct listener entry[LISTEN_MAX];
 } listeners;
+
+/* Left of it; apart, since what isn't zero takes room in the binary */
+static unsigned patience_ms = LISTEN_PATIENCE_MS;
 
 static unsigned proto_index(uint8_t proto)
 {
@@ -148,6 +153,7 @@ void listen_close_all(void)
 
 void listen_attach(uint8_t proto, const struct listen_user *user)
 {
+	patience_ms = 0;		/* nothing sleeps in the loop */
 	listeners.user[proto_index(proto)] = *user;
 	for (uint32_t i = 0; i < listeners.high; i++) {
 		struct listener *l = &listeners.entry[i];
@@ -245,6 +251,25 @@ static bool make_way(const struct fwd_slot *s, unsigned port, bool close)
 	return any;
 }
 
+/* As listen_new(). A container that is started again wants the ports of the one
+ * before, whose process may have to wait for a processor to let go of them: on a
+ * busy machine for longer than the next one needs to get here. Some patience then,
+ * for all ports together, at the start alone.
+ */
+static int listen_new_patiently(const struct fwd_slot *s, uint16_t port)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+	int rc = listen_new(s, port);
+
+	while (rc == -EADDRINUSE && patience_ms &&
+	       !(s->rule.flags & (FWD_WEAK | FWD_AUTO))) {
+		patience_ms--;
+		nanosleep(&ms, NULL);
+		rc = listen_new(s, port);
+	}
+	return rc;
+}
+
 static uint8_t *put_off_byte(const struct fwd_slot *s, unsigned port)
 {
 	return &listeners.put_off[s->side][proto_index(s->rule.proto)][port / 8];
@@ -273,7 +298,7 @@ static int sync_open(struct sync *y, const struct fwd_slot *s, unsigned port)
 		return -EADDRINUSE;	/* not now, or tried and told before */
 	if (y->late)
 		make_way(s, port, true);
-	rc = listen_new(s, (uint16_t)port);
+	rc = listen_new_patiently(s, (uint16_t)port);
 	if (rc == -EADDRINUSE && make_way(s, port, false)) {
 		put_off(y, s, port);
 		return 0;

@@ -4,6 +4,8 @@
 # Whatever ends us, our ports are free at once: who starts a container again wants
 # the same ones, and doesn't wait for the kernel to take a tap apart.
 
+# timeout 240
+
 # shellcheck disable=SC2154 # the libraries set pid and so on
 # shellcheck disable=SC2016 # text is for other shells
 # shellcheck source=test/lib/tap.sh
@@ -16,20 +18,24 @@ pod_up
 rebind=$TOP/test/tools/rebind
 
 LIMIT_US=2000
-TRIES=7
+TRIES=30
 
-# The shortest of some, since the machine may have other things to do meanwhile;
-# what takes the tap with it takes 20 ms each time
+# The machine may have other things to do meanwhile, so once is enough; but what
+# takes the tap with it takes 20 ms each time.
 # free_after NAME ONCE, which prints microseconds, or what went wrong
 free_after()
 {
+	: >"$T/all"
+	free_us=
 	for try in $(seq "$TRIES"); do
-		"$2" "$try"
-	done >"$T/all" 2>&1
-	least=$(grep -xE '[0-9]+' "$T/all" | sort -n | head -n 1)
+		"$2" "$try" >"$T/once" 2>&1
+		cat "$T/once" >>"$T/all"
+		free_us=$(grep -xE '[0-9]+' "$T/once")
+		[ "${free_us:-999999}" -gt "$LIMIT_US" ] || break
+	done
 	ok "$1: ports are free within $LIMIT_US µs" \
-		test "${least:-999999}" -le "$LIMIT_US"
-	diag "µs: $(xargs <"$T/all")"
+		test "${free_us:-999999}" -le "$LIMIT_US"
+	diag "µs: $(tr '\n' ' ' <"$T/all")"
 }
 
 # up WHERE ARGS...: pasta as Podman starts it, with a port of each kind
@@ -107,9 +113,17 @@ guest_once()
 	as_user passt -q -1 -t 8080 -u 8080 -s "$T/user/sock" \
 		-P "$T/user/pid" || return
 	spawn user socat "UNIX-CONNECT:$T/user/sock" PIPE
+	wait_for 'ss -Hx state connected | grep -q "$T/user/sock"'
 	as_user "$rebind" end "$pid" 8080
 	wait_gone "$(cat "$T/user/pid")"
 }
 free_after 'the guest is gone' guest_once
+
+# on a busy machine the one before may be late
+for proto in 4 6; do
+	ok "a port that is let go while the next one starts, IPv$proto" \
+		as_user "$rebind" hold 8080 pasta -$proto -t 8080 -u none \
+		-T none -U none -- true
+done
 
 done_testing
