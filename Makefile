@@ -36,6 +36,7 @@ SRCS	+= util/iov.c
 SRCS	+= util/json.c
 SRCS	+= util/log.c
 SRCS	+= util/parse.c
+SRCS	+= util/path_watch.c
 SRCS	+= util/rdwr.c
 SRCS	+= util/server_name.c
 SRCS	+= util/writer.c
@@ -120,6 +121,7 @@ SRCS	+= conf/slirp_opts.c
 SRCS	+= start/isolate.c
 SRCS	+= start/ports.c
 SRCS	+= start/slirp.c
+SRCS	+= start/watcher.c
 
 SRCS	+= ctl/slirp_api.c
 

@@ -337,29 +337,29 @@ static void warn_dns(const struct conf *c, const struct net *net)
 /* Also tells what the start should not go on with, or without a word */
 static void resolve_net(struct conf *c, const struct conf_given *g)
 {
+	const struct net *net = net_get();
 	static struct net_facts facts;
-	static struct net net;
 	int fd = nl_open();
 
 	settle_net_options(c, g);
 	net_ask(fd, &c->net, &facts);
 	if (fd >= 0)
 		close(fd);
-	net_resolve(&c->net, &facts, &net);
-	net_set(&net);
+	net_init(&c->net);
+	net_update(&facts);
 	if (c->net.no_link)
 		return;
 	for (enum family f = V4; f < FAMILIES; f++)
-		tell_family(&c->net, &facts, &net, f);
-	if (*c->net.ifname && !net.usable)
+		tell_family(&c->net, &facts, net, f);
+	if (*c->net.ifname && !net->usable)
 		die("External interface not usable: %s (--interface) has no address for a guest",
 		    c->net.ifname);
-	if (!net.usable)
+	if (!net->usable)
 		info("No external interface with addresses: local mode, with link-local addresses only");
 	if (facts.resolv_error && facts.resolv_error != -ENOENT)
 		warn("Can't read /etc/resolv.conf: %s",
 		     strerror(-facts.resolv_error));
-	warn_dns(c, &net);
+	warn_dns(c, net);
 }
 
 /* Step 5: forwarding and the rest */
@@ -532,20 +532,26 @@ static void print_rules(const char *title, const struct fwd_rules *rules)
 		info("    %s", fwd_rule_print(&rules->rule[i], text));
 }
 
-void conf_print(const struct conf *c)
+void conf_print_net(void)
 {
 	const struct net_search *s = &net_get()->search;
 
-	if (c->splice_only)
-		info("No interface: from loopback to loopback only");
-	else
-		info("MAC: %s", MAC_STR(c->our_mac));
-	for (enum family f = V4; !c->splice_only && f < FAMILIES; f++)
+	for (enum family f = V4; f < FAMILIES; f++)
 		print_family(f);
 	if (s->count)
 		info("Search list:");
 	for (unsigned i = 0; i < s->count; i++)
 		info("    %s", s->name[i]);
+}
+
+void conf_print(const struct conf *c)
+{
+	if (c->splice_only)
+		info("No interface: from loopback to loopback only");
+	else
+		info("MAC: %s", MAC_STR(c->our_mac));
+	if (!c->splice_only)
+		conf_print_net();
 	print_rules("Forwarding to the guest", &c->fwd_in);
 	print_rules("Forwarding to the host", &c->fwd_out);
 }

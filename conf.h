@@ -12,8 +12,9 @@
  */
 void conf_init(struct conf *c, int argc, char **argv);
 
-/* The resolved configuration, as info messages */
+/* The resolved configuration, as info messages; the network only */
 void conf_print(const struct conf *c);
+void conf_print_net(void);
 
 /* What forwarding rules of a side may ask for: enum fwd_can, but for what the
  * kernel lacks. 0: there are none on that side.

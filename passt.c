@@ -44,6 +44,7 @@
 #include "start/isolate.h"
 #include "start/ports.h"
 #include "start/slirp.h"
+#include "start/watcher.h"
 #include "tap.h"
 #include "tap/pcap.h"
 #include "tap/tap_stream.h"
@@ -331,6 +332,7 @@ int main(int argc, char **argv)
 	}
 	conf_print(c);
 	slirp_banner(c);
+	watcher_open(c, argv);	/* which needs the host's files */
 	isolate_fs(c);
 
 	modules_init(c);
@@ -346,6 +348,7 @@ int main(int argc, char **argv)
 	}
 	slirp_start(c);
 	slirp_api_start(c);
+	watcher_start();
 	pid = isolate_daemonize(c, pid_fd);
 	if (pid != self)
 		log_first_line(log_title(c, pid));

@@ -688,6 +688,8 @@ static const struct opt options[] = {
   "Write our PID to a file, once all is ready" },
 { "chroot-fallback", 0, NULL, M_ALL, opt_set, AT(chroot_fallback),
   "Use chroot where pivot_root isn't possible" },
+{ "no-follow-host", 0, NULL, M_ALL, opt_set, AT(no_follow_host),
+  "Stay with the host's network as it is now" },
 { "ipv4-only", '4', NULL, M_ALL, opt_only_v4, 0,
   "No IPv6" },
 { "ipv6-only", '6', NULL, M_ALL, opt_only_v6, 0,

@@ -40,6 +40,7 @@ struct conf {
 	uid_t runas_uid;
 	gid_t runas_gid;
 	bool chroot_fallback;
+	bool no_follow_host;		/* the host's network is as at the start */
 
 	/* Link */
 	unsigned mtu;			/* 0: don't advertise */

@@ -25,7 +25,7 @@ enum loop_kind {
 	LOOP_DNS_TCP,			/* index: connection, gen, side */
 	LOOP_NETNS,			/* the namespace may be gone */
 	LOOP_SIGNAL,
-	LOOP_NETLINK,
+	LOOP_WATCHER,			/* news of the host's network */
 	LOOP_CTL,
 	LOOP_SLIRP,			/* somebody wants us to end */
 	LOOP_SLIRP_API,			/* index: client, or the listener */

@@ -5,8 +5,14 @@
 #include <errno.h>
 #include <string.h>
 
+enum { NET_HOOKS = 8 };
+
 static struct {
+	const struct net_options *options;
+	struct net_facts facts;
 	struct net now;
+	net_hook hook[NET_HOOKS];
+	unsigned hooks;
 } nets;
 
 /* Whatever isn't given by option comes from resolv.conf */
@@ -52,12 +58,66 @@ void net_ask(int fd, const struct net_options *o, struct net_facts *ret)
 		ret->resolv_error = resolv_read(&ret->resolv);
 }
 
+static bool text_ok(const char *text, size_t size)
+{
+	return memchr(text, '\0', size);
+}
+
+static bool resolv_ok(const struct resolv *r)
+{
+	bool ok = r->count[V4] <= CONF_DNS_MAX && r->count[V6] <= CONF_DNS_MAX &&
+		  r->search.count <= CONF_SEARCH_MAX;
+
+	for (unsigned i = 0; ok && i < r->search.count; i++)
+		ok = text_ok(r->search.name[i], sizeof(r->search.name[i]));
+	return ok;
+}
+
+bool net_facts_ok(const struct net_facts *facts)
+{
+	static const unsigned len_max[FAMILIES] = { [V4] = 32, [V6] = 128 };
+	bool ok = resolv_ok(&facts->resolv);
+
+	for (enum family f = V4; f < FAMILIES; f++) {
+		const struct nl_template *t = &facts->fam[f].template;
+
+		ok = ok && t->prefix_len <= len_max[f] &&
+		     text_ok(t->ifname, sizeof(t->ifname));
+	}
+	return ok;
+}
+
+void net_init(const struct net_options *o)
+{
+	nets.options = o;
+}
+
+bool net_update(const struct net_facts *facts)
+{
+	static struct net old;
+
+	old = nets.now;
+	nets.facts = *facts;
+	net_resolve(nets.options, facts, &nets.now);
+	if (!memcmp(&old, &nets.now, sizeof(old)))
+		return false;
+	for (unsigned i = 0; i < nets.hooks; i++)
+		nets.hook[i](&old);
+	return true;
+}
+
 const struct net *net_get(void)
 {
 	return &nets.now;
 }
 
-void net_set(const struct net *net)
+const struct net_facts *net_get_facts(void)
 {
-	nets.now = *net;
+	return &nets.facts;
+}
+
+void net_add_hook(net_hook fn)
+{
+	assert(nets.hooks < NET_HOOKS);
+	nets.hook[nets.hooks++] = fn;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The host's network as a value
  *
- * Facts are asked for (net_ask()), what follows from them and the options is
- * computed (net_resolve(), pure), and kept here. Who needs to know asks each time
- * (net_get()): nobody keeps a copy of what the host has.
+ * Facts are asked for (net_ask()), at the start and by start/watcher.c when they
+ * change. What follows from them and the options is computed (net_resolve(),
+ * pure), and kept here. Who needs to know asks each time (net_get()), who has to do
+ * something when it changes has a hook: nobody keeps a copy of what the host has.
  */
 #ifndef HOST_NET_H
 #define HOST_NET_H
@@ -30,8 +31,25 @@ void net_ask(int fd, const struct net_options *o, struct net_facts *ret);
 void net_resolve(const struct net_options *o, const struct net_facts *facts,
 		 struct net *ret);
 
-/* What is so now: never NULL, all zero before net_set(). It changes in place. */
+/* Could these be facts? For those that come from another process: every count,
+ * length and text within its bounds.
+ */
+bool net_facts_ok(const struct net_facts *facts);
+
+/* The options, which hold for ever */
+void net_init(const struct net_options *o);
+/* What the host has now: what follows is computed, and hooks are called if that
+ * is something else than before. Returns whether it is.
+ */
+bool net_update(const struct net_facts *facts);
+
+/* What is so now: never NULL, all zero before net_update(). It changes in place. */
 const struct net *net_get(void);
-void net_set(const struct net *net);
+/* The facts that it follows from */
+const struct net_facts *net_get_facts(void);
+
+/* Called after each change, with what was before, in the order of registration */
+typedef void (*net_hook)(const struct net *old);
+void net_add_hook(net_hook fn);
 
 #endif /* HOST_NET_H */

@@ -6,8 +6,6 @@
 
 #include "util.h"
 
-enum { RESOLV_CONF_MAX = 1 << 16 };
-
 static void resolv_add_ns(struct resolv *r, char *text)
 {
 	struct addr a;
@@ -62,8 +60,8 @@ void resolv_parse(char *text, struct resolv *ret)
 
 int resolv_read(struct resolv *ret)
 {
-	static char text[RESOLV_CONF_MAX];
-	ssize_t n = read_file("/etc/resolv.conf", text, sizeof(text));
+	static char text[RESOLV_MAX];
+	ssize_t n = read_file(RESOLV_CONF, text, sizeof(text));
 
 	resolv_parse(n < 0 ? strcpy(text, "") : text, ret);
 	return n < 0 ? (int)n : 0;

@@ -16,7 +16,10 @@ struct resolv {
  */
 void resolv_parse(char *text, struct resolv *ret);
 
-/* /etc/resolv.conf; 0 or -errno, and nothing in *ret then */
+#define RESOLV_CONF	"/etc/resolv.conf"
+enum { RESOLV_MAX = 1 << 16 };		/* bytes that it may have */
+
+/* RESOLV_CONF as it is now; 0 or -errno, and nothing in *ret then */
 int resolv_read(struct resolv *ret);
 
 #endif /* HOST_RESOLV_H */

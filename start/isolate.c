@@ -76,6 +76,7 @@ enum sys_mode {
 	V	= 1 << MODE_VU,
 	N	= 1 << MODE_PASTA,
 	ANY	= P | V | N,
+	W	= 1 << 6,		/* the watcher, start/watcher.c */
 	S	= 1 << 7,
 };
 
@@ -485,6 +486,18 @@ static void stdio_drop(void)
 	close_fd(&iso.null_fd);
 }
 
+/* Keep these capabilities alone, and let none come back */
+static void caps_keep_last(const unsigned *caps, size_t n)
+{
+	capng_get_caps_process();
+	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) {
+		capng_clear(CAPNG_SELECT_BOUNDS);
+		capng_apply(CAPNG_SELECT_BOUNDS);
+		capng_get_caps_process();
+	}
+	caps_keep(caps, n);
+}
+
 static void caps_final(const struct conf *c)
 {
 	const unsigned *caps = NULL;
@@ -498,13 +511,7 @@ static void caps_final(const struct conf *c)
 		n = ARRAY_SIZE(caps_ports);
 	}
 
-	capng_get_caps_process();
-	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) {
-		capng_clear(CAPNG_SELECT_BOUNDS);
-		capng_apply(CAPNG_SELECT_BOUNDS);
-		capng_get_caps_process();
-	}
-	caps_keep(caps, n);
+	caps_keep_last(caps, n);
 }
 
 static int filter_add(scmp_filter_ctx filter, const struct sys_rule *r)
@@ -574,4 +581,26 @@ void isolate_final(const struct conf *c)
 	daemon_tell(-rc);
 	if (rc)
 		die("Couldn't filter system calls: %s", strerror(-rc));
+}
+
+void isolate_watcher(int fd)
+{
+	unsigned mode = W;
+	int null_fd, rc;
+
+#ifdef SANITIZE
+	mode |= S;
+#endif
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	caps_keep_last(NULL, 0);
+	prctl(PR_SET_DUMPABLE, 0);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		die("Couldn't set no_new_privs: %s", strerror(errno));
+	for (int i = STDIN_FILENO; null_fd >= 0 && i <= STDERR_FILENO; i++)
+		dup2(null_fd, i);
+	close_inherited(&fd, 1);
+	rc = filter_load((enum sys_mode)mode);
+	if (rc)
+		die("Couldn't filter the watcher's system calls: %s",
+		    strerror(-rc));
 }

@@ -3,6 +3,7 @@
 #ifndef START_ISOLATE_H
 #define START_ISOLATE_H
 
+#include <fcntl.h>
 #include <sys/types.h>
 
 struct conf;
@@ -41,6 +42,14 @@ pid_t isolate_daemonize(const struct conf *c, int pid_fd);
  * allow-list for this mode.
  */
 void isolate_final(const struct conf *c);
+
+/* For the child that watches the host, in place of stages 3 and 4: it keeps our
+ * root directory, but no descriptors besides `fd`, 0 to 2 being /dev/null, no
+ * capabilities, and the system calls of syscalls.def's mode W. Its openat() is for
+ * reading, with WATCHER_OPEN alone.
+ */
+enum { WATCHER_OPEN = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
+void isolate_watcher(int fd);
 
 /* What to say when the kernel refuses a namespace: `what`, the error, and which
  * of its knobs is the reason, if one is

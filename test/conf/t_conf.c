@@ -327,6 +327,7 @@ static void dump_switches(const struct conf *c)
 	dump_flag(c->trace, "trace");
 	dump_flag(c->chroot_fallback, "chroot-fallback");
 	dump_flag(c->one_off, "one-off");
+	dump_flag(c->no_follow_host, "no-follow-host");
 	dump_flag(c->dhcp_dns, "dhcp-dns");
 	dump_flag(c->dhcp_search, "dhcp-search");
 	dump_flag(c->no_tcp, "no-tcp");

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a process can still do after isolate_final(), mode by mode
  * Links: start/isolate.o host/netns.o pasta.o host/net.o host/netlink.o host/nl_copy.o host/nlmsg.o
- * Links: host/resolv.o
+ * Links: host/net_resolve.o host/resolv.o
  * Links: util/log.o util.o engine/loop.o engine/timer.o util/addr.o
  */
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -24,7 +25,7 @@
 
 /* Where something is allowed */
 enum { P = 1 << MODE_PASST, V = 1 << MODE_VU, N = 1 << MODE_PASTA,
-       ANY = P | V | N, NEVER = 0 };
+       ANY = P | V | N, W = 1 << 3, NEVER = 0 };
 
 static void do_tcp_socket(void)
 {
@@ -50,6 +51,29 @@ static void do_open(void)
 static void do_open_path(void)
 {
 	syscall(SYS_openat, AT_FDCWD, "/", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* As the watcher does */
+static void do_open_read(void)
+{
+	syscall(SYS_openat, AT_FDCWD, "/etc/passwd", WATCHER_OPEN);
+}
+
+static void do_open_write(void)
+{
+	syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+static void do_inotify(void)
+{
+	inotify_init1(IN_CLOEXEC);
+}
+
+static void do_recv(void)
+{
+	char c;
+
+	recv(0, &c, 1, 0);
 }
 
 static void do_unlinkat(void)
@@ -152,6 +176,10 @@ static const struct {
 	{ "socket(AF_PACKET)",	do_packet_socket,	NEVER,	false },
 	{ "open()",		do_open,		NEVER,	true },
 	{ "O_PATH open()",	do_open_path,		N,	true },
+	{ "open() for reading",	do_open_read,		W,	true },
+	{ "open() for writing",	do_open_write,		NEVER,	true },
+	{ "inotify_init1()",	do_inotify,		W,	false },
+	{ "recv()",		do_recv,		ANY,	false },
 	{ "unlinkat()",		do_unlinkat,		NEVER,	false },
 	{ "fork()",		do_fork,		NEVER,	true },
 	{ "execve()",		do_exec,		NEVER,	false },
@@ -170,7 +198,7 @@ static const struct {
 	{ "pipe2()",		do_pipe,		N,	false },
 };
 
-/* fn() after the last stage, in a child; its wait status */
+/* fn() after the last stage, in a child, or in a watcher; its wait status */
 static int run_isolated(const struct conf *conf, void (*fn)(void))
 {
 	const struct rlimit none = { 0 };
@@ -181,13 +209,32 @@ static int run_isolated(const struct conf *conf, void (*fn)(void))
 	pid = fork();
 	if (!pid) {
 		setrlimit(RLIMIT_CORE, &none);
-		isolate_final(conf);
+		if (conf)
+			isolate_final(conf);
+		else
+			isolate_watcher(0);
 		if (fn)
 			fn();
 		syscall(SYS_exit_group, 0);
 	}
 	waitpid(pid, &status, 0);
 	return status;
+}
+
+/* All calls, in a mode or as a watcher */
+static void test_calls(const char *mode, const struct conf *c, int bit)
+{
+	is_int(run_isolated(c, NULL), 0, "%s: the filter loads", mode);
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		int want = calls[i].allowed & bit ? 0 : SIGSYS;
+
+#ifdef SANITIZE
+		if (calls[i].sanitizer)
+			continue;
+#endif
+		is_int(WTERMSIG(run_isolated(c, calls[i].fn)), want, "%s: %s %s",
+		       mode, calls[i].name, want ? "kills" : "is allowed");
+	}
 }
 
 static void test_filter(void)
@@ -197,24 +244,11 @@ static void test_filter(void)
 
 	for (unsigned mode = 0; mode < ARRAY_SIZE(modes); mode++) {
 		c.mode = (enum mode)mode;
-		is_int(run_isolated(&c, NULL), 0, "%s: the filter loads",
-		       modes[mode]);
+		test_calls(modes[mode], &c, 1 << mode);
 		is_int(WTERMSIG(run_isolated(&c, abort)), SIGABRT,
 		       "%s: abort() works", modes[mode]);
-
-		for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
-			int want = calls[i].allowed & 1 << mode ? 0 : SIGSYS;
-			int status;
-
-#ifdef SANITIZE
-			if (calls[i].sanitizer)
-				continue;
-#endif
-			status = run_isolated(&c, calls[i].fn);
-			is_int(WTERMSIG(status), want, "%s: %s %s", modes[mode],
-			       calls[i].name, want ? "kills" : "is allowed");
-		}
 	}
+	test_calls("watcher", NULL, W);
 }
 
 /* What the API socket takes, beside what the mode does */

@@ -1,0 +1,210 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The host's resolvers change while we run: those that the guest reaches by
+# --dns-forward do, too, within a second, whichever way the file is written.
+
+# shellcheck disable=SC2154 # the libraries set ns, pid and so on
+# shellcheck source=test/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=test/lib/world.sh
+. "$(dirname "$0")/../lib/world.sh"
+# shellcheck source=test/lib/slirp.sh
+. "$TOP/test/lib/slirp.sh"
+world_up
+need_tun
+slirp_init
+peer=$TOP/test/tools/peer
+
+# resolvers A to D, which tell who they are
+A=198.51.100.61 B=198.51.100.62 C=198.51.100.63 D=2001:db8:100::64
+in_world ip -b - <<-E
+	address add $A/32 dev lo
+	address add $B/32 dev lo
+	address add $C/32 dev lo
+	address add $D/128 dev lo nodad
+	E
+spawn world "$peer" serve 53 >"$T/serve"
+wait_for "grep -q ready '$T/serve'" || bail 'no server'
+
+# an /etc of our own, where anything may be replaced
+mkdir -p "$T/etc"
+cp -a /etc/. "$T/etc" 2>/dev/null
+rm -f "$T/etc/resolv.conf"
+umount /etc/resolv.conf 2>/dev/null
+mount --bind "$T/etc" /etc || bail 'no /etc'
+
+# file PATH ADDR...: what a resolv.conf says
+file()
+{
+	file_path=$1
+	shift
+	printf 'nameserver %s\n' "$@" >"$file_path"
+}
+# replace PATH ADDR...: by another file
+replace()
+{
+	file "$1.new" "$2"
+	mv "$1.new" "$1"
+}
+
+# who answers the guest, and in what time
+who()
+{
+	# shellcheck disable=SC2086 # words
+	$ask timeout 1 "$peer" udpask "$forward" 53 WHERE 2>/dev/null |
+		sed 's/ .*//'
+}
+# stays NAME ADDR: it's still the one who answers
+stays()
+{
+	pause 0.3
+	wait_for '[ "$(who)" ]' 5
+	is "$(who)" "$2" "$1"
+}
+# follows NAME ADDR: within a second, by UDP and TCP
+follows()
+{
+	follows_begin=$(date +%s%N)
+	wait_for "[ \"\$(who)\" = '$2' ]" 5
+	follows_ms=$((($(date +%s%N) - follows_begin) / 1000000))
+	stays "$1 ($follows_ms ms)" "$2"
+	# shellcheck disable=SC2086 # words
+	is "$($ask "$peer" ask "$forward" 53 WHERE)" "$2" '... by TCP'
+	[ "$follows_ms" -lt 2000 ] || fail "... within a second"
+}
+
+# every way of writing it; $1 says for whom
+all_ways()
+{
+	file /etc/resolv.conf "$B"
+	follows "$1: written in place" "$B"
+	replace /etc/resolv.conf "$A"
+	follows "$1: replaced, as NetworkManager does" "$A"
+
+	mkdir -p /run/systemd/resolve
+	file /run/systemd/resolve/stub-resolv.conf "$C"
+	ln -sfn ../run/systemd/resolve/stub-resolv.conf /etc/resolv.new
+	mv /etc/resolv.new /etc/resolv.conf
+	follows "$1: a link to a file in /run" "$C"
+	replace /run/systemd/resolve/stub-resolv.conf "$A"
+	follows "$1: replaced there, as systemd-resolved does" "$A"
+
+	mkdir -p /run/resolvconf
+	file /run/resolvconf/resolv.conf "$B"
+	ln -sfn /run/resolvconf/resolv.conf /etc/resolv.conf
+	follows "$1: the link leads elsewhere" "$B"
+	file /run/resolvconf/resolv.conf "$C"
+	follows "$1: written in place there, as resolvconf does" "$C"
+
+	rm -r /run/resolvconf
+	stays "$1: gone: the last one known is better than none" "$C"
+	mkdir /run/resolvconf
+	file /run/resolvconf/resolv.conf "$A"
+	follows "$1: and back" "$A"
+
+	rm -f /etc/resolv.conf
+	file /etc/resolv.conf "$B"
+	follows "$1: no link any more" "$B"
+}
+
+start()
+{
+	rm -rf /run/resolvconf /run/systemd/resolve /etc/resolv.conf
+	file /etc/resolv.conf "$A"
+}
+plain='--config-net --no-map-gw -t none -u none -T none -U none'
+
+start
+forward=169.254.1.1
+# shellcheck disable=SC2086 # words
+pasta_up $plain --dns-forward $forward
+ask="in_ns $ns"
+follows 'pasta: before' "$A"
+all_ways pasta
+
+# the other family's
+file /etc/resolv.conf "$D"
+follows 'only a resolver of the other family' "$D"
+pasta_down
+
+# options hold
+start
+# shellcheck disable=SC2086 # words
+pasta_up $plain --dns-forward $forward --dns-host "$C"
+ask="in_ns $ns"
+file /etc/resolv.conf "$B"
+stays '--dns-host is never overridden' "$C"
+pasta_down
+start
+# shellcheck disable=SC2086 # words
+pasta_up $plain --dns-forward $forward --no-follow-host
+ask="in_ns $ns"
+file /etc/resolv.conf "$B"
+stays '--no-follow-host: as at the start' "$A"
+is "$(pgrep -P "$pasta_pid" -c)" 1 '... no helper process'
+pasta_down
+
+# no file, at a place that isn't there yet
+rm -f /etc/resolv.conf
+ln -s /run/later/resolv.conf /etc/resolv.conf
+# shellcheck disable=SC2086 # words
+pasta_up $plain --dns-forward $forward
+ask="in_ns $ns"
+is "$(who)" '' 'no file at the start: no answer'
+mkdir /run/later
+file /run/later/resolv.conf "$A"
+follows 'it comes, with its directory' "$A"
+
+# a hundred changes, and nothing left of them
+helper=$(pgrep -P "$pasta_pid" | grep -vx "$ns")
+fds_before=$(ls "/proc/$helper/fd" | wc -l)
+for _ in $(seq 50); do
+	replace /run/later/resolv.conf "$B"
+	file /run/later/resolv.conf "$A"
+done
+replace /run/later/resolv.conf "$C"
+follows 'after a hundred changes' "$C"
+is "$(ls "/proc/$helper/fd" | wc -l)" "$fds_before" \
+	'... no descriptor more'
+
+# its own sandbox
+ok 'the helper: no capabilities, a filter' sh -c "
+	grep -qE '^CapEff:[[:space:]]*0+\$' /proc/$helper/status &&
+	grep -qE '^Seccomp:[[:space:]]*2\$' /proc/$helper/status &&
+	grep -qE '^NoNewPrivs:[[:space:]]*1\$' /proc/$helper/status"
+kib=$(awk '/^Private_/ { n += $2 } END { print n }' "/proc/$helper/smaps_rollup")
+ok "the helper: $kib KiB of its own" [ "$kib" -lt 400 ]
+is "$(ps -o comm=,args= -p "$helper")" 'pasta.watch     pasta.watch' \
+	'the helper: its name'
+# its wake-ups, of which there are none
+switches()
+{
+	awk '/ctxt_switches/ { n += $2 } END { print n }' "/proc/$helper/status"
+}
+before=$(switches)
+pause 2
+is "$(switches)" "$before" 'the helper: no wake-up without a change'
+kill -KILL "$helper"
+ok 'its death is told of' wait_for \
+	"grep -q 'watches the host.s network is gone' '$T/pasta$pasta_n.err'"
+stays '... and we go on' "$C"
+pasta_down
+
+# ends with us, whatever we die of
+start
+# shellcheck disable=SC2086 # words
+pasta_up $plain --dns-forward $forward
+helper=$(pgrep -P "$pasta_pid" | grep -vx "$ns")
+kill -KILL "$pasta_pid"
+ok 'the helper ends with us' wait_gone "$helper"
+
+start
+ns_new
+slirp_up -c "$ns" tap0
+ask="in_ns $ns" forward=10.0.2.3
+follows 'slirp4netns: before' "$A"
+all_ways slirp4netns
+stop_by TERM 'slirp4netns'
+
+done_testing
