@@ -39,6 +39,7 @@ SRCS	+= util/parse.c
 SRCS	+= util/path_watch.c
 SRCS	+= util/rdwr.c
 SRCS	+= util/server_name.c
+SRCS	+= util/unix_sock.c
 SRCS	+= util/writer.c
 
 SRCS	+= engine/flow.c
@@ -68,6 +69,7 @@ SRCS	+= fwd/fwd.c
 SRCS	+= fwd/fwd_rule.c
 SRCS	+= fwd/fwd_table.c
 SRCS	+= fwd/learned.c
+SRCS	+= fwd/pesto_wire.c
 SRCS	+= fwd/policy.c
 SRCS	+= fwd/policy_spec.c
 
@@ -118,16 +120,26 @@ SRCS	+= conf.c
 SRCS	+= conf/conf_opts.c
 SRCS	+= conf/slirp_opts.c
 
+SRCS	+= start/cleaner.c
 SRCS	+= start/isolate.c
 SRCS	+= start/ports.c
 SRCS	+= start/slirp.c
 SRCS	+= start/watcher.c
 
+SRCS	+= ctl/api_server.c
+SRCS	+= ctl/pesto_proto.c
+SRCS	+= ctl/rules.c
 SRCS	+= ctl/slirp_api.c
 
 SRCS	+= input.c
 SRCS	+= pasta.c
 SRCS	+= passt.c
+
+# Programs of their own, each of one source and what it is linked with
+
+PROGRAMS += tools/pesto.c
+LINKS.pesto = fwd/fwd_rule.o fwd/pesto_wire.o util.o util/addr.o util/log.o \
+	util/parse.o util/rdwr.o util/writer.o
 
 WARN	= -Wall -Wextra -Wshadow -Wcast-qual -Wwrite-strings \
 	  -Wmissing-prototypes -Wvla -Wstrict-prototypes -Wundef \
@@ -143,8 +155,9 @@ LDLIBS	= -lseccomp -lcap-ng
 
 OBJS	= $(SRCS:%.c=$(BUILD)/%.o)
 BINDIR	= $(if $(SAN),$(BUILD)/,)
+PROGS	= $(PROGRAMS:tools/%.c=$(BINDIR)%)
 
-all: $(BINDIR)passt $(BINDIR)pasta $(BINDIR)slirp4netns
+all: $(BINDIR)passt $(BINDIR)pasta $(BINDIR)slirp4netns $(PROGS)
 
 $(BINDIR)passt: $(OBJS)
 	@echo "  LINK    $@"
@@ -171,6 +184,10 @@ $(BUILD)/unit/%: test/unit/%.c $$(call unit_links,$$*)
 	$(Q)mkdir -p $(BUILD)/unit
 	$(Q)$(CC) $(CPPFLAGS) -Itest/unit $(ALL_CFLAGS) $(ALL_LDFLAGS) \
 		-o $@ $(filter %.c %.o,$^) $(LDLIBS)
+
+$(PROGS): $(BINDIR)%: $(BUILD)/tools/%.o $$(addprefix $(BUILD)/,$$(LINKS.$$*))
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 
 # Command lines in, resolved configuration out
 $(BUILD)/conf/t_conf: test/conf/t_conf.c $(addprefix $(BUILD)/,conf.o \
@@ -229,6 +246,8 @@ install: all
 	ln -sf passt.1 $(DESTDIR)$(mandir)/man1/pasta.1
 	install -d $(DESTDIR)$(libexecdir)/passt
 	ln -sf $(bindir)/passt $(DESTDIR)$(libexecdir)/passt/slirp4netns
+	install -m 0755 $(PROGS) $(DESTDIR)$(bindir)
+	install -m 0644 $(PROGRAMS:tools/%.c=doc/%.1) $(DESTDIR)$(mandir)/man1
 	install -m 0644 doc/slirp4netns.1 \
 		$(DESTDIR)$(mandir)/man1/passt-slirp4netns.1
 	install -d $(DESTDIR)$(docdir)/doc
@@ -248,6 +267,8 @@ uninstall:
 	rm -f $(DESTDIR)$(bindir)/passt $(DESTDIR)$(bindir)/pasta
 	rm -f $(DESTDIR)$(mandir)/man1/passt.1 $(DESTDIR)$(mandir)/man1/pasta.1
 	rm -f $(DESTDIR)$(mandir)/man1/passt-slirp4netns.1
+	rm -f $(PROGRAMS:tools/%.c=$(DESTDIR)$(bindir)/%)
+	rm -f $(PROGRAMS:tools/%.c=$(DESTDIR)$(mandir)/man1/%.1)
 	rm -rf $(DESTDIR)$(libexecdir)/passt $(DESTDIR)$(docdir)
 
 uninstall-slirp4netns:
@@ -257,7 +278,8 @@ uninstall-slirp4netns:
 	fi
 
 clean:
-	rm -rf build build-san passt pasta slirp4netns
+	rm -rf build build-san passt pasta slirp4netns \
+		$(PROGRAMS:tools/%.c=%)
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
 

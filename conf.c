@@ -31,8 +31,6 @@
 
 enum {
 	LOG_SIZE_DEFAULT	= 1 << 20,
-	EPH_FIRST_DEFAULT	= 49152,	/* RFC 6335, 6 */
-	EPH_LAST_DEFAULT	= 65535,
 	MTU_MIN_TCP		= 88,	/* Linux sends segments of 48 bytes at
 					 * least */
 	MTU_MIN_V6		= 1280,		/* RFC 8200, 5 */
@@ -106,18 +104,10 @@ static void set_defaults(struct conf *c, enum mode mode)
 /* The host's ephemeral ports, which "all" leaves alone */
 static void read_ephemeral(struct conf_given *g)
 {
-	char buf[64];
-	unsigned first, last;
+	char buf[64] = "";
 
-	g->eph_first = EPH_FIRST_DEFAULT;
-	g->eph_last = EPH_LAST_DEFAULT;
-	if (read_file("/proc/sys/net/ipv4/ip_local_port_range", buf,
-		      sizeof(buf)) <= 0 ||
-	    sscanf(buf, "%u %u", &first, &last) != 2 ||
-	    first > last || last > UINT16_MAX)
-		return;
-	g->eph_first = (uint16_t)first;
-	g->eph_last = (uint16_t)last;
+	read_file(FWD_EPHEMERAL_PATH, buf, sizeof(buf));
+	fwd_ephemeral(buf, &g->eph_first, &g->eph_last);
 }
 
 /* Step 2: words that are no option */

@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "ctl/api_server.h"
+#include "ctl/pesto_proto.h"
 #include "ctl/slirp_api.h"
 #include "engine/flow.h"
 #include "engine/loop.h"
@@ -41,6 +43,7 @@
 #include "local/dhcpv6.h"
 #include "local/ndp.h"
 #include "splice.h"
+#include "start/cleaner.h"
 #include "start/isolate.h"
 #include "start/ports.h"
 #include "start/slirp.h"
@@ -79,7 +82,7 @@ static struct leftover pid_leftover = { .dir_fd = -1 };
 static void roof_undo(void)
 {
 	tap_unix_undo();
-	slirp_api_undo();
+	api_undo();
 	leftover_remove(&pid_leftover);
 }
 
@@ -88,7 +91,7 @@ static void roof_keep(void)
 {
 	log_at_die(NULL);
 	tap_unix_keep();
-	slirp_api_keep();
+	api_keep();
 	leftover_keep(&pid_leftover);
 }
 
@@ -292,6 +295,7 @@ static void modules_init(const struct conf *c)
 int main(int argc, char **argv)
 {
 	int keep[CONF_FDS_MAX], pid_fd, tun_fd = -1, status;
+	const struct leftover *names[API_SOCKETS];
 	struct conf *c = &roof.conf;
 	const pid_t self = getpid();
 	pid_t pid;
@@ -312,6 +316,8 @@ int main(int argc, char **argv)
 	host_addrs_read();
 	netns_open(c);		/* before anything of that name is replaced */
 	slirp_api_open(c);
+	pesto_open(c);
+	cleaner_start(names, api_names(names));
 	loop_init();
 
 	isolate_user(c);
@@ -347,8 +353,9 @@ int main(int argc, char **argv)
 		tap_stream_start(c->one_off);
 	}
 	slirp_start(c);
-	slirp_api_start(c);
 	watcher_start();
+	slirp_api_start();
+	pesto_start();
 	pid = isolate_daemonize(c, pid_fd);
 	if (pid != self)
 		log_first_line(log_title(c, pid));

@@ -119,14 +119,23 @@ void path_split(const char *path, char ret_dir[PATH_MAX],
 void leftover_note(struct leftover *l, const char *path)
 {
 	char dir[PATH_MAX];
+	struct stat st;
 
+	if (lstat(path, &st))
+		return;
+	l->dev = st.st_dev;
+	l->ino = st.st_ino;
 	path_split(path, dir, l->name);
 	l->dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 void leftover_remove(struct leftover *l)
 {
-	if (l->dir_fd >= 0)
+	struct stat st;
+
+	if (l->dir_fd >= 0 &&
+	    !fstatat(l->dir_fd, l->name, &st, AT_SYMLINK_NOFOLLOW) &&
+	    st.st_dev == l->dev && st.st_ino == l->ino)
 		unlinkat(l->dir_fd, l->name, 0);
 	close_fd(&l->dir_fd);
 }

@@ -53,9 +53,11 @@ void path_split(const char *path, char ret_dir[PATH_MAX],
 struct leftover {
 	int dir_fd;			/* -1: none */
 	char name[NAME_MAX + 1];
+	dev_t dev;
+	ino_t ino;
 };
 void leftover_note(struct leftover *l, const char *path);
-/* Remove it; safe in signal handlers */
+/* Remove it, unless something else has its name now; safe in signal handlers */
 void leftover_remove(struct leftover *l);
 /* It stays */
 void leftover_keep(struct leftover *l);

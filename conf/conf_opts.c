@@ -28,6 +28,7 @@
 #include "util.h"
 #include "util/log.h"
 #include "util/parse.h"
+#include "util/version.h"
 
 enum {
 	M_PASST	= 1 << MODE_PASST,
@@ -259,13 +260,8 @@ static void opt_runas(const struct call *k)
 
 static void opt_version(const struct call *k)
 {
-	printf("%s %s\n"
-	       "Copyright: the authors of passt\n"
-	       "GNU GPL, version 2 or later\n"
-	       "  <https://www.gnu.org/licenses/old-licenses/gpl-2.0.html>\n"
-	       "This is free software: you may change and redistribute it.\n"
-	       "There is NO WARRANTY, to the extent permitted by law.\n\n",
-	       k->c->mode == MODE_PASTA ? "pasta" : "passt", VERSION);
+	printf("%s " VERSION_TEXT,
+	       k->c->mode == MODE_PASTA ? "pasta" : "passt");
 	exit(EXIT_SUCCESS);
 }
 
@@ -295,6 +291,11 @@ static void opt_socket(const struct call *k)
 {
 	copy_text(k, sizeof(k->c->socket_path), "socket path");
 	k->c->fd = -1;
+}
+
+static void opt_conf_path(const struct call *k)
+{
+	copy_text(k, sizeof(k->c->conf_path), "socket path");
 }
 
 static bool parse_fd(const char *s, int *ret)
@@ -676,8 +677,8 @@ static const struct opt options[] = {
 { "runas", 0, "USER[:GROUP]", M_ALL, opt_runas, 0,
   "Become this user, name or number\n"
   "default: nobody, if started as root" },
-{ "conf-path", 'c', "PATH", M_ALL, opt_nothing, 0,
-  "Control socket: not supported yet" },
+{ "conf-path", 'c', "PATH", M_ALL, opt_conf_path, AT(conf_path),
+  "Socket for pesto, to change forwarded ports" },
 { "help", 'h', NULL, M_ALL, NULL, 0,
   "Print this, and exit" },
 { "version", 0, NULL, M_ALL, opt_version, 0,
@@ -889,7 +890,6 @@ static const struct {
 	const char *name;
 	bool (*refused)(const struct call *k);	/* NULL: with any value */
 } not_yet[] = {
-	{ "conf-path",		NULL },
 	{ "repair-path",	asks_more_than_none },
 	{ "migrate-exit",	NULL },
 	{ "migrate-no-linger",	NULL },

@@ -17,20 +17,11 @@
 
 struct conf;
 
-/* Bind the socket, in place of whatever has its name; before isolate_user().
- * Dies if it can't. Nothing without --api-socket; so do the others.
+/* Bind the socket, in place of whatever has its name: see api_open(). Nothing
+ * without --api-socket.
  */
 void slirp_api_open(const struct conf *c);
-/* Serve it, as LOOP_SLIRP_API and TIMER_SLIRP_API; once listen_attach() has been
- * called
- */
-void slirp_api_start(const struct conf *c);
-/* The start has failed: remove its name, if it still is ours. Safe in signal
- * handlers. Later on it stays: a descriptor of its directory would be a way out
- * of the empty root.
- */
-void slirp_api_undo(void);
-/* The start has succeeded */
-void slirp_api_keep(void);
+/* Serve it, once listen_attach() has been called */
+void slirp_api_start(void);
 
 #endif /* CTL_SLIRP_API_H */

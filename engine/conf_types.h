@@ -86,6 +86,15 @@ struct conf {
 	int ready_fd;			/* told when all is ready, or -1 */
 	int exit_fd;			/* its first event ends us, or -1 */
 	char api_socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
+
+	/* Control */
+	char conf_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
+
+/* May any rules come and go while we run? */
+static inline bool conf_is_controlled(const struct conf *c)
+{
+	return *c->conf_path;
+}
 
 #endif /* ENGINE_CONF_TYPES_H */

@@ -26,9 +26,9 @@ enum loop_kind {
 	LOOP_NETNS,			/* the namespace may be gone */
 	LOOP_SIGNAL,
 	LOOP_WATCHER,			/* news of the host's network */
-	LOOP_CTL,
+	LOOP_API,			/* index: client of a control socket, or
+					 * the socket itself */
 	LOOP_SLIRP,			/* somebody wants us to end */
-	LOOP_SLIRP_API,			/* index: client, or the listener */
 	LOOP_KINDS,
 };
 

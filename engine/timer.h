@@ -23,7 +23,7 @@ enum timer_kind {
 	TIMER_FRAG,
 	TIMER_DNS,			/* a resolver is silent */
 	TIMER_DNS_TCP,
-	TIMER_SLIRP_API,
+	TIMER_API,
 	TIMER_RETRY,			/* after faults of the moment: retry.c */
 	TIMER_KINDS,
 };

@@ -19,6 +19,7 @@
 
 enum {
 	PORTS		= UINT16_MAX + 1,
+	EPHEMERAL_FIRST	= 49152,	/* RFC 6335, 6 */
 	DIGITS_SHOWN	= 20,		/* of a port that is none */
 };
 
@@ -471,6 +472,19 @@ int fwd_rule_parse(const char *spec, const struct fwd_rule_ctx *ctx,
 	if (rc)
 		rules->count = had;
 	return rc;
+}
+
+void fwd_ephemeral(const char *text, uint16_t *ret_first, uint16_t *ret_last)
+{
+	unsigned first, last;
+
+	*ret_first = EPHEMERAL_FIRST;
+	*ret_last = UINT16_MAX;
+	if (sscanf(text, "%u %u", &first, &last) != 2 || first > last ||
+	    last > UINT16_MAX)
+		return;
+	*ret_first = (uint16_t)first;
+	*ret_last = (uint16_t)last;
 }
 
 bool fwd_rules_on_loopback(const struct fwd_rules *rules,

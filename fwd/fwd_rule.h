@@ -105,6 +105,10 @@ static inline unsigned fwd_rule_ports(const struct fwd_rule *r)
 	return r->last - r->first + 1U;
 }
 
+/* The ephemeral ports, from what the host says in this file; "" for the usual */
+#define FWD_EPHEMERAL_PATH "/proc/sys/net/ipv4/ip_local_port_range"
+void fwd_ephemeral(const char *text, uint16_t *ret_first, uint16_t *ret_last);
+
 /* For kernels that can't bind to an interface: rules for `lo`, those for any
  * address as rules for the loopback address of each enabled family. False if
  * there is no room for all of them in *ret.

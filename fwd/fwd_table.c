@@ -174,12 +174,12 @@ void fwd_table_touch(const struct fwd_slot *s)
 }
 
 int fwd_table_replace(enum flow_side_name side, const struct fwd_rule *rules,
-		      unsigned n, char *ret_err)
+		      unsigned n, uint32_t newest, char *ret_err)
 {
 	int rc = 0;
 
 	for (uint32_t i = 0; i < table.high; i++) {
-		if (table.slot[i].side == side)
+		if (table.slot[i].side == side && table.slot[i].id <= newest)
 			fwd_table_remove(&table.slot[i]);
 	}
 	for (unsigned i = 0; i < n && !rc; i++) {
@@ -192,6 +192,11 @@ int fwd_table_replace(enum flow_side_name side, const struct fwd_rule *rules,
 		fwd_table_commit();
 	}
 	return rc;
+}
+
+uint32_t fwd_table_newest(void)
+{
+	return table.last_id;
 }
 
 struct fwd_slot *fwd_table_changed(const struct fwd_slot *s)

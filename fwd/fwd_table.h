@@ -54,11 +54,15 @@ unsigned fwd_table_allowed(enum flow_side_name side);
 int fwd_table_add(enum flow_side_name side, const struct fwd_rule *r,
 		  const struct fwd_slot **ret_slot, char *ret_err);
 void fwd_table_remove(const struct fwd_slot *s);
-/* These rules instead of all that a side has. What is the same stays as it is;
- * what comes twice is there once. 0 or as above, nothing is changed then.
+/* These rules instead of those that a side has, up to the one whose id is newest:
+ * whoever asks knew of no later ones. What is the same stays as it is; what comes
+ * twice is there once. 0 or as above, and the change, whatever else it is about,
+ * is off then.
  */
 int fwd_table_replace(enum flow_side_name side, const struct fwd_rule *rules,
-		      unsigned count, char *ret_err);
+		      unsigned count, uint32_t newest, char *ret_err);
+/* The id that was given last */
+uint32_t fwd_table_newest(void);
 /* The ports of an automatic rule may be others now */
 void fwd_table_touch(const struct fwd_slot *s);
 

@@ -72,7 +72,7 @@ struct port_table {
 
 /* One namespace */
 struct view {
-	bool wanted;			/* and there's a way to look */
+	bool open;			/* there's a way to look */
 	int stat_fd[FAMILIES];		/* -1: no such family, or can't */
 	int diag_fd;			/* -1: no such thing */
 	struct port_table table[PROTOS];
@@ -274,10 +274,27 @@ static bool is_listening(const struct view *v, uint8_t proto, unsigned port)
 	return byte >> port % 8 & 1;
 }
 
+/* A rule looks at what listens on the other side: TCP, and for UDP both */
+static void want_tables(const struct fwd_slot *s)
+{
+	struct view *v = &scan.view[!s->side];
+	bool udp = s->rule.proto == PROTO_UDP;
+
+	for (unsigned p = TCP; p <= (udp ? UDP : TCP); p++) {
+		struct port_table *t = &v->table[p];
+
+		t->stale |= !t->wanted;
+		t->wanted = true;
+	}
+	if (v->open && !timer_is_armed(&scan.timer))
+		timer_set(&scan.timer, TIMER_FWD, loop_now());
+}
+
 static bool follow_wants(const struct fwd_slot *s, uint16_t port)
 {
 	const struct fwd_rule *r = &s->rule;
 
+	want_tables(s);
 	return is_listening(&scan.view[!s->side], r->proto,
 			    r->to + (unsigned)(port - r->first));
 }
@@ -304,17 +321,22 @@ static void follow_tell(void *arg, const struct fwd_slot *s, uint16_t port,
 	*told |= bit;
 }
 
-static void follow(void)
+static void automatic_rules(void (*fn)(const struct fwd_slot *s))
 {
-	scan.missed = false;
 	for (unsigned side = 0; side < FLOW_SIDES; side++) {
 		const struct fwd_slot *s = NULL;
 
 		while ((s = fwd_table_next(side, s))) {
 			if (s->rule.flags & FWD_AUTO)
-				fwd_table_touch(s);
+				fn(s);
 		}
 	}
+}
+
+static void follow(void)
+{
+	scan.missed = false;
+	automatic_rules(fwd_table_touch);
 	listen_sync(follow_tell, NULL);
 }
 
@@ -354,7 +376,7 @@ static void scan_run(void)
 	for (unsigned side = 0; side < FLOW_SIDES; side++) {
 		struct view *v = &scan.view[side];
 
-		if (!v->wanted)
+		if (!v->open)
 			continue;
 		view_look(v);
 		for (unsigned p = 0; p < PROTOS; p++)
@@ -366,8 +388,21 @@ static void scan_run(void)
 	loop_update_now();
 }
 
+/* The last automatic rule has gone: what is known grows old */
+static void scan_rest(void)
+{
+	for (unsigned side = 0; side < FLOW_SIDES; side++) {
+		for (unsigned p = 0; p < PROTOS; p++)
+			scan.view[side].table[p].wanted = false;
+	}
+}
+
 static void scan_timer(struct timer *t)
 {
+	if (!fwd_table_automatic(HOST) && !fwd_table_automatic(GUEST)) {
+		scan_rest();
+		return;
+	}
 	scan_run();
 	timer_set(t, TIMER_FWD,
 		  mono_add(loop_now(), DUR_MS(SCAN_INTERVAL_MS)));
@@ -396,24 +431,6 @@ static int view_open(void *arg)
 	return v->diag_fd < 0 && v->table[TCP].proc_fd[V4] < 0 ? -errno : 0;
 }
 
-/* Which tables the rules of a side look at: those of the other one */
-static bool view_wanted(enum flow_side_name side)
-{
-	struct view *v = &scan.view[side];
-	const struct fwd_slot *s = NULL;
-	bool wanted = false;
-
-	while ((s = fwd_table_next(!side, s))) {
-		if (!(s->rule.flags & FWD_AUTO))
-			continue;
-		wanted = true;
-		v->table[TCP].wanted = true;
-		if (s->rule.proto == PROTO_UDP)
-			v->table[UDP].wanted = true;
-	}
-	return wanted;
-}
-
 void portscan_open(const struct conf *c)
 {
 	scan.conf = c;
@@ -422,11 +439,10 @@ void portscan_open(const struct conf *c)
 		int rc = 0;
 
 		*v = (struct view){ .stat_fd = { -1, -1 }, .diag_fd = -1 };
-		v->wanted = view_wanted(side);
-		if (!v->wanted)
+		if (!fwd_table_automatic(!side) && !conf_is_controlled(c))
 			continue;
 		rc = side == GUEST ? netns_run(view_open, v) : view_open(v);
-		v->wanted = !rc;
+		v->open = !rc;
 		if (rc)
 			warn("No automatic ports: couldn't ask for sockets: %s",
 			     strerror(-rc));
@@ -435,13 +451,14 @@ void portscan_open(const struct conf *c)
 
 void portscan_start(void)
 {
-	if (!scan.view[HOST].wanted && !scan.view[GUEST].wanted)
+	if (!scan.view[HOST].open && !scan.view[GUEST].open)
 		return;
 	scan.credit_us = SCAN_CREDIT_MAX_US;
 	scan.paid = loop_now();
-	scan.full = mono_add(loop_now(), DUR_S(-SCAN_FULL_S));
+	scan.full = loop_now();
 	timer_set_handler(TIMER_FWD, scan_timer);
 	listen_set_auto(follow_wants);
+	automatic_rules(want_tables);
 	scan_timer(&scan.timer);
 }
 

@@ -159,7 +159,7 @@ static void us_event(struct loop_ref ref, uint32_t events)
 
 void udp_splice_init(const struct conf *c)
 {
-	bool wanted = false;
+	bool wanted = conf_is_controlled(c);
 
 	for (unsigned i = 0; i < c->fwd_out.count; i++)
 		wanted |= c->fwd_out.rule[i].proto == PROTO_UDP;

@@ -23,8 +23,8 @@
  *    in namespace mode: CAP_SYS_ADMIN, without which netns_run() could enter
  *    nothing when a connection is spliced into the namespace or an automatic
  *    port comes up there, and CAP_NET_BIND_SERVICE for its ports below 1024.
- *    With --no-splice they go, too; but for the latter one, if root asked for an
- *    API socket, by which ports of the host's may be opened. The filter has no
+ *    With --no-splice they go, too; but for the latter one, if root asked for a
+ *    socket by which ports of the host's may be opened. The filter has no
  *    mount, no unshare, and setns() for network namespaces alone, so that this
  *    is all that is left of CAP_SYS_ADMIN.
  *
@@ -236,6 +236,19 @@ void isolate_start(const int *keep, unsigned count)
 
 	capng_get_caps_process();
 	caps_keep(caps_start, ARRAY_SIZE(caps_start));
+}
+
+void isolate_alone(const int *keep, unsigned count)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int std = STDIN_FILENO; std <= STDERR_FILENO; std++)
+		dup2(fd, std);
+	close_inherited(keep, count);
+	capng_get_caps_process();
+	caps_keep(NULL, 0);
+	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
 void isolate_restore_limits(void)
@@ -506,7 +519,8 @@ static void caps_final(const struct conf *c)
 	if (c->mode == MODE_PASTA && !c->no_splice) {
 		caps = caps_pasta;
 		n = ARRAY_SIZE(caps_pasta);
-	} else if (*c->api_socket && iso.was_root) {
+	} else if ((*c->api_socket || conf_is_controlled(c)) &&
+		   iso.was_root) {
 		caps = caps_ports;
 		n = ARRAY_SIZE(caps_ports);
 	}

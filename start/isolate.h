@@ -12,6 +12,10 @@ struct conf;
  * raises RLIMIT_NOFILE, drops the capabilities that no set-up needs.
  */
 void isolate_start(const int *keep, unsigned count);
+/* A helper of ours, right after its fork: nothing but descriptors keep[], and the
+ * null device as the standard ones; no capability, no new privilege
+ */
+void isolate_alone(const int *keep, unsigned count);
 /* Undo what a command of ours should not inherit: limits */
 void isolate_restore_limits(void);
 

@@ -17,13 +17,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "engine/loop.h"
 #include "util.h"
 #include "util/log.h"
+#include "util/unix_sock.h"
 
 enum {
 	UNIX_ACCEPTS	= 16,		/* a turn */
@@ -127,56 +127,17 @@ static void tap_unix_accept(struct loop_ref ref, uint32_t events)
 	tap_unix_watch_listener();
 }
 
-/* Does somebody listen there already? */
-static bool tap_unix_path_is_live(const struct sockaddr_un *sun)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool live;
-
-	if (fd < 0)
-		return false;
-	live = !connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) ||
-	       errno == EAGAIN || errno == EINPROGRESS;
-	close(fd);
-	return live;
-}
-
-static bool tap_unix_is_socket(const char *path)
-{
-	struct stat st;
-
-	if (!lstat(path, &st) && S_ISSOCK(st.st_mode))
-		return true;
-	errno = ENOTSOCK;
-	return false;
-}
-
 /* 0, -EADDRINUSE, or other -errno */
 static int tap_unix_bind(const char *path)
 {
-	struct sockaddr_un sun;
-	int fd;
+	int fd = unix_listen(path, UNIX_DEAD, 0, 0);
 
-	if (!sun_path_set(&sun, path))
-		return -ENAMETOOLONG;
-	if (tap_unix_path_is_live(&sun))
-		return -EADDRINUSE;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return -errno;
-	/* A socket left over may go, but nobody's file */
-	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) &&
-	    (errno != EADDRINUSE || !tap_unix_is_socket(path) || unlink(path) ||
-	     bind(fd, (struct sockaddr *)&sun, sizeof(sun)))) {
-		int rc = -errno;
-
-		close(fd);
-		return rc;
-	}
+		return fd;
 	memcpy(guest.path, path, strlen(path) + 1);
 	leftover_note(&guest.leftover, path);
 	guest.listen_fd = fd;
-	return listen(fd, 0) ? -errno : 0;
+	return 0;
 }
 
 void tap_unix_listen(char *path)

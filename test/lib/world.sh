@@ -331,6 +331,7 @@ world_up()
 	if [ -x "$PASST_BIN_DIR/passt" ]; then
 		cp "$PASST_BIN_DIR/passt" "$T/bin/passt"
 		ln -s passt "$T/bin/pasta"
+		cp "$PASST_BIN_DIR/pesto" "$T/bin"
 		PATH=$T/bin:$PATH
 	elif [ "${WORLD_NO_PASST:-}" != 1 ]; then
 		bail "no program in $PASST_BIN_DIR: run make first"

@@ -50,7 +50,8 @@ static int replace(const char *specs)
 
 		rules.rule[rules.count++] = r;
 	}
-	return fwd_table_replace(HOST, rules.rule, rules.count, error);
+	return fwd_table_replace(HOST, rules.rule, rules.count,
+				 UINT32_MAX, error);
 }
 
 /* "id:port id:port …" of all that is there */
@@ -69,8 +70,8 @@ static const char *all(enum flow_side_name side)
 
 static void clear(void)
 {
-	fwd_table_replace(HOST, NULL, 0, error);
-	fwd_table_replace(GUEST, NULL, 0, error);
+	fwd_table_replace(HOST, NULL, 0, UINT32_MAX, error);
+	fwd_table_replace(GUEST, NULL, 0, UINT32_MAX, error);
 	fwd_table_commit();
 }
 
@@ -157,6 +158,13 @@ static void test_replace(void)
 	is_int(fwd_table_count(HOST), 2, "two");
 	is_int(b->id, id, "  one by its old name");
 
+	is_int(fwd_table_replace(HOST, NULL, 0, id, error), 0,
+	       "all that somebody knew of");
+	is_int(b->state, FWD_GOING, "  goes");
+	is_int(fwd_table_count(HOST), 1, "  what came later stays");
+	fwd_table_revert();
+	fwd_table_commit();
+
 	is_int(replace("83 84 84:85"), -EADDRINUSE, "at odds with itself");
 	ok(!fwd_table_changed(NULL), "  nothing is changed");
 	is_int(fwd_table_count(HOST), 2, "  two, as before");
@@ -184,7 +192,7 @@ static void test_sides(void)
 	       "  it has become one of lo");
 	is_int(fwd_table_count(HOST), 1, "one here");
 	is_int(fwd_table_count(GUEST), 1, "one there");
-	fwd_table_replace(GUEST, NULL, 0, error);
+	fwd_table_replace(GUEST, NULL, 0, UINT32_MAX, error);
 	fwd_table_commit();
 	is_int(fwd_table_count(HOST), 1, "one here");
 	is_int(fwd_table_count(GUEST), 0, "none there");

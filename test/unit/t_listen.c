@@ -133,7 +133,7 @@ static int have(enum flow_side_name side, const char *specs)
 
 	report = (struct listen_report){ .opened = 0 };
 	rc = bad ? -EINVAL : fwd_table_replace(side, rules.rule, rules.count,
-					       error);
+					       UINT32_MAX, error);
 	if (rc) {
 		printf("# %s: %s\n", specs, bad ? bad : error);
 		return rc;
