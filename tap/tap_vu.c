@@ -591,10 +591,12 @@ static void vu_rest(void)
 {
 	if (!vhost_user_is_open())
 		return;
-	if (vu.more && !vu.fresh)
-		vu_transmitted();
-	else if (vu.more)
+	if (vu.more) {
+		/* What is answered leaves at that turn's end */
 		loop_again();
+		if (!vu.fresh)
+			vu_transmitted();
+	}
 	vu.fresh = false;
 	vu_check();
 }

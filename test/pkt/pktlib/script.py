@@ -26,6 +26,8 @@ class Script:
         self.lacking, self.sysctls = [], []
         self.ends = False       # the daemon is expected to end
         self.clock = False      # its clock is set
+        self.front = None       # options of the front-end; None: a stream
+        self.needs_stream = False       # not for other links
         stack, begun = [self.body], ""
         with open(path, encoding="utf-8") as f:
             for no, text in enumerate(f, 1):
@@ -44,6 +46,8 @@ class Script:
                 self.ends |= text.startswith("daemon exits")
                 w = line.words
                 self.clock |= w[0] == "clock"
+                self.needs_stream |= w[0] == "link" and \
+                    w[1] in ("write", "split", "hold", "whole", "release")
                 if w[0] == "family":
                     self.families = {"4": [4], "6": [6],
                                      "both": [4, 6]}[w[1]]

@@ -39,7 +39,7 @@ class World(HostCommands, GuestSends, GuestExpects):
         self.t0 = time.monotonic()
         self.last, self.last_ts = 0.0, 0
         self.next_port = 40000
-        self.proc = self.link = None
+        self.proc = self.link = self.front = None
         self.err_path = None
         self.stderr = b""
         self.ended = False
@@ -63,8 +63,12 @@ class World(HostCommands, GuestSends, GuestExpects):
             self.clock = [os.memfd_create("clock")]
             self.clock_stopped = False
             self.set_clock(0)
+        if self.script.front is not None:
+            theirs = self.front_end(theirs)
         cmd = [self.binary, "-f", "-F", str(theirs.fileno())] + \
             [self.subst(o) for o in self.script.options]
+        if self.script.front is not None:
+            cmd.append("--vhost-user")
 
         def limit():
             if self.script.nofile:
@@ -84,16 +88,33 @@ class World(HostCommands, GuestSends, GuestExpects):
             self.inbox = []
         self.fds = self.count_fds()
 
+    def tool(self, name):
+        path = os.path.join(os.environ.get("PASST_TOOLS_DIR") or os.path.join(
+            os.path.dirname(self.binary), "build", "tools"), name)
+        if not os.path.exists(path):
+            raise ScriptError(f"no {path}: run make tools first")
+        return path
+
+    def front_end(self, stream):
+        """A vhost-user front-end between the stream and the daemon: the
+        daemon's end of it"""
+        ours, theirs = socket.socketpair()
+        self.front = subprocess.Popen(
+            [self.tool("vufront"), *self.script.front, str(ours.fileno()),
+             "stream", str(stream.fileno())],
+            pass_fds=[ours.fileno(), stream.fileno()],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=self.err)
+        ours.close()
+        stream.close()
+        return theirs
+
     def environment(self):
         """Another kernel than there is, another clock: test/shims/kernel.c"""
         env = dict(os.environ)
         if not self.script.lacking and not self.clock:
             return env
-        shim = os.path.join(env.get("PASST_TOOLS_DIR") or os.path.join(
-            os.path.dirname(self.binary), "build", "tools"), "kernel.so")
-        if not os.path.exists(shim):
-            raise ScriptError(f"no {shim}: run make tools first")
-        env["LD_PRELOAD"] = shim
+        env["LD_PRELOAD"] = self.tool("kernel.so")
         env["NO_KERNEL"] = " ".join(self.script.lacking)
         if self.clock:
             env["FAKE_CLOCK"] = str(self.clock[0])
@@ -183,6 +204,9 @@ class World(HostCommands, GuestSends, GuestExpects):
             raise Fail(f"daemon ended with status {rc}, not {status}")
 
     def cleanup(self):
+        if self.front:
+            self.front.kill()
+            self.front.wait()
         if self.proc:
             if self.proc.poll() is None:
                 self.proc.kill()
