@@ -453,7 +453,7 @@ static void from_daemon(void)
 	uint32_t len;
 	int b;
 
-	while ((is_tap || out_len < SLOT) && (b = returned(r, &len)) >= 0) {
+	while ((is_tap || !out_len) && (b = returned(r, &len)) >= 0) {
 		uint16_t want = 1, n = 0;
 		size_t all = 0;
 
@@ -598,7 +598,7 @@ static void run(void)
 
 	for (;;) {
 		bool again = listen_to(&ring[RX]) &&
-			     (is_tap || out_len < SLOT);
+			     (is_tap || !out_len);
 
 		if (!ring[TX].frees)
 			listen_to(&ring[TX]);

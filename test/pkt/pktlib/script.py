@@ -63,6 +63,8 @@ class Script:
                     self.lacking += w[1:]
                 elif w[0] == "sysctl":
                     self.sysctls.append((w[1], " ".join(w[2:])))
+                elif w[0] == "stream":
+                    self.needs_stream = True
                 elif w[0] == "bare":
                     self.bare = True
                 elif w[0] == "end":

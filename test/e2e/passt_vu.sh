@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# timeout 200
+#
+# vhost-user without a virtual machine: what front-ends and drivers may not do ends
+# their connection, with one line each, and nothing else; what is odd but allowed
+# doesn't.
+
+# shellcheck disable=SC2154 # the libraries set pid and so on
+# shellcheck source=test/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=test/lib/world.sh
+. "$(dirname "$0")/../lib/world.sh"
+world_up
+
+is "$(passt --print-capabilities | tr -d ' \n')" '{"type":"net"}' \
+	'--print-capabilities, on standard output'
+
+sock=$T/user/passt.socket
+spawn user passt --vhost-user -f -s "$sock" >"$T/passt.err" 2>&1
+passt=$pid
+wait_for "[ -S '$sock' ]" || bail "passt: $(cat "$T/passt.err")"
+fds=$(find "/proc/$passt/fd" | wc -l)
+maps=$(wc -l <"/proc/$passt/maps")
+
+"$TOP/test/tools/vuhostile" "$sock" >"$T/hostile"
+is $? 0 'all of vuhostile'
+while read -r line; do
+	case $line in
+	'ok '*)		pass "${line#*- }" ;;
+	'not ok '*)	fail "${line#*- }" ;;
+	esac
+done <"$T/hostile"
+ok 'the daemon is there' alive "$passt"
+wait_for "[ \"\$(find /proc/$passt/fd | wc -l)\" = $fds ]"
+is "$(find "/proc/$passt/fd" | wc -l)" "$fds" 'no descriptor is left'
+is "$(wc -l <"/proc/$passt/maps")" "$maps" 'no mapping is left'
+n=$(grep -c 'vhost-user: .*, ending the connection' "$T/passt.err")
+ok "lines that say why: $n" [ "$n" -ge 5 ]
+kill -TERM "$passt"
+wait_gone "$passt"
+wait "$passt"
+is $? 0 'exit status'
+
+# one-off
+sock=$T/user/one.socket
+spawn user passt --vhost-user -1 -f -s "$sock" >"$T/passt.err" 2>&1
+passt=$pid
+wait_for "[ -S '$sock' ]"
+printf 'nonsense, 16 bytes' | socat - "UNIX-CONNECT:$sock"
+ok 'one-off: it ends with its front-end' wait_gone "$passt"
+wait "$passt"
+is $? 0 '... with status 0'
+is "$(grep -c 'vhost-user: ' "$T/passt.err")" 1 '... and one line'
+done_testing
