@@ -279,7 +279,8 @@ static void modules_init(const struct conf *c)
 	dhcpv6_init(c);
 	icmp_init(c);
 	udp_init(c);
-	splice_init();
+	splice_init(c);
+	sock_ns_init();
 	tcp_init(c);
 	accept_init(c);
 	dns_proxy_init();

@@ -10,7 +10,12 @@
  *
  * Data: a direction holds a pipe only as long as bytes are in it; at rest it has
  * none. Empty pipes wait in a pool. So ten thousand idle connections need two
- * descriptors each, and busy ones pass the same few pipes around.
+ * descriptors each, and busy ones pass the same few pipes around. A few of them
+ * are there from the start, and are never given up, so that something moves when
+ * there are no more descriptors.
+ *
+ * Faults: what fails for a moment (no pipe to be had, no memory, an interruption)
+ * is tried again a moment later, see retry.h; nothing is lost meanwhile.
  *
  * Closing: the end of one stream becomes SHUT_WR on the other socket once the
  * pipe is empty; when both have ended, the sockets are closed. A reset of either
@@ -19,7 +24,8 @@
  * Invariants: sockets are watched edge-triggered for everything. `readable` is
  * only cleared by EAGAIN with an empty pipe (with a full one it could mean the
  * pipe), `writable` only by EAGAIN: so either an event will come, or the pump
- * has been to the end, or the connection is on the list for the next turn.
+ * has been to the end, or the connection is on the list for the next turn, or for
+ * another try.
  *
  * Urgent data stops splice(2), which can't pass it: from then on that direction
  * is copied through the same pipe. The byte arrives as data.
@@ -34,6 +40,7 @@
 #include <unistd.h>
 
 #include "engine/flow.h"
+#include "engine/retry.h"
 #include "host/accept.h"
 #include "host/sock.h"
 #include "util.h"
@@ -41,10 +48,13 @@
 
 enum {
 	SPLICE_PIPES	= 64,		/* empty ones that are kept */
+	SPLICE_RESERVE	= 4,		/* ...and a few more, from the start */
 	SPLICE_PIPE_SIZE = 256 * 1024,
 	SPLICE_CHUNK	= 1024 * 1024,	/* asked for; the pipe takes less */
 	SPLICE_COPY	= 4096,		/* fits in any empty pipe, atomically */
 	SPLICE_STEPS	= 16,		/* per direction and turn */
+	SPLICE_CONNECTS	= 4,		/* tries, if it fails for a moment */
+	SPLICE_DISCARDS	= 8,		/* likewise */
 };
 
 #define SPLICE_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
@@ -52,38 +62,71 @@ enum {
 
 struct splice_counters splice_counters;
 
-static struct {
-	unsigned pipes;
+/* Empty pipes */
+struct pool {
+	unsigned count;
 	int pipe[SPLICE_PIPES][2];
+};
+
+static struct {
+	struct pool pool;		/* of those that were used */
+	struct pool reserve;		/* for times without descriptors */
 	uint32_t queue_head;		/* flow index + 1; 0: empty */
+	struct retry retry;
+	uint64_t retry_marks[RETRY_LEVELS * RETRY_WORDS(FLOW_MAX)];
 } spl;
 
 /* ---- Pipes ---- */
 
+static bool pool_get(struct pool *pool, int ret_pipe[2])
+{
+	if (!pool->count)
+		return false;
+	memcpy(ret_pipe, pool->pipe[--pool->count], sizeof(*pool->pipe));
+	return true;
+}
+
+static bool pool_put(struct pool *pool, unsigned max, const int p[2])
+{
+	if (pool->count >= max)
+		return false;
+	memcpy(pool->pipe[pool->count++], p, sizeof(*pool->pipe));
+	return true;
+}
+
+static int pipe_open(int ret_pipe[2])
+{
+	int p[2];
+
+	if (pipe2(p, O_NONBLOCK | O_CLOEXEC))
+		return -errno;
+	memcpy(ret_pipe, p, sizeof(p));
+	return 0;
+}
+
 static int pipe_get(struct splice_dir *d)
 {
-	if (d->pipe[0] >= 0)
+	int rc;
+
+	if (d->pipe[0] >= 0 || pool_get(&spl.pool, d->pipe))
 		return 0;
-	if (spl.pipes) {
-		memcpy(d->pipe, spl.pipe[--spl.pipes], sizeof(d->pipe));
-		return 0;
-	}
-	if (pipe2(d->pipe, O_NONBLOCK | O_CLOEXEC)) {
-		d->pipe[0] = d->pipe[1] = -1;
-		return -errno;
-	}
+	rc = pipe_open(d->pipe);
+	if (flow_make_room(rc))
+		rc = pipe_open(d->pipe);
 	/* Within the limits of the user; a short one will do, too */
-	if (fcntl(d->pipe[1], F_SETPIPE_SZ, SPLICE_PIPE_SIZE) < 0)
+	if (!rc && fcntl(d->pipe[1], F_SETPIPE_SZ, SPLICE_PIPE_SIZE) < 0)
 		debug("Couldn't enlarge a pipe: %s", strerror(errno));
-	return 0;
+	if (rc && pool_get(&spl.reserve, d->pipe))
+		rc = 0;
+	return rc;
 }
 
 static void pipe_put(struct splice_dir *d)
 {
 	if (d->pipe[0] < 0)
 		return;
-	if (!d->queued && spl.pipes < SPLICE_PIPES) {
-		memcpy(spl.pipe[spl.pipes++], d->pipe, sizeof(d->pipe));
+	if (!d->queued && (pool_put(&spl.reserve, SPLICE_RESERVE, d->pipe) ||
+			   pool_put(&spl.pool, SPLICE_PIPES, d->pipe))) {
 		d->pipe[0] = d->pipe[1] = -1;
 		return;
 	}
@@ -91,23 +134,54 @@ static void pipe_put(struct splice_dir *d)
 	close_fd(&d->pipe[1]);
 }
 
+/* Somebody needs descriptors more than pipes that wait for work */
+static bool pipes_give_up(void)
+{
+	int p[2];
+
+	if (!pool_get(&spl.pool, p))
+		return false;
+	close(p[0]);
+	close(p[1]);
+	return true;
+}
+
 /* ---- One direction ---- */
 
-/* Through our memory into the pipe, which is empty */
+/* Through our memory into the pipe, which is empty. The socket keeps the bytes
+ * until they are in there.
+ */
 static ssize_t dir_copy(int fd, struct splice_dir *d)
 {
 	char buf[SPLICE_COPY];
-	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+	ssize_t n = recv(fd, buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT);
+	ssize_t left, got;
 
-	return n > 0 ? write(d->pipe[1], buf, (size_t)n) : n;
+	if (n <= 0)
+		return n;
+	n = left = write(d->pipe[1], buf, (size_t)n);
+	for (int i = 0; left > 0 && i < SPLICE_DISCARDS; i++) {
+		got = recv(fd, buf, (size_t)left, MSG_DONTWAIT);
+		left -= got > 0 ? got : 0;
+	}
+	if (left <= 0)
+		return n;
+	/* They would come twice */
+	d->queued += (uint32_t)n;
+	errno = EIO;
+	return -1;
 }
 
-/* Has the stream ended, or does an urgent byte stand there? */
-static bool dir_has_ended(int fd)
+/* Nothing came, and no error: 1 for an urgent byte, 0 for the end of the stream,
+ * or -errno
+ */
+static int dir_is_urgent(int fd)
 {
+	ssize_t n;
 	char c;
 
-	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+	n = recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n < 0 ? -errno : (int)n;
 }
 
 /* Socket → pipe: 1 for progress, 0 for none, -errno */
@@ -132,19 +206,16 @@ static int dir_fill(struct splice_conn *conn, unsigned from)
 		splice_counters.bytes += (uint64_t)n;
 		return 1;
 	}
-	if (!n && !d->copy && !dir_has_ended(conn->fd[from])) {
+	rc = n < 0 ? -errno : d->copy ? 0 : dir_is_urgent(conn->fd[from]);
+	if (rc > 0) {
 		d->copy = true;
-		return 1;
-	}
-	if (!n) {
+	} else if (!rc) {
 		d->eof = true;
-		return 0;
+	} else if (rc == -EAGAIN) {
+		d->readable = d->queued;
+		rc = 0;
 	}
-	if (errno != EAGAIN)
-		return -errno;
-	if (!d->queued)
-		d->readable = false;
-	return 0;
+	return rc;
 }
 
 /* Pipe → socket, likewise */
@@ -174,11 +245,9 @@ static int dir_move(struct splice_conn *conn, unsigned from)
 
 	for (int i = 0; i < SPLICE_STEPS && (filled || drained); i++) {
 		filled = dir_fill(conn, from);
-		if (filled < 0)
-			return filled;
 		drained = dir_drain(conn, from);
-		if (drained < 0)
-			return drained;
+		if (drained < 0 || filled < 0)
+			return MIN(drained, filled);
 	}
 	return filled || drained;
 }
@@ -193,9 +262,9 @@ static int dir_pump(struct splice_conn *conn, unsigned from)
 		return rc;
 	pipe_put(d);
 	if (rc >= 0 && d->eof && !d->shut) {
-		d->shut = true;
 		if (shutdown(conn->fd[!from], SHUT_WR))
 			return -errno;
+		d->shut = true;
 	}
 	return rc;
 }
@@ -240,20 +309,36 @@ static void splice_abort(struct flow *f, int error)
 	splice_done(f);
 }
 
+/* Later: it failed for a reason that may be gone then */
+static void splice_retry(struct flow *f, int rc)
+{
+	struct splice_conn *conn = &f->splice;
+
+	flow_debug(f, "later: %s", strerror(-rc));
+	conn->later = true;
+	retry_later(&spl.retry, flow_index(f), conn->faults);
+	conn->faults += conn->faults < UINT8_MAX;
+}
+
 static void splice_pump(struct flow *f)
 {
 	struct splice_conn *conn = &f->splice;
 
+	conn->later = false;
 	for (unsigned side = 0; side < FLOW_SIDES; side++) {
 		int rc = dir_pump(conn, side);
 
-		if (rc < 0) {
+		if (rc < 0 && !is_momentary(rc)) {
 			splice_abort(f, -rc);
 			return;
 		}
-		if (rc)
+		if (rc < 0)
+			splice_retry(f, rc);
+		else if (rc)
 			splice_queue(f);
 	}
+	if (!conn->later)
+		conn->faults = 0;
 	if (conn->dir[GUEST].shut && conn->dir[HOST].shut)
 		splice_done(f);
 }
@@ -263,6 +348,7 @@ static void splice_connected(struct flow *f)
 	struct flow_side *to = &f->side[!f->ini];
 
 	f->splice.connected = true;
+	f->splice.faults = 0;
 	to->our = sock_local(f->splice.fd[!f->ini], &to->our_port);
 	flow_debug(f, "connected");
 	splice_pump(f);
@@ -298,7 +384,7 @@ static int splice_connect(struct flow *f)
 	int rc = sock_connect(f->splice.fd[!f->ini], &to->peer, to->peer_port);
 
 	if ((!rc || rc == -EINPROGRESS) && splice_watch(f, !f->ini))
-		return -ENOMEM;
+		rc = -ENOMEM;
 	return rc;
 }
 
@@ -324,12 +410,28 @@ static int splice_connect_other(struct flow *f, int error)
 /* What came of splice_connect() */
 static void splice_proceed(struct flow *f, int rc)
 {
-	if (rc && rc != -EINPROGRESS)
+	if (rc && rc != -EINPROGRESS && !is_momentary(rc))
 		rc = splice_connect_other(f, -rc);
 	if (!rc)
 		splice_connected(f);
+	else if (is_momentary(rc) && f->splice.faults < SPLICE_CONNECTS)
+		splice_retry(f, rc);
 	else if (rc != -EINPROGRESS)
 		splice_abort(f, -rc);
+}
+
+/* A moment later; the entry may be another's, who waits for nothing */
+static void splice_again(uint32_t index)
+{
+	struct flow *f = flow_at(index);
+
+	if (f->type != FLOW_SPLICE || !f->splice.later)
+		return;
+	f->splice.later = false;
+	if (f->splice.connected)
+		splice_pump(f);
+	else
+		splice_proceed(f, splice_connect(f));
 }
 
 static void splice_event(struct loop_ref ref, uint32_t events)
@@ -412,8 +514,16 @@ static void splice_accepted(const struct accepted *a)
 		splice_proceed(f, splice_connect(f));
 }
 
-void splice_init(void)
+void splice_init(const struct conf *c)
 {
+	int p[2] = { -1, -1 };
+
+	while (c->mode == MODE_PASTA && !c->no_splice &&
+	       spl.reserve.count < SPLICE_RESERVE && !pipe_open(p))
+		pool_put(&spl.reserve, SPLICE_RESERVE, p);
+	retry_init(&spl.retry, spl.retry_marks, RETRY_WORDS(FLOW_MAX),
+		   splice_again);
+	flow_add_spare(pipes_give_up);
 	loop_set_handler(LOOP_SPLICE, splice_event);
 	accept_set_taker(FWD_SPLICE, splice_accepted);
 }

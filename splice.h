@@ -5,9 +5,10 @@
 #ifndef SPLICE_H
 #define SPLICE_H
 
+#include "engine/conf_types.h"
 #include "engine/flow_types.h"
 
-void splice_init(void);
+void splice_init(const struct conf *c);
 
 /* End-of-turn hook: go on with connections that had more than their share */
 void splice_run_queue(void);

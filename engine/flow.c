@@ -32,6 +32,7 @@ enum {
 	FLOW_SAMPLE_WALK = 4096,	/* entries looked at for more than one */
 	FLOW_RESERVE	= 256,		/* ended at a time when the table is full */
 	FLOW_EVICT_MS	= 100,		/* before looking at all in vain again */
+	FLOW_SPARES	= 4,
 	FLOW_PORT_TRIES	= 16,		/* for one that is free */
 	FLOW_PORT_MIN	= 1024,
 };
@@ -45,6 +46,8 @@ static struct {
 	struct flow_evictable evictable[FLOW_TYPES];
 	uint32_t evict_cursor;
 	mono_t evict_again[2];		/* by what is needed: entry, descriptor */
+	bool (*spare[FLOW_SPARES])(void);
+	unsigned spares;
 	uint32_t bucket[FLOW_BUCKETS];	/* index * 2 + side, + 1; 0: empty */
 	struct flow entry[FLOW_MAX];
 } flows;
@@ -269,9 +272,21 @@ void flow_set_evictable(enum flow_type type, const struct flow_evictable *ops)
 	flows.evictable[type] = *ops;
 }
 
+void flow_add_spare(bool (*give_up)(void))
+{
+	assert(flows.spares < FLOW_SPARES);
+	flows.spare[flows.spares++] = give_up;
+}
+
 bool flow_make_room(int rc)
 {
-	return is_out_of_files(rc) && flow_evict(true);
+	if (!is_out_of_files(rc))
+		return false;
+	for (unsigned i = 0; i < flows.spares; i++) {
+		if (flows.spare[i]())
+			return true;
+	}
+	return flow_evict(true);
 }
 
 unsigned flow_count(enum flow_type type)

@@ -47,11 +47,14 @@ struct flow_evictable {
 	void (*end)(struct flow *f);
 };
 void flow_set_evictable(enum flow_type type, const struct flow_evictable *ops);
-/* If rc is a lack of descriptors, negative: end the one of a sample of such flows
- * that was idle for the longest time, and has one. True: try again. Flows that
- * the caller knows, and their sockets, may be gone then.
+/* If rc is a lack of descriptors, negative: have some that nobody uses given up
+ * or, if there are none, end the one of a sample of such flows that was idle for
+ * the longest time, and has one. True: try again. Flows that the caller knows, and
+ * their sockets, may be gone then.
  */
 bool flow_make_room(int rc);
+/* Who keeps descriptors for later; true if some are given up */
+void flow_add_spare(bool (*give_up)(void));
 
 /* Entries in use, by type */
 unsigned flow_count(enum flow_type type);

@@ -21,6 +21,8 @@ struct splice_conn {
 	struct splice_dir dir[2];
 	bool connected;			/* to the side that didn't begin */
 	bool queued;			/* on the list for the next turn */
+	bool later;			/* another try is to come */
+	uint8_t faults;			/* of the moment, in succession */
 	struct addr other;		/* to try if refused; or none */
 	uint32_t next_queued;		/* that list: flow index + 1 */
 };

@@ -259,7 +259,10 @@ int sock_connect(int fd, const struct addr *peer, uint16_t port)
 	union sockaddr_any sa;
 	socklen_t len = addr_to_sockaddr(&sa, peer, port, sock_scope());
 
-	return connect(fd, &sa.sa, len) ? -errno : 0;
+	if (!connect(fd, &sa.sa, len) || errno == EISCONN)
+		return 0;
+	/* Another try, if the last one was interrupted */
+	return errno == EALREADY ? -EINPROGRESS : -errno;
 }
 
 /* Where a rule's socket is opened */

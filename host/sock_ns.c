@@ -6,7 +6,8 @@
  *
  * Flow: sock_ns_get() takes one; an empty shelf is filled on the spot. At the
  * end of the turn, all shelves that are less than half full are filled, by
- * entering the namespace once.
+ * entering the namespace once. Where descriptors are rare, the stock is given up,
+ * and for some time no more is fetched than is asked for.
  */
 #include "host/sock_ns.h"
 
@@ -17,12 +18,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/flow.h"
 #include "host/netns.h"
 
-enum { SOCK_NS_BATCH = 32 };
+enum {
+	SOCK_NS_BATCH	= 32,
+	SOCK_NS_LEAN_S	= 10,		/* without stock, after a shortage */
+};
 
 struct shelf {
 	bool used;			/* somebody needs this kind */
+	bool wanted;			/* ...and now */
 	unsigned count;
 	int fd[SOCK_NS_BATCH];
 };
@@ -31,13 +37,25 @@ enum { STREAM, DGRAM, KINDS };
 
 static struct {
 	bool low;			/* there is a shelf to be filled */
+	bool lean;			/* there was a shortage, */
+	mono_t shortage;		/* ...at that time */
 	struct shelf shelf[KINDS][FAMILIES];
 } stock;
+
+static bool stock_is_lean(void)
+{
+	mono_t end = mono_add(stock.shortage, DUR_S(SOCK_NS_LEAN_S));
+
+	stock.lean = stock.lean && mono_before(loop_now(), end);
+	return stock.lean;
+}
 
 /* In the namespace */
 static int shelf_fill(struct shelf *s, int type, int family)
 {
-	while (s->used && s->count < SOCK_NS_BATCH) {
+	unsigned want = !stock.lean ? SOCK_NS_BATCH : s->wanted;
+
+	while (s->used && s->count < want) {
 		int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 		if (fd < 0)
@@ -67,14 +85,33 @@ int sock_ns_get(int type, enum family f)
 	struct shelf *s = &stock.shelf[type == SOCK_STREAM ? STREAM : DGRAM][f];
 	int rc = 0;
 
-	s->used = true;
-	if (!s->count)
+	s->used = s->wanted = true;
+	if (!s->count) {
+		stock_is_lean();
 		rc = netns_run(stock_fill, NULL);
+	}
+	s->wanted = false;
 	if (!s->count)
 		return rc ? rc : -EMFILE;
 	if (s->count <= SOCK_NS_BATCH / 2)
 		stock.low = true;
 	return s->fd[--s->count];
+}
+
+/* All of them: a few would be gone at once where they are needed */
+static bool stock_give_up(void)
+{
+	unsigned given = 0;
+
+	for (unsigned i = 0; i < KINDS * FAMILIES; i++) {
+		struct shelf *s = &stock.shelf[i / FAMILIES][i % FAMILIES];
+
+		for (; s->count; given++)
+			close(s->fd[--s->count]);
+	}
+	stock.lean = true;
+	stock.shortage = loop_now();
+	return given;
 }
 
 static int icmp_open(void *arg)
@@ -112,8 +149,13 @@ int sock_ns_icmp(enum family f)
 
 void sock_ns_refill(void)
 {
-	if (!stock.low)
+	if (!stock.low || stock_is_lean())
 		return;
 	stock.low = false;
 	netns_run(stock_fill, NULL);
+}
+
+void sock_ns_init(void)
+{
+	flow_add_spare(stock_give_up);
 }

@@ -21,6 +21,8 @@ int sock_ns_get(int type, enum family f);
  */
 int sock_ns_icmp(enum family f);
 
+/* Its stock is spare: flow_make_room() */
+void sock_ns_init(void);
 /* End-of-turn hook: make up for what this turn has taken */
 void sock_ns_refill(void);
 

@@ -210,6 +210,47 @@ diag "descriptors: $fds_before before, $(fds) after; RSS $rss_before, $(rss_kib)
 is "$(test "$(rss_kib)" -le $((rss_before + 2048)) && echo no)" no \
 	'no memory is lost'
 
+# a service that reads after a while, and tells the sum of what came
+cat >"$T/many.py" <<'E4'
+import hashlib, os, socket, sys, threading, time
+what, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+data = [os.urandom(1 << 16) * 40 + bytes([i]) for i in range(count)]
+if what == "serve":
+    l = socket.socket(socket.AF_INET6)
+    l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    l.bind(("::", port))
+    l.listen(count)
+    print("ready", flush=True)
+    def serve(c):
+        h = hashlib.sha256()
+        time.sleep(0.5)
+        while d := c.recv(65536):
+            h.update(d)
+        c.sendall(h.hexdigest().encode())
+        c.close()
+    while True:
+        threading.Thread(target=serve, args=(l.accept()[0],)).start()
+good, words = [], []
+def client(i, s):
+    try:
+        s.sendall(data[i])
+        s.shutdown(socket.SHUT_WR)
+        got = b""
+        while d := s.recv(1000):
+            got += d
+        good.append(got.decode() == hashlib.sha256(data[i]).hexdigest())
+    except OSError as e:
+        words.append(str(e))
+socks = [socket.create_connection(("127.0.0.1", port), 10) for i in range(count)]
+time.sleep(0.2)     # all are accepted before anything needs a pipe
+ts = [threading.Thread(target=client, args=a) for a in enumerate(socks)]
+for t in ts:
+    t.start()
+for t in ts:
+    t.join(30)
+print(sum(good), "of", count, *words)
+E4
+
 # datagrams keep their port
 port=$(python3 - <<-'E3'
 	import socket
@@ -228,6 +269,29 @@ start=$(date +%s%N)
 head -c 500M /dev/zero | socat -u -b 262144 - TCP:127.0.0.1:7002
 diag "500 MB into the namespace and dropped: $((($(date +%s%N) - start) / 1000000)) ms"
 pasta_down
+
+# no descriptors left for pipes: those that there are go round; a call that
+# fails for a moment is made again
+for pasta_with in 'prlimit --nofile=80' 'lacking calm'; do
+	n=24
+	[ "$pasta_with" = 'lacking calm' ] || n=20
+	pasta_up --config-net -t 7004 -u none -T 7014 -U none
+	for where in host:7004 "ns:$ns:7014"; do
+		port=${where##*:}
+		where=${where%:*}
+		to=host
+		[ "$where" != host ] || to=ns:$ns
+		spawn "$to" python3 "$T/many.py" serve "$port" $n >"$T/many"
+		serve=$pid
+		wait_for "grep -q ready '$T/many'"
+		is "$(at "$where" timeout 60 python3 "$T/many.py" ask "$port" $n)" \
+			"$n of $n" "$pasta_with, from ${where%%:*}" ||
+			diag "$(cat "$T/pasta$pasta_n.err")"
+		stop "$serve"
+	done
+	pasta_down
+done
+pasta_with=
 
 # other addresses
 pasta_up --config-net --host-lo-to-ns-lo -t 7003 -u none -T none -U none

@@ -43,7 +43,8 @@
 #	pasta_up ARGS...	pasta as the user, in foreground, with a namespace
 #				that does nothing: sets $pasta_pid and $ns, which
 #				is a PID for in_ns; pasta_down ends it. Bails out
-#				if it doesn't start
+#				if it doesn't start. $pasta_with: words in front
+#				of the command
 #	make_file PATH MIB	a file that doesn't compress
 #	sha256 PATH		its checksum, nothing else
 #
@@ -450,11 +451,13 @@ netns_delete()
 
 pasta_n=0
 
+pasta_with=
 pasta_up()
 {
 	pasta_n=$((pasta_n + 1))
 	rm -f "$T/user/up"
-	spawn user pasta "$@" -- sh -c \
+	# shellcheck disable=SC2086 # words
+	spawn user $pasta_with pasta "$@" -- sh -c \
 		": >'$T/user/up'; exec sleep 100000$pasta_n" \
 		2>"$T/pasta$pasta_n.err"
 	pasta_pid=$pid

@@ -19,6 +19,8 @@
  *	tcp-info	what TCP_INFO tells since Linux 3.15
  *	peace	SIGTERM while the program starts: before it gives up its files
  *	near	no peer of TCP is: round trips take 200 ms
+ *	calm	now and then a call fails for want of memory or descriptors, or
+ *		by an interruption: splice(), pipe2(), recv(), connect()
  *
  * FAKE_CLOCK: descriptor of a file with an int64_t, in nanoseconds: what is added
  * to CLOCK_MONOTONIC or, negated, what that is as long as it stands still. Whoever
@@ -26,6 +28,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
@@ -220,6 +223,48 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	if (!rc && info && fd < FDS && lacks("near"))
 		lengthen(fd, value);
 	return rc;
+}
+
+/* Does this call fail? Each that can in turn, another one each time. */
+static bool fails(int other)
+{
+	static const int calm[] = { EINTR, ENOMEM };
+	enum { CALM_START = 60 };	/* a start isn't tried again */
+	static unsigned calls, faults;
+
+	if (!lacks("calm") || calls++ < CALM_START || calls % 5)
+		return false;
+	errno = ++faults % 3 ? calm[faults % 2] : other;
+	return true;
+}
+
+ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len,
+	       unsigned int flags)
+{
+	if (fails(ENOBUFS))
+		return -1;
+	return syscall(SYS_splice, in, in_at, out, out_at, len, flags);
+}
+
+int pipe2(int fds[2], int flags)
+{
+	if (fails(EMFILE))
+		return -1;
+	return (int)syscall(SYS_pipe2, fds, flags);
+}
+
+ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	if (fails(ENOBUFS))
+		return -1;
+	return syscall(SYS_recvfrom, fd, buf, len, flags, NULL, NULL);
+}
+
+int connect(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	if (sa->sa_family != AF_UNIX && fails(ENOBUFS))
+		return -1;
+	return (int)syscall(SYS_connect, fd, sa, len);
 }
 
 static bool has_segment(struct msghdr *m)
