@@ -153,11 +153,16 @@ class World(HostCommands, GuestSends, GuestExpects):
         return os.pread(self.err, n, 0).decode("utf-8", "replace")
 
     def daemon_pid(self):
+        """Whoever has the link: the first process, or a child of its name.
+        Helpers have names of their own."""
+        def name(p):
+            with open(f"/proc/{p}/comm") as f:
+                return f.read()
         pid = self.proc.pid
         while True:
             try:
                 with open(f"/proc/{pid}/task/{pid}/children") as f:
-                    kids = f.read().split()
+                    kids = [k for k in f.read().split() if name(k) == name(pid)]
             except OSError:
                 return pid
             if not kids:
