@@ -38,6 +38,7 @@ SRCS	+= util/log.c
 SRCS	+= util/parse.c
 SRCS	+= util/path_watch.c
 SRCS	+= util/rdwr.c
+SRCS	+= util/ringfile.c
 SRCS	+= util/server_name.c
 SRCS	+= util/unix_sock.c
 SRCS	+= util/writer.c
@@ -64,6 +65,7 @@ SRCS	+= frame/frame_build.c
 SRCS	+= frame/frame_parse.c
 SRCS	+= frame/icmp_err.c
 
+SRCS	+= fwd/audit.c
 SRCS	+= fwd/egress.c
 SRCS	+= fwd/fwd.c
 SRCS	+= fwd/fwd_rule.c
@@ -139,7 +141,7 @@ SRCS	+= passt.c
 
 PROGRAMS += tools/pesto.c
 LINKS.pesto = fwd/fwd_rule.o fwd/pesto_wire.o util.o util/addr.o util/log.o \
-	util/parse.o util/rdwr.o util/writer.o
+	util/parse.o util/rdwr.o util/ringfile.o util/writer.o
 
 WARN	= -Wall -Wextra -Wshadow -Wcast-qual -Wwrite-strings \
 	  -Wmissing-prototypes -Wvla -Wstrict-prototypes -Wundef \
@@ -176,7 +178,7 @@ $(BUILD)/%.o: %.c Makefile
 UNITS	= $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(wildcard test/unit/t_*.c))
 
 unit_links = $(addprefix $(BUILD)/,$(filter %.o,$(shell sed -n \
-	's/^.*Links://p' test/unit/$(1).c | sed 's,util/log.o,& util/writer.o,')))
+	's/^.*Links://p' test/unit/$(1).c | sed 's,util/log.o,& util/ringfile.o util/writer.o,')))
 
 .SECONDEXPANSION:
 $(BUILD)/unit/%: test/unit/%.c $$(call unit_links,$$*)

@@ -20,6 +20,7 @@
 #include "engine/flow.h"
 #include "frame/frame_build.h"
 #include "frame/icmp_err.h"
+#include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "host/net.h"
 #include "host/sock.h"
@@ -42,6 +43,7 @@ static struct {
 
 static void ping_end(struct flow *f)
 {
+	audit_end(f, "idle");
 	timer_cancel(&f->ping.timer);
 	close_fd(&f->ping.fd);
 	flow_free(f);
@@ -200,12 +202,15 @@ void icmp_input(const struct pkt *pkt)
 		e = egress_out(net_get(), pkt->proto, &guest, &host);
 	if (e.verdict == EGRESS_GO && addr_family(&host.peer) == pkt->family)
 		f = ping_new(pkt, &guest, &host);
+	if (f && e.verdict == EGRESS_GO)
+		audit_begin(f, e.rule, e.name);
 	if (e.verdict == EGRESS_PROHIBITED) {
 		icmp_err_prohibited(pkt);
 	} else if (e.denied) {
 		return;
 	} else if (f) {
 		f->ping.active = loop_now();
+		audit_count(f, pkt->payload.len, 0);
 		ping_send(f, pkt);
 	} else if (ping_is_ours(&pkt->dst)) {
 		ping_reply(&pkt->dst, &pkt->src, 0, &pkt->payload);
@@ -266,6 +271,7 @@ static bool ping_recv(struct flow *f)
 			      PING_WORD };
 	rest = (struct bytes){ &iov, 1, 0, (uint32_t)iov.iov_len };
 	f->ping.active = loop_now();
+	audit_count(f, 0, rest.len);
 	ping_reply(&f->side[GUEST].our, &f->side[GUEST].peer, (uint8_t)ttl,
 		   &rest);
 	return true;

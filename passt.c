@@ -26,6 +26,7 @@
 #include "engine/stats.h"
 #include "engine/timer.h"
 #include "frame/frame_build.h"
+#include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "fwd/policy.h"
 #include "host/accept.h"
@@ -226,6 +227,20 @@ static void log_open(const struct conf *c)
 	log_to_file(fd, c->log_size, log_title(c, getpid()));
 }
 
+/* A pipe that nobody reads mustn't stop us */
+static void audit_file_open(const struct conf *c)
+{
+	int fd;
+
+	if (!*c->audit_file)
+		return;
+	fd = open_output(c->audit_file, O_RDWR | O_TRUNC | O_NONBLOCK);
+	if (fd < 0)
+		die("--audit: couldn't open %s: %s", c->audit_file,
+		    strerror(-fd));
+	audit_open(fd, c->log_size);
+}
+
 /* The tap device: handed to us, or made inside the namespace */
 static int tun_open(const struct conf *c)
 {
@@ -309,6 +324,7 @@ int main(int argc, char **argv)
 	conf_init(c, argc, argv);
 
 	log_open(c);
+	audit_file_open(c);
 	pid_fd = pid_file_open(c);
 	if (*c->pcap_file)
 		pcap_open(c->pcap_file);

@@ -41,6 +41,7 @@
 
 #include "engine/flow.h"
 #include "engine/retry.h"
+#include "fwd/audit.h"
 #include "host/accept.h"
 #include "host/sock.h"
 #include "util.h"
@@ -204,6 +205,9 @@ static int dir_fill(struct splice_conn *conn, unsigned from)
 	if (n > 0) {
 		d->queued += (uint32_t)n;
 		splice_counters.bytes += (uint64_t)n;
+		audit_count(container_of(conn, struct flow, splice),
+			    from == GUEST ? (uint64_t)n : 0,
+			    from == GUEST ? 0 : (uint64_t)n);
 		return 1;
 	}
 	rc = n < 0 ? -errno : d->copy ? 0 : dir_is_urgent(conn->fd[from]);
@@ -289,6 +293,7 @@ static void splice_done(struct flow *f)
 		pipe_put(&conn->dir[side]);
 		close_fd(&conn->fd[side]);
 	}
+	audit_end(f, "closed");
 	flow_debug(f, "closed");
 	flow_free(f);
 }
@@ -299,6 +304,7 @@ static void splice_abort(struct flow *f, int error)
 	struct splice_conn *conn = &f->splice;
 
 	splice_counters.resets++;
+	audit_end(f, conn->connected ? "reset" : "refused");
 	flow_debug(f, "reset: %s", strerror(error));
 	for (unsigned side = 0; side < FLOW_SIDES; side++) {
 		if (conn->connected)
@@ -508,6 +514,8 @@ static void splice_accepted(const struct accepted *a)
 		return;
 	}
 	splice_counters.opened++;
+	if (a->ini == GUEST)
+		audit_begin(f, a->egress.rule, a->egress.name);
 	if (splice_watch(f, a->ini))
 		splice_abort(f, ENOMEM);
 	else

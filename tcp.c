@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "frame/icmp_err.h"
+#include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "host/accept.h"
 #include "host/net.h"
@@ -182,6 +183,7 @@ void tcp_done(struct flow *f)
 	tcp_set_state(f, TCP_CLOSED);
 	tcp_unqueue(f);
 	tcp_timer_cancel(f);
+	audit_end(f, "closed");
 	if (conn->verify)
 		tcp_verify_forget(f);
 	conn->snd_una = conn->snd_nxt;	/* nothing is on its way any more */
@@ -193,6 +195,7 @@ void tcp_done(struct flow *f)
 void tcp_abort_sock(struct flow *f)
 {
 	sock_reset(&f->tcp.fd);
+	audit_end(f, "reset");
 	tcp_done(f);
 }
 
@@ -227,6 +230,7 @@ void tcp_abort(struct flow *f)
 {
 	if (!f->tcp.want_rst)
 		tcp_counters.resets++;
+	audit_end(f, "reset");
 	f->tcp.want_rst = tap_is_up() && !tcp_send_rst(f);
 	if (!f->tcp.want_rst) {
 		tcp_abort_sock(f);
@@ -337,6 +341,8 @@ static void tcp_connect_failed(struct flow *f, int error)
 	};
 
 	tcp_counters.refused++;
+	audit_end(f, error == ECONNREFUSED ? "refused" :
+		     error == ETIMEDOUT ? "timeout" : "unreachable");
 	flow_debug(f, "connect: %s", strerror(error));
 	if (error == ETIMEDOUT) {
 		tcp_done(f);
@@ -431,6 +437,7 @@ void tcp_open(const struct pkt *pkt)
 	f->side[HOST] = host;
 	tcp_new_conn(f, fd);
 	f->tcp.verify = e.verify;
+	audit_begin(f, e.rule, e.name);
 	tcp_take_syn(f, pkt);
 	tcp_take_dscp(f, pkt);
 	tcp_set_state(f, TCP_SYN_DEFERRED);

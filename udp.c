@@ -36,6 +36,7 @@
 #include "engine/flow.h"
 #include "frame/frame_build.h"
 #include "frame/icmp_err.h"
+#include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "host/listen.h"
 #include "host/net.h"
@@ -65,6 +66,7 @@ static void udp_flow_end(struct flow *f)
 	struct udp_sock *s = udp_sock_of(f);
 
 	timer_cancel(&f->udp.timer);
+	audit_end(f, "closed");
 	if (f->udp.spliced)
 		udp_splice_close(f);
 	if (f->udp.prev)
@@ -93,6 +95,7 @@ static void udp_timer(struct timer *t)
 		return;
 	}
 	flow_debug(f, "idle");
+	audit_end(f, "idle");
 	udp_flow_end(f);
 }
 
@@ -113,6 +116,7 @@ static bool udp_has_fd(const struct flow *f)
 static void udp_evicted(struct flow *f)
 {
 	udp_counters.evicted++;
+	audit_end(f, "made room");
 	udp_flow_end(f);
 }
 
@@ -222,7 +226,9 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 		udp_flow_end(f);
 	}
 	f = udp_flow_new(guest, &host, GUEST, s);
-	if (!f && !s->first_flow)
+	if (f)
+		audit_begin(f, e.rule, e.name);
+	else if (!s->first_flow)
 		udp_sock_close(s);
 	return f;
 }
@@ -345,6 +351,21 @@ static bool udp_gives_way(const struct flow *old, const struct udp_sock *s,
 		(old->udp.to_many || to_many));
 }
 
+/* Out of the namespace, if the policy lets it */
+static struct flow *udp_splice_out(struct udp_sock *s,
+				   const struct flow_side *from,
+				   struct flow_side *to)
+{
+	struct egress e = egress_splice(PROTO_UDP, from, to);
+	struct flow *f = e.denied ? NULL : udp_flow_splice(s, from, to);
+
+	if (e.verdict == EGRESS_PROHIBITED)
+		udp_splice_refuse(from);
+	if (f)
+		audit_begin(f, e.rule, e.name);
+	return f;
+}
+
 /* The flow of a datagram from the host's side, new if need be; or NULL */
 struct flow *udp_flow_from_host(struct udp_sock *s,
 				const struct flow_side *host,
@@ -361,9 +382,8 @@ struct flow *udp_flow_from_host(struct udp_sock *s,
 	if (s->rule) {
 		path = fwd_map_listener(udp.conf, net_get(), &tap_guest, s->rule,
 					s->side, host, &guest);
-		if (path == FWD_SPLICE && s->side == GUEST &&
-		    egress_splice(PROTO_UDP, host, &guest).denied)
-			return NULL;
+		if (path == FWD_SPLICE && s->side == GUEST)
+			return udp_splice_out(s, host, &guest);
 		if (path == FWD_SPLICE)
 			return udp_flow_splice(s, host, &guest);
 		if (path == FWD_REFUSE)

@@ -874,6 +874,9 @@ static const struct opt options[] = {
   "Rules from a file: lines \"allow RULE\", \"deny RULE\"" },
 { "no-verify-names", 0, NULL, M_ALL, opt_no_verify_names, 0,
   "Don't compare names in TLS and HTTP with the rules" },
+{ "audit", 0, "PATH", M_ALL, opt_path, AT(audit_file),
+  "Record each flow of the guest: lines of JSON. The\n"
+  "limit is --log-size" },
 { "deny-silently", 0, NULL, M_ALL, opt_set, AT(deny_silently),
   "Don't tell the guest what is denied" },
 };

@@ -8,6 +8,7 @@
 #include "fwd/egress.h"
 
 #include "engine/loop.h"
+#include "fwd/audit.h"
 #include "fwd/policy.h"
 #include "util/log.h"
 #include "util/wire.h"
@@ -64,6 +65,7 @@ static struct egress egress_ask(uint8_t proto, const struct flow_side *from,
 	e.denied = true;
 	e.verdict = egress.silent ? EGRESS_SILENT : EGRESS_PROHIBITED;
 	egress_log(proto, from, a.rule);
+	audit_deny(proto, from, to, a.rule, a.name);
 	return e;
 }
 
@@ -170,4 +172,5 @@ void egress_wrong_name(uint8_t proto, const struct flow_side *guest,
 		     ENDPOINT_STR(&guest->our, guest->our_port),
 		     *name ? "its server name is " : "it names no server",
 		     name);
+	audit_deny(proto, guest, NULL, POLICY_NO_RULE, name);
 }

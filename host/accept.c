@@ -20,7 +20,6 @@
 #include "engine/flow.h"
 #include "engine/loop.h"
 #include "engine/retry.h"
-#include "fwd/egress.h"
 #include "host/listen.h"
 #include "host/net.h"
 #include "host/sock.h"
@@ -56,14 +55,13 @@ void accept_refuse(const struct accepted *a)
  */
 static enum fwd_path accept_splice(struct accepted *a)
 {
-	struct egress e = { .is_query = false };
 	struct flow_side to_other;
 
 	if (a->ini == GUEST)
-		e = egress_splice(PROTO_TCP, &a->from, &a->to);
-	if (e.denied)
+		a->egress = egress_splice(PROTO_TCP, &a->from, &a->to);
+	if (a->egress.denied)
 		return FWD_REFUSE;
-	if (e.is_query)
+	if (a->egress.is_query)
 		return FWD_SPLICE;
 	to_other = a->to;
 	to_other.peer = fwd_splice_other(net_get(), &tap_guest, &a->to.peer);

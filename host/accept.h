@@ -3,13 +3,14 @@
 #ifndef HOST_ACCEPT_H
 #define HOST_ACCEPT_H
 
-#include "fwd/fwd.h"
+#include "fwd/egress.h"
 
 struct accepted {
 	int fd;				/* whose is who takes it, now */
 	enum flow_side_name ini;	/* side where it was accepted */
 	struct flow_side from;		/* …as that side sees it */
 	struct flow_side to;		/* see fwd_map_listener() */
+	struct egress egress;		/* FWD_SPLICE from GUEST: why it may */
 	struct addr other;		/* FWD_SPLICE: to try if that refuses */
 };
 

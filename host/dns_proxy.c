@@ -24,6 +24,7 @@
 
 #include "engine/loop.h"
 #include "engine/timer.h"
+#include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "fwd/policy.h"
 #include "host/net.h"
@@ -159,6 +160,7 @@ static uint8_t judge(const void *msg, size_t len, struct dnsmsg *q, bool *ret_ok
 	if (policy_query_ok(q->name, &rule))
 		return 0;
 	dns_proxy_counters.refused++;
+	audit_query(q->name, q->type, rule);
 	info_limited("DNS: query for %s (type %u) refused by %s", q->name,
 		     q->type,
 		     policy_rule_print(rule, (char[POLICY_STRLEN]){ 0 }));

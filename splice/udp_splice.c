@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "frame/icmp_err.h"
+#include "fwd/audit.h"
 #include "host/sock.h"
 #include "host/sock_ns.h"
 #include "udp.h"
@@ -98,18 +99,13 @@ void udp_splice_close(struct flow *f)
 	close_fd(&f->udp.fd);
 }
 
-/* Nobody listens: tell a client inside */
-static void us_refused(const struct flow *f)
+void udp_splice_refuse(const struct flow_side *client)
 {
-	const struct flow_side *client = &f->side[GUEST];
 	uint8_t msg[ICMP_ERR_REFUSAL_MAX];
+	int fd = us.icmp_fd[addr_family(&client->peer)];
 	union sockaddr_any sa;
 	socklen_t len;
-	int fd;
 
-	if (f->ini != GUEST)
-		return;
-	fd = us.icmp_fd[addr_family(&client->peer)];
 	if (fd < 0)
 		return;
 	len = addr_to_sockaddr(&sa, &client->peer, 0, 0);
@@ -132,13 +128,17 @@ static bool us_recv(struct flow *f)
 	}
 	n = recvmmsg(f->udp.fd, mm, USPLICE_BATCH, MSG_DONTWAIT, NULL);
 	if (n < 0 && errno == ECONNREFUSED) {
-		us_refused(f);
+		if (f->ini == GUEST)
+			udp_splice_refuse(&f->side[GUEST]);
 		return true;
 	}
 	if (n <= 0)
 		return n < 0 && errno != EAGAIN;
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		iov[i].iov_len = mm[i].msg_len;
+		audit_count(f, f->ini == GUEST ? 0 : mm[i].msg_len,
+			    f->ini == GUEST ? mm[i].msg_len : 0);
+	}
 	udp_reply(f, mm, (unsigned)n);
 	return n == USPLICE_BATCH;
 }

@@ -23,4 +23,7 @@ void udp_splice_close(struct flow *f);
 void udp_splice_send(struct flow *f, const void *data, size_t len);
 void udp_splice_flush(void);
 
+/* Tell a client inside, whose datagram came to client->our, that nobody is there */
+void udp_splice_refuse(const struct flow_side *client);
+
 #endif /* SPLICE_UDP_SPLICE_H */

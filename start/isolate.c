@@ -587,7 +587,7 @@ void isolate_final(const struct conf *c)
 		die("Couldn't set no_new_privs: %s", strerror(errno));
 
 	stdio_drop();
-	if (log_has_file() || *c->pcap_file)
+	if (log_has_file() || *c->pcap_file || *c->audit_file)
 		rc = writer_start();
 	if (rc)
 		warn("Files are written by the loop itself: %s", strerror(-rc));

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fwd/audit.h"
 #include "host/sock.h"
 #include "tcp/tcp_opt.h"
 #include "tcp/tcp_verify.h"
@@ -82,6 +83,7 @@ static bool tcp_run_flush(struct flow *f, struct tcp_run *run)
 			tcp_abort(f);
 			return false;
 		}
+		audit_count(f, (uint64_t)n, 0);
 		conn->rcv_nxt += (uint32_t)n;
 		conn->want_ack = true;
 		run->took = true;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "fwd/audit.h"
 #include "host/sock.h"
 
 #ifndef SO_PEEK_OFF
@@ -117,5 +118,6 @@ void tcp_discard_acked(struct flow *f)
 		if (n <= 0)
 			break;		/* its event tells */
 		conn->sock_una += (tcp_seq)n;
+		audit_count(f, 0, (uint64_t)n);
 	}
 }

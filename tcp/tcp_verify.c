@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "fwd/policy.h"
 #include "tcp/tcp_int.h"
@@ -87,13 +88,16 @@ static int verify_bytes(const struct flow *f, const uint8_t *p, size_t len)
 		break;
 	case SERVER_NAME_FOUND:
 		if (egress_may_name(PROTO_TCP, &f->side[GUEST],
-				    &f->side[HOST], name))
+				    &f->side[HOST], name)) {
+			audit_named(f, name);
 			return 1;
+		}
 		break;
 	case SERVER_NAME_NONE:
 		break;
 	}
 	egress_wrong_name(PROTO_TCP, &f->side[GUEST], name);
+	audit_end(f, "wrong name");
 	return -1;
 }
 
@@ -185,6 +189,7 @@ int tcp_verify_end(struct flow *f)
 		return 0;
 	if (h) {
 		egress_wrong_name(PROTO_TCP, &f->side[GUEST], "");
+		audit_end(f, "wrong name");
 		return -1;
 	}
 	f->tcp.verify = false;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "frame/frame_build.h"
+#include "fwd/audit.h"
 #include "splice/udp_splice.h"
 #include "udp.h"
 #include "util.h"
@@ -140,6 +141,8 @@ static void udp_to_guest(struct udp_sock *s, const struct msghdr *msg,
 		return;
 	}
 	f->udp.active = loop_now();
+	audit_count(f, s->side == GUEST ? payload->len : 0,
+		    s->side == GUEST ? 0 : payload->len);
 	if (f->udp.spliced) {
 		for (uint32_t i = 0; i < payload->cnt; i++)
 			udp_splice_send(f, payload->iov[i].iov_base,

@@ -11,6 +11,7 @@
 #include <netinet/udp.h>
 #include <string.h>
 
+#include "fwd/audit.h"
 #include "host/sock.h"
 #include "udp.h"
 #include "util.h"
@@ -206,6 +207,7 @@ void udp_out_run(struct flow *f, const struct pkt *pkts, unsigned n)
 		uint32_t seg = p->gso_size ? p->gso_size : p->payload.len;
 		uint32_t off = 0;
 
+		audit_count(f, p->payload.len, 0);
 		do {
 			struct bytes part = bytes_slice(&p->payload, off, seg);
 

@@ -10,10 +10,6 @@
  * that gets through. stderr is somebody else's, too, so it can't be made
  * non-blocking: we open the same pipe or terminal anew. A socket needs no such
  * thing; files are written by a thread (writer.h).
- *
- * Log file: grows to max_size, then its older half is cut at a line boundary by
- * moving the newer half to the front: no rename, no second file, which the
- * empty root wouldn't allow.
  */
 #include "util/log.h"
 
@@ -31,11 +27,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/ringfile.h"
 #include "util/writer.h"
 
 enum {
 	LOG_LINE_MAX	= 1024,
-	LOG_MOVE_CHUNK	= 8192,
 	LOG_START_MAX	= 65536,
 	LOG_ROOM	= 4096,		/* for a few lines */
 };
@@ -62,8 +58,7 @@ static struct {
 	bool timestamps;
 	unsigned lost[OUTPUTS];	/* not told yet */
 	int syslog_fd;			/* -1: not open */
-	int file_fd;			/* -1: none */
-	size_t file_size, file_max;
+	struct ringfile file;
 	struct timespec start;
 	void (*undo)(void);
 } log_state = {
@@ -71,7 +66,7 @@ static struct {
 	.to_stderr = true,
 	.stderr_fd = STDERR_FILENO,
 	.syslog_fd = -1,
-	.file_fd = -1,
+	.file = { .fd = -1 },
 };
 
 static const int log_priority[] = {
@@ -103,45 +98,11 @@ static void log_time(char *buf, size_t size, int digits)
 		 us % 1000000 / (digits == 4 ? 100 : 1));
 }
 
-/* Drop the older half of the log file, from a line boundary on */
-static void log_file_cut(void)
-{
-	static char buf[LOG_MOVE_CHUNK];
-	int fd = log_state.file_fd;
-	off_t from = (off_t)log_state.file_size / 2, to = 0;
-	bool aligned = false;
-	ssize_t n;
-
-	while ((n = pread(fd, buf, sizeof(buf), from)) > 0) {
-		const char *p = buf;
-
-		from += n;
-		if (!aligned) {
-			p = memchr(buf, '\n', (size_t)n);
-			if (!p++)
-				continue;
-			aligned = true;
-			n -= p - buf;
-		}
-		if (pwrite(fd, p, (size_t)n, to) != n)
-			break;
-		to += n;
-	}
-	if (!ftruncate(fd, to))
-		log_state.file_size = (size_t)to;
-}
-
 /* Each of these: false if it couldn't be written now */
 
 static void log_file_write(const void *line, size_t len)
 {
-	ssize_t n;
-
-	if (log_state.file_size + len > log_state.file_max)
-		log_file_cut();
-	n = pwrite(log_state.file_fd, line, len, (off_t)log_state.file_size);
-	if (n > 0)
-		log_state.file_size += (size_t)n;
+	ringfile_write(&log_state.file, line, len);
 }
 
 static bool log_file_line(enum log_level level, const char *text)
@@ -242,7 +203,7 @@ static void log_text(enum log_level level, const char *text)
 {
 	if (log_state.to_stderr)
 		log_line(TO_STDERR, level, text);
-	if (log_state.file_fd >= 0)
+	if (log_state.file.fd >= 0)
 		log_line(TO_FILE, level, text);
 	else if (log_state.syslog_fd >= 0)
 		log_line(TO_SYSLOG, level, text);
@@ -361,7 +322,7 @@ void log_open_stderr(void)
 
 bool log_has_file(void)
 {
-	return log_state.file_fd >= 0 ||
+	return log_state.file.fd >= 0 ||
 	       (log_state.to_stderr && log_state.stderr_kind == STDERR_FILE);
 }
 
@@ -392,12 +353,10 @@ void log_to_file(int fd, size_t max_size, const char *first_line)
 {
 	ssize_t n;
 
-	log_state.file_fd = fd;
-	log_state.file_max = max_size;
-	log_state.file_size = 0;
+	ringfile_init(&log_state.file, fd, max_size);
 	n = dprintf(fd, "%s\n", first_line);
 	if (n > 0)
-		log_state.file_size = (size_t)n;
+		log_state.file.size = (size_t)n;
 }
 
 void log_first_line(const char *first_line)
@@ -406,18 +365,18 @@ void log_first_line(const char *first_line)
 	char *rest;
 	ssize_t n;
 
-	if (log_state.file_fd < 0 || log_state.file_size >= sizeof(buf))
+	if (log_state.file.fd < 0 || log_state.file.size >= sizeof(buf))
 		return;
-	n = pread(log_state.file_fd, buf, sizeof(buf) - 1, 0);
-	if (n != (ssize_t)log_state.file_size)
+	n = pread(log_state.file.fd, buf, sizeof(buf) - 1, 0);
+	if (n != (ssize_t)log_state.file.size)
 		return;
 	buf[n] = '\0';
 	rest = strchr(buf, '\n');
-	if (!rest || ftruncate(log_state.file_fd, 0) ||
-	    lseek(log_state.file_fd, 0, SEEK_SET))
+	if (!rest || ftruncate(log_state.file.fd, 0) ||
+	    lseek(log_state.file.fd, 0, SEEK_SET))
 		return;
-	n = dprintf(log_state.file_fd, "%s%s", first_line, rest);
-	log_state.file_size = n > 0 ? (size_t)n : 0;
+	n = dprintf(log_state.file.fd, "%s%s", first_line, rest);
+	log_state.file.size = n > 0 ? (size_t)n : 0;
 }
 
 void log_open_syslog(void)
@@ -426,7 +385,7 @@ void log_open_syslog(void)
 				   .sun_path = "/dev/log" };
 	int fd;
 
-	if (log_state.file_fd >= 0)
+	if (log_state.file.fd >= 0)
 		return;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)

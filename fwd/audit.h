@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The record: a line of JSON (RFC 8259) for each flow that the guest begins, when it
+ * does, and when it ends; for each that is denied, and each query that is refused
+ *
+ *	{"time":"2026-01-01T00:00:00.000Z","event":"begin","id":7,
+ *	 "verdict":"allow","rule":"allow example.org:443","proto":"tcp",
+ *	 "from":"192.0.2.2:40000","to":"198.51.100.1:443",
+ *	 "via":"127.0.0.1:443",			where else it leads on the host
+ *	 "name":"example.org"}			where known
+ *	{…,"event":"end","id":7,"sent":517,"received":4096,"seconds":0.125,
+ *	 "end":"closed"}
+ *	{…,"event":"deny",…}			as begin, without an id
+ *	{…,"event":"query","verdict":"deny","rule":…,"name":…,"type":16}
+ *	{…,"event":"lost","lines":3}		that nobody wrote in time
+ *
+ * What is denied again and again, by the same ports, is told once in 30 s. Nothing
+ * is waited for: what can't be written is counted.
+ */
+#ifndef FWD_AUDIT_H
+#define FWD_AUDIT_H
+
+#include "engine/flow_types.h"
+
+/* Write to fd, which is kept, `max` bytes at most; -1: nothing */
+void audit_open(int fd, size_t max);
+
+extern bool audit_on;
+extern uint64_t audit_lost;
+
+/* A flow has begun, by that rule; name may be NULL */
+void audit_begin(const struct flow *f, uint32_t rule, const char *name);
+/* The name that the guest has given itself */
+void audit_named(const struct flow *f, const char *name);
+/* It has ended, how: the first call counts. A flow that hasn't begun is none. */
+void audit_end(const struct flow *f, const char *how);
+
+/* Payload that went from the guest to the host, and back */
+void audit_add(const struct flow *f, uint64_t sent, uint64_t received);
+static inline void audit_count(const struct flow *f, uint64_t sent,
+			       uint64_t received)
+{
+	if (audit_on)
+		audit_add(f, sent, received);
+}
+
+/* from->peer wants to talk to from->our, which leads to `to` (or NULL) */
+void audit_deny(uint8_t proto, const struct flow_side *from,
+		const struct flow_side *to, uint32_t rule, const char *name);
+void audit_query(const char *name, uint16_t type, uint32_t rule);
+
+#endif /* FWD_AUDIT_H */
