@@ -74,6 +74,7 @@ SRCS	+= fwd/learned.c
 SRCS	+= fwd/pesto_wire.c
 SRCS	+= fwd/policy.c
 SRCS	+= fwd/policy_spec.c
+SRCS	+= fwd/policy_used.c
 
 SRCS	+= local/arp.c
 SRCS	+= local/dhcp.c

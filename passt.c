@@ -29,6 +29,7 @@
 #include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "fwd/policy.h"
+#include "fwd/policy_used.h"
 #include "host/accept.h"
 #include "host/dns_proxy.h"
 #include "host/host_addrs.h"
@@ -110,6 +111,30 @@ static bool roof_is_quiet(void)
 	return tcp_is_quiet() && !flow_count(FLOW_SPLICE);
 }
 
+/* What --policy-learn has seen so far: written anew each time */
+static struct {
+	int fd;
+	off_t at;
+} learn = { .fd = -1 };
+
+static void learn_put(const char *line, size_t len, void *arg)
+{
+	(void)arg;
+	if (pwrite(learn.fd, line, len, learn.at) == (ssize_t)len)
+		learn.at += (off_t)len;
+}
+
+static void learn_write(void)
+{
+	if (learn.fd < 0)
+		return;
+	learn.at = 0;
+	policy_used_print(learn_put, NULL);
+	if (ftruncate(learn.fd, learn.at))
+		warn_limited("--policy-learn: couldn't cut the file: %s",
+			     strerror(errno));
+}
+
 static void signal_event(struct loop_ref ref, uint32_t events)
 {
 	struct signalfd_siginfo si;
@@ -117,10 +142,12 @@ static void signal_event(struct loop_ref ref, uint32_t events)
 	(void)ref;
 	(void)events;
 	while (read(signals.fd, &si, sizeof(si)) == sizeof(si)) {
-		if (si.ssi_signo == SIGUSR1)
+		if (si.ssi_signo == SIGUSR1) {
 			stats_dump();
-		else
+			learn_write();
+		} else {
 			loop_exit(EXIT_SUCCESS);
+		}
 	}
 }
 
@@ -241,6 +268,16 @@ static void audit_file_open(const struct conf *c)
 	audit_open(fd, c->log_size);
 }
 
+static void learn_file_open(const struct conf *c)
+{
+	if (!*c->learn_file)
+		return;
+	learn.fd = open_output(c->learn_file, O_RDWR | O_TRUNC);
+	if (learn.fd < 0)
+		die("--policy-learn: couldn't open %s: %s", c->learn_file,
+		    strerror(-learn.fd));
+}
+
 /* The tap device: handed to us, or made inside the namespace */
 static int tun_open(const struct conf *c)
 {
@@ -325,6 +362,7 @@ int main(int argc, char **argv)
 
 	log_open(c);
 	audit_file_open(c);
+	learn_file_open(c);
 	pid_fd = pid_file_open(c);
 	if (*c->pcap_file)
 		pcap_open(c->pcap_file);
@@ -389,6 +427,7 @@ int main(int argc, char **argv)
 	if (c->mode == MODE_PASTA && !c->ns_pid && !*c->netns && !c->no_ns)
 		loop_linger(roof_is_quiet, DUR_S(LINGER_S));
 	tcp_close_all();
+	learn_write();
 	writer_drain();
 	return status;
 }

@@ -874,6 +874,9 @@ static const struct opt options[] = {
   "Rules from a file: lines \"allow RULE\", \"deny RULE\"" },
 { "no-verify-names", 0, NULL, M_ALL, opt_no_verify_names, 0,
   "Don't compare names in TLS and HTTP with the rules" },
+{ "policy-learn", 0, "FILE", M_ALL, opt_path, AT(learn_file),
+  "Allow everything, and write the rules that would\n"
+  "have been needed, at the end and at SIGUSR1" },
 { "audit", 0, "PATH", M_ALL, opt_path, AT(audit_file),
   "Record each flow of the guest: lines of JSON. The\n"
   "limit is --log-size" },
@@ -1094,6 +1097,10 @@ int conf_opts_parse(struct conf *c, struct conf_given *g, int argc,
 		conf_check_supported(&k);
 		o->handle(&k);
 	}
+	if (*c->learn_file && policy_pending())
+		die("--policy-learn allows everything: it doesn't go with --allow, --deny or --policy");
+	if (*c->learn_file)
+		policy_learn_mode();
 	if (policy_commit(why))
 		die("Rules of --allow, --deny and --policy: %s", why);
 	return optind;

@@ -67,6 +67,7 @@ struct conf {
 	/* Egress policy: its rules are policy.c's */
 	bool deny_silently;
 	char audit_file[PATH_MAX];
+	char learn_file[PATH_MAX];	/* --policy-learn */
 
 	/* Namespace mode */
 	pid_t ns_pid;			/* join its namespaces; 0: no */

@@ -10,6 +10,7 @@
 #include "engine/loop.h"
 #include "fwd/audit.h"
 #include "fwd/policy.h"
+#include "fwd/policy_used.h"
 #include "util/log.h"
 #include "util/wire.h"
 
@@ -60,6 +61,8 @@ static struct egress egress_ask(uint8_t proto, const struct flow_side *from,
 	struct egress e = { .verify = a.verify, .rule = a.rule,
 			    .name = a.name };
 
+	if (policy_is_learning() && !a.verify)
+		policy_used_flow(proto, a.name, &to->peer, to->peer_port);
 	if (a.go)
 		return e;
 	e.denied = true;
@@ -159,8 +162,14 @@ bool egress_may_name(uint8_t proto, const struct flow_side *guest,
 		     const struct flow_side *host, const char *name)
 {
 	struct policy_flow pf = egress_flow(proto, guest, host);
+	const char *known;
 
-	return policy_ask_as(&pf, name).go;
+	if (!policy_is_learning())
+		return policy_ask_as(&pf, name).go;
+	known = policy_ask(&pf, loop_now()).name;
+	policy_used_flow(proto, *name ? name : known, &host->peer,
+			 host->peer_port);
+	return true;
 }
 
 void egress_wrong_name(uint8_t proto, const struct flow_side *guest,

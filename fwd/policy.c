@@ -97,6 +97,7 @@ static struct {
 	struct policy set[2];
 	unsigned current;
 	bool begun;			/* the other one is being filled */
+	bool learning;			/* no rules: all is allowed */
 	struct addr host[HOST_ADDRS];	/* sorted */
 	unsigned hosts;
 
@@ -227,6 +228,11 @@ int policy_add_text(char *text, char *ret_err)
 		line = end;
 	}
 	return 0;
+}
+
+unsigned policy_pending(void)
+{
+	return pol.begun ? next()->rules : 0;
 }
 
 void policy_no_verify(void)
@@ -658,14 +664,24 @@ int policy_commit(char *ret_err)
 
 /* ---- Decisions ---- */
 
+void policy_learn_mode(void)
+{
+	pol.learning = true;
+}
+
+bool policy_is_learning(void)
+{
+	return pol.learning;
+}
+
 bool policy_is_on(void)
 {
-	return current()->rules;
+	return current()->rules || pol.learning;
 }
 
 bool policy_has_names(void)
 {
-	return current()->name_end > current()->name_first;
+	return current()->name_end > current()->name_first || pol.learning;
 }
 
 void policy_set_host_addrs(const struct addr *a, unsigned n)
@@ -752,6 +768,11 @@ bool policy_is_private(const struct addr *a)
 	       (in_nets(&nat64, 1, a->b) && is_private_v4(a->b + 12)) ||
 	       (in_nets(&six_to_4, 1, a->b) && is_private_v4(a->b + 2)) ||
 	       in_nets(&local_nat64, 1, a->b);
+}
+
+bool policy_is_inside(const struct addr *a)
+{
+	return is_host(a) || policy_is_private(a);
 }
 
 /* A decision in the making */
@@ -853,6 +874,20 @@ static struct policy_answer answer(const struct ask *ask, uint32_t plain)
 	return a;
 }
 
+/* All may go. What says its own name is to be listened to. */
+static struct policy_answer learn_answer(const struct policy_flow *f, mono_t now)
+{
+	const struct learned *l = learned_first(addr_is_none(&f->seen) ?
+						&f->to : &f->seen, now);
+
+	return (struct policy_answer){
+		.go = true, .rule = POLICY_NO_RULE,
+		.name = l ? l->name : NULL,
+		.verify = f->proto == PROTO_TCP && !policy_is_inside(&f->to) &&
+			  (f->port == PORT_HTTP || f->port == PORT_HTTPS),
+	};
+}
+
 struct policy_answer policy_ask(const struct policy_flow *f, mono_t now)
 {
 	struct policy *p = current();
@@ -864,6 +899,8 @@ struct policy_answer policy_ask(const struct policy_flow *f, mono_t now)
 	uint32_t plain;
 	bool inside;
 
+	if (pol.learning)
+		return learn_answer(f, now);
 	if (!p->rules)
 		return (struct policy_answer){ .go = true,
 					       .rule = POLICY_NO_RULE };
@@ -908,6 +945,9 @@ bool policy_query_ok(const char *name, uint32_t *ret_rule)
 	uint32_t never = MIN(p->node[DEST_ANY].never,
 			     p->node[DEST_PUBLIC].never);
 
+	*ret_rule = POLICY_NO_RULE;
+	if (pol.learning)
+		return true;
 	for (uint32_t at = name_node(p, name); at; at = p->node[at - 1].parent) {
 		asks = MIN(asks, p->node[at - 1].asks);
 		never = MIN(never, p->node[at - 1].never);
@@ -921,7 +961,7 @@ void policy_learn(const char *name, const struct addr *a, uint32_t ttl_s,
 {
 	uint32_t node, key, s = MIN(ttl_s, (uint32_t)NAME_TTL_MAX_S);
 
-	if (name_locate(name, &node, &key))
+	if (name_locate(name, &node, &key) || pol.learning)
 		learned_put(a, name, node, key,
 			    mono_add(now, DUR_S(s + NAME_GRACE_S)), now);
 }

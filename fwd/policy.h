@@ -58,10 +58,19 @@ int policy_add(bool allow, const char *spec, char *ret_err);
  */
 int policy_add_text(char *text, char *ret_err);
 
+/* Rules in the policy that is being filled */
+unsigned policy_pending(void);
+
 /* Names on connections to ports 443 and 80 aren't verified; affects the policy
  * being filled
  */
 void policy_no_verify(void);
+
+/* Allow everything, and remember what is used (policy_used.h): not together with
+ * rules
+ */
+void policy_learn_mode(void);
+bool policy_is_learning(void);
 
 /* Compile what was added, and use it from now on. What was learned for names of
  * the policy before is kept as far as names of this one match. 0, or -ENOSPC with
@@ -120,5 +129,7 @@ uint64_t policy_rule_hits(uint32_t rule);
 
 /* Of RFC 1918 and the others above, or within an address that embeds one */
 bool policy_is_private(const struct addr *a);
+/* That, or one of the host's */
+bool policy_is_inside(const struct addr *a);
 
 #endif /* FWD_POLICY_H */

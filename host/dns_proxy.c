@@ -27,6 +27,7 @@
 #include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "fwd/policy.h"
+#include "fwd/policy_used.h"
 #include "host/net.h"
 #include "host/sock.h"
 #include "util.h"
@@ -181,6 +182,8 @@ static bool take_answer(const void *msg, size_t len, const struct dnsmsg *q,
 		return false;
 	dns_proxy_counters.answers++;
 	n = a.rcode ? 0 : dnsmsg_addrs(msg, len, &a, addrs);
+	if (policy_is_learning() && !a.rcode && dnsmsg_has_answers(msg, len))
+		policy_used_query(q->name);
 	for (unsigned i = 0; i < n; i++)
 		policy_learn(q->name, &addrs[i].addr, addrs[i].ttl, loop_now());
 	return true;

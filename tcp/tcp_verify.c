@@ -81,20 +81,16 @@ static int verify_bytes(const struct flow *f, const uint8_t *p, size_t len)
 {
 	char name[DNSNAME_TEXT_LEN] = "";
 
-	switch (server_name(p, len, name)) {
-	case SERVER_NAME_MORE:
-		if (len < SERVER_NAME_BYTES)
-			return 0;
-		break;
-	case SERVER_NAME_FOUND:
-		if (egress_may_name(PROTO_TCP, &f->side[GUEST],
-				    &f->side[HOST], name)) {
+	enum server_name rc = server_name(p, len, name);
+
+	if (rc == SERVER_NAME_MORE && len < SERVER_NAME_BYTES)
+		return 0;
+	if (rc != SERVER_NAME_FOUND)
+		*name = '\0';
+	if (egress_may_name(PROTO_TCP, &f->side[GUEST], &f->side[HOST], name)) {
+		if (*name)
 			audit_named(f, name);
-			return 1;
-		}
-		break;
-	case SERVER_NAME_NONE:
-		break;
+		return 1;
 	}
 	egress_wrong_name(PROTO_TCP, &f->side[GUEST], name);
 	audit_end(f, "wrong name");

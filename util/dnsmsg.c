@@ -170,6 +170,14 @@ bool dnsmsg_is_plain_query(const void *msg, size_t len, const struct dnsmsg *m)
 	return !c.rd.bad && !c.rd.left;
 }
 
+bool dnsmsg_has_answers(const void *msg, size_t len)
+{
+	struct rd rd = rd_init(msg, len);
+
+	rd_bytes(&rd, 6);
+	return rd_u16(&rd);
+}
+
 /* One look at all answers for what `name` is: its addresses, and if it is another
  * name, that. True: it is another name.
  */

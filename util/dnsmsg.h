@@ -41,6 +41,9 @@ bool dnsmsg_read(const void *msg, size_t len, struct dnsmsg *ret);
 bool dnsmsg_is_plain_query(const void *msg, size_t len,
 			   const struct dnsmsg *m);
 
+/* Does it say that there are answers? */
+bool dnsmsg_has_answers(const void *msg, size_t len);
+
 /* Addresses that an answer gives for what was asked, through CNAMEs; ttl is the
  * least on the way. Number of them; of those beyond DNSMSG_ADDRS nothing is told.
  * What is malformed ends the search.

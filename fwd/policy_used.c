@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: what was used, as a policy, see policy_used.h
+ *
+ * Data: one entry for each destination, protocol and port, in the order in which
+ * they came; a hash table finds what is there already.
+ *
+ * A name that was asked for and led to no flow needs a rule as well, or its query
+ * would be refused the next time: one for its port 53 by UDP, which opens least.
+ * The same for a name that leads to a private address, which it doesn't open:
+ * that has a rule of its own.
+ */
+#include "fwd/policy_used.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "fwd/policy.h"
+#include "util/dnsname.h"
+#include "util/wire.h"
+
+enum {
+	BUCKETS		= 2 * POLICY_USED_MAX,	/* a power of two */
+	PORT_DNS	= 53,
+	PORTS_LINE	= 8192,
+};
+
+struct used {
+	char name[DNSNAME_TEXT_LEN];	/* "": the address */
+	struct addr addr;
+	uint16_t port;
+	uint8_t proto;			/* PROTO_TCP, PROTO_UDP, PROTO_ICMP; 0:
+					 * asked for, no more */
+	bool printed;
+};
+
+static struct {
+	unsigned count;
+	bool full;
+	uint32_t bucket[BUCKETS];	/* index + 1 */
+	struct used used[POLICY_USED_MAX];
+	uint16_t ports[2][POLICY_USED_MAX];
+} tab;
+
+static uint32_t used_hash(const struct used *u)
+{
+	uint32_t h = 2166136261U ^ u->port ^ (uint32_t)u->proto << 16;
+
+	for (const char *p = u->name; *p; p++)
+		h = (h ^ (uint8_t)*p) * 16777619U;
+	for (unsigned i = 0; i < sizeof(u->addr.b); i++)
+		h = (h ^ u->addr.b[i]) * 16777619U;
+	return h ^ h >> 15;
+}
+
+static bool used_same(const struct used *a, const struct used *b)
+{
+	return a->proto == b->proto && a->port == b->port &&
+	       addr_eq(&a->addr, &b->addr) && !strcmp(a->name, b->name);
+}
+
+static void used_add(const struct used *u)
+{
+	uint32_t at = used_hash(u) & (BUCKETS - 1);
+
+	for (; tab.bucket[at]; at = (at + 1) & (BUCKETS - 1))
+		if (used_same(&tab.used[tab.bucket[at] - 1], u))
+			return;
+	if (tab.count == POLICY_USED_MAX) {
+		tab.full = true;
+		return;
+	}
+	tab.used[tab.count] = *u;
+	tab.bucket[at] = ++tab.count;
+}
+
+void policy_used_query(const char *name)
+{
+	struct used u = { .proto = 0 };
+
+	snprintf(u.name, sizeof(u.name), "%s", name);
+	if (*u.name)
+		used_add(&u);
+}
+
+void policy_used_flow(uint8_t proto, const char *name, const struct addr *to,
+		      uint16_t port)
+{
+	struct used u = { .proto = proto == PROTO_ICMP6 ? PROTO_ICMP : proto };
+
+	if (u.proto != PROTO_ICMP)
+		u.port = port;
+	if (name && *name && !policy_is_inside(to))
+		snprintf(u.name, sizeof(u.name), "%s", name);
+	else
+		u.addr = *to;
+	used_add(&u);
+}
+
+static bool same_dest(const struct used *a, const struct used *b)
+{
+	return addr_eq(&a->addr, &b->addr) && !strcmp(a->name, b->name);
+}
+
+/* Insert into the n sorted ones */
+static void port_add(uint16_t *v, unsigned *n, uint16_t port)
+{
+	unsigned i = (*n)++;
+
+	for (; i && v[i - 1] > port; i--)
+		v[i] = v[i - 1];
+	v[i] = port;
+}
+
+/* ":80,443,8000-8003", from some port on as far as there is room; where it ended */
+static unsigned ports_text(const uint16_t *v, unsigned n, char *buf)
+{
+	unsigned i = 0, len = 0;
+
+	while (i < n && len < PORTS_LINE - 16) {
+		unsigned last = i;
+
+		while (last + 1 < n && v[last + 1] == v[last] + 1)
+			last++;
+		len += (unsigned)sprintf(buf + len, "%c%u", i ? ',' : ':', v[i]);
+		if (last != i)
+			len += (unsigned)sprintf(buf + len, "-%u", v[last]);
+		i = last + 1;
+	}
+	return i;
+}
+
+struct output {
+	void (*put)(const char *line, size_t len, void *arg);
+	void *arg;
+	char dest[DNSNAME_TEXT_LEN + 8];
+};
+
+static void out_rule(const struct output *o, const char *ports,
+		     const char *proto)
+{
+	char line[sizeof(o->dest) + PORTS_LINE + 32];
+	int n = snprintf(line, sizeof(line), "allow %s%s%s\n", o->dest, ports,
+			 proto);
+
+	o->put(line, (size_t)n, o->arg);
+}
+
+static void out_ports(const struct output *o, const uint16_t *v, unsigned n,
+		      const char *proto)
+{
+	char text[PORTS_LINE];
+
+	while (n) {
+		unsigned done = ports_text(v, n, text);
+
+		out_rule(o, text, proto);
+		v += done;
+		n -= done;
+	}
+}
+
+/* A name without a protocol doesn't have these by UDP */
+static bool has_web_port(const uint16_t *v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (v[i] == 80 || v[i] == 443)
+			return true;
+	return false;
+}
+
+/* All that there is for one destination, from entry `first` on */
+static void out_dest(struct output *o, unsigned first)
+{
+	const struct used *dest = &tab.used[first];
+	bool echo = false, asked = false;
+	unsigned n[2] = { 0, 0 };
+
+	for (unsigned i = first; i < tab.count; i++) {
+		struct used *u = &tab.used[i];
+
+		if (!same_dest(u, dest))
+			continue;
+		u->printed = true;
+		echo |= u->proto == PROTO_ICMP;
+		asked |= !u->proto;
+		if (u->proto == PROTO_TCP)
+			port_add(tab.ports[0], &n[0], u->port);
+		else if (u->proto == PROTO_UDP)
+			port_add(tab.ports[1], &n[1], u->port);
+	}
+	if (*dest->name)
+		snprintf(o->dest, sizeof(o->dest), "%s", dest->name);
+	else
+		snprintf(o->dest, sizeof(o->dest), "[%s]",
+			 ADDR_STR(&dest->addr));
+	if (asked && !n[0] && !n[1]) {
+		tab.ports[1][0] = PORT_DNS;
+		n[1] = 1;
+	}
+	if (n[0] && n[0] == n[1] &&
+	    !memcmp(tab.ports[0], tab.ports[1], n[0] * sizeof(uint16_t)) &&
+	    !(*dest->name && has_web_port(tab.ports[1], n[1]))) {
+		out_ports(o, tab.ports[0], n[0], "");
+	} else {
+		out_ports(o, tab.ports[0], n[0], "/tcp");
+		out_ports(o, tab.ports[1], n[1], "/udp");
+	}
+	if (echo)
+		out_rule(o, "", "/icmp");
+}
+
+void policy_used_print(void (*put)(const char *line, size_t len, void *arg),
+		       void *arg)
+{
+	static const char head[] = "# what was used, in the order in which it was\n";
+	static const char more[] = "# there was more than fits here\n";
+	struct output o = { .put = put, .arg = arg };
+
+	for (unsigned i = 0; i < tab.count; i++)
+		tab.used[i].printed = false;
+	put(head, sizeof(head) - 1, arg);
+	for (int names = 1; names >= 0; names--)
+		for (unsigned i = 0; i < tab.count; i++)
+			if (!tab.used[i].printed && !*tab.used[i].name == !names)
+				out_dest(&o, i);
+	if (tab.full)
+		put(more, sizeof(more) - 1, arg);
+}
