@@ -24,6 +24,7 @@
 
 #include "conf/conf_opts.h"
 #include "conf/slirp_opts.h"
+#include "fwd/policy.h"
 #include "host/net.h"
 #include "util.h"
 #include "util/log.h"
@@ -264,6 +265,7 @@ static void settle_net_options(struct conf *c, const struct conf_given *g)
 	o->copy_addrs = c->config_net && !g->no_copy_addrs;
 	o->copy_routes = c->config_net && !g->no_copy_routes;
 	o->no_link = c->splice_only;
+	o->own_dns = policy_has_names();
 }
 
 static void check_problem(const struct net_options *o, enum family f,

@@ -52,6 +52,8 @@ struct net_options {
 	bool copy_addrs, copy_routes;	/* --config-net: all of the host's
 					 * interface, where nothing was given */
 	bool dns_none, search_none;
+	bool own_dns;			/* we are the guest's resolver: it needs
+					 * an address */
 	struct net_search search;	/* -S */
 };
 

@@ -194,17 +194,34 @@ static struct addr dns_host_default(const struct resolv *r, enum family f,
 	return (struct addr){ { 0 } };
 }
 
+/* Nobody's, and reached by the default route: where we are the resolver, and have
+ * no address yet that could stand for one on the host's loopback
+ */
+static struct addr dns_forward_default(enum family f)
+{
+	static const uint8_t local[16] = { 0xfd, 'p', 'a', 's', 's', 't',
+					   [15] = 0x53 };
+
+	return f == V4 ? addr_v4(0xa9fe0101) : addr_from_v6(local);
+}
+
 static void resolve_dns(const struct net_options *o, const struct resolv *r,
 			enum family f, struct net_family *fam)
 {
 	const struct addr *named = &o->fam[f == V4 ? V6 : V4].dns_host;
 
+	if (o->own_dns && addr_is_none(&fam->dns_forward) &&
+	    addr_is_none(&fam->map_host_loopback))
+		fam->dns_forward = dns_forward_default(f);
 	if (!o->dns_none && !fam->dns_count) {
 		for (unsigned i = 0; i < r->count[f]; i++)
 			dns_offer(fam, &r->ns[f][i]);
 	}
 	if (!addr_is_none(&fam->dns_forward) && addr_is_none(&fam->dns_host))
 		fam->dns_host = dns_host_default(r, f, named);
+	if (o->own_dns && !o->dns_none && !fam->dns_count &&
+	    !addr_is_none(&fam->dns_host))
+		dns_add(fam, &fam->dns_forward);
 }
 
 void net_resolve(const struct net_options *o, const struct net_facts *facts,

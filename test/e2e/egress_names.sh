@@ -285,6 +285,17 @@ for how in +notcp +tcp; do
 	is "$(dig 169.254.1.1 evil.example.org A $how)" REFUSED '  refused'
 done
 pasta_down
+# one is chosen, and told, where the host's is out of the guest's reach
+pasta_up --config-net --no-map-gw -t none -u none -T none -U none \
+	--dhcp-dns -4 --allow www.example.org
+is "$(dig 169.254.1.1 www.example.org A)" "NOERROR $WORLD4" \
+	'an address of our choice'
+pasta_down
+pasta_up --config-net --no-map-gw -t none -u none -T none -U none \
+	-6 --allow www.example.org
+is "$(dig fd70:6173:7374::53 www.example.org AAAA)" "NOERROR $WORLD6" \
+	'  IPv6'
+pasta_down
 printf 'nameserver %s\nnameserver %s\n' "$OTHER4" "$DNS4" >"$T/resolv.conf"
 pasta_up --config-net --allow www.example.org
 is "$(dig "$OTHER4" www.example.org A)" "NOERROR $WORLD4" \
