@@ -227,6 +227,20 @@ $(BUILD)/tools/%.so: test/shims/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(WARN) -std=gnu11 -O2 -fPIC -shared -o $@ $<
 
+# Readers of hostile bytes, for libFuzzer: sources, as its instrumentation wants
+FUZZ	= $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/*.c))
+
+fuzz_sources = $(patsubst %.o,%.c,$(filter %.o,$(shell sed -n \
+	's/^.*Links://p' test/fuzz/$(1).c)))
+
+$(BUILD)/fuzz/%: test/fuzz/%.c $$(call fuzz_sources,$$*)
+	@echo "  FUZZ    $@"
+	$(Q)mkdir -p $(@D)
+	$(Q)clang $(CPPFLAGS) -std=gnu11 -g -O1 \
+		-fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^)
+
+fuzz: $(FUZZ)
+
 tools: $(TOOLS) $(SHIMS)
 
 units: $(UNITS) $(PLATFORM) $(BUILD)/conf/t_conf
@@ -297,5 +311,5 @@ bench:
 	@$(MAKE) --no-print-directory all
 	@test/bench/run $(BENCH)
 
-.PHONY: all bench mutants tools units check demo install uninstall clean \
+.PHONY: all bench fuzz mutants tools units check demo install uninstall clean \
 	install-slirp4netns uninstall-slirp4netns
