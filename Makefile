@@ -308,7 +308,7 @@ mutants:
 
 bench:
 	@contrib/setup build check
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all tools
 	@test/bench/run $(BENCH)
 
 .PHONY: all bench fuzz mutants tools units check demo install uninstall clean \
