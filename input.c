@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/loop.h"
+#include "engine/counters.h"
 #include "frame/frag.h"
 #include "frame/frame_parse.h"
 #include "frame/icmp_err.h"
@@ -170,6 +171,19 @@ static void input_link_up(void)
 	ndp_solicit();
 }
 
+static const struct counter input_rows[] = {
+	COUNTER("in_malformed", input_counters.malformed, "frames",
+		"malformed"),
+	COUNTER("in_checksum", input_counters.bad_csum, "frames",
+		"with a wrong checksum"),
+	COUNTER("in_fragments", input_counters.fragments, "fragments",
+		"that can't be used"),
+	COUNTER("in_protocol", input_counters.unknown_proto, "packets",
+		"of other protocols"),
+	COUNTER("in_ignored", input_counters.ignored, "frames",
+		"neither IP nor ARP"),
+};
+
 void input_init(const struct conf *c)
 {
 	static const struct tap_events events = {
@@ -178,6 +192,8 @@ void input_init(const struct conf *c)
 	};
 
 	input.conf = c;
+	counters_add("dropped from the guest", input_rows,
+		     ARRAY_SIZE(input_rows));
 	frag_init();
 	tap_init(&events, c->our_mac);
 	for (enum family f = V4; f < FAMILIES; f++) {

@@ -336,7 +336,7 @@ static void modules_init(const struct conf *c)
 	tcp_init(c);
 	accept_init(c);
 	dns_proxy_init();
-	stats_start(c->stats_s);
+	stats_init(c->stats_s);
 	loop_add_hook(tcp_run_queue);
 	loop_add_hook(splice_run_queue);
 	loop_add_hook(sock_ns_refill);

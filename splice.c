@@ -39,6 +39,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/counters.h"
 #include "engine/flow.h"
 #include "engine/retry.h"
 #include "fwd/audit.h"
@@ -522,10 +523,21 @@ static void splice_accepted(const struct accepted *a)
 		splice_proceed(f, splice_connect(f));
 }
 
+static const struct counter splice_rows[] = {
+	COUNTER("splice_connections", splice_counters.opened, "connections",
+		"opened"),
+	COUNTER("splice_refused", splice_counters.refused, "connections",
+		"refused"),
+	COUNTER("splice_resets", splice_counters.resets, "connections",
+		"reset"),
+	COUNTER("splice_bytes", splice_counters.bytes, "bytes", "moved"),
+};
+
 void splice_init(const struct conf *c)
 {
 	int p[2] = { -1, -1 };
 
+	counters_add("spliced", splice_rows, ARRAY_SIZE(splice_rows));
 	while (c->mode == MODE_PASTA && !c->no_splice &&
 	       spl.reserve.count < SPLICE_RESERVE && !pipe_open(p))
 		pool_put(&spl.reserve, SPLICE_RESERVE, p);

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "engine/counters.h"
 #include "engine/loop.h"
 #include "tap/pcap.h"
 
@@ -24,8 +25,24 @@ static struct {
 	uint8_t guest_mac[6];
 } tap;
 
+static const struct counter tap_rows[] = {
+	COUNTER("link_in_frames", tap_counters.rx_frames, "frames",
+		"from the guest"),
+	COUNTER("link_in_bytes", tap_counters.rx_bytes, "bytes",
+		"from the guest"),
+	COUNTER("link_in_bad", tap_counters.rx_bad, "frames",
+		"from the guest that weren't any, or bad messages"),
+	COUNTER("link_out_frames", tap_counters.tx_frames, "frames",
+		"to the guest"),
+	COUNTER("link_out_bytes", tap_counters.tx_bytes, "bytes",
+		"to the guest"),
+	COUNTER("link_out_dropped", tap_counters.tx_dropped, "frames",
+		"to the guest not taken"),
+};
+
 void tap_init(const struct tap_events *events, const uint8_t our_mac[6])
 {
+	counters_add("link", tap_rows, ARRAY_SIZE(tap_rows));
 	tap.events = *events;
 	memcpy(tap.our_mac, our_mac, sizeof(tap.our_mac));
 	memset(tap.guest_mac, 0xff, sizeof(tap.guest_mac));

@@ -29,6 +29,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/counters.h"
 #include "frame/icmp_err.h"
 #include "fwd/audit.h"
 #include "fwd/egress.h"
@@ -580,8 +581,30 @@ void tcp_close_all(void)
 	}
 }
 
+static const struct counter tcp_rows[] = {
+	COUNTER("tcp_in_segments", tcp_counters.in_segs, "segments",
+		"from the guest"),
+	COUNTER("tcp_out_segments", tcp_counters.out_segs, "segments",
+		"to the guest"),
+	COUNTER("tcp_retransmitted", tcp_counters.rtx_segs, "segments",
+		"sent again"),
+	COUNTER("tcp_timeouts", tcp_counters.rto, "timeouts",
+		"of data to the guest"),
+	COUNTER("tcp_out_of_order", tcp_counters.out_of_order, "segments",
+		"out of order"),
+	COUNTER("tcp_short_writes", tcp_counters.short_writes, "writes",
+		"that the host took in part"),
+	COUNTER("tcp_challenge_acks", tcp_counters.challenge_acks,
+		"challenge ACKs", "to the guest"),
+	COUNTER("tcp_resets", tcp_counters.resets, "connections",
+		"reset by us"),
+	COUNTER("tcp_refused", tcp_counters.refused, "connections",
+		"that failed"),
+};
+
 void tcp_init(const struct conf *c)
 {
+	counters_add("TCP", tcp_rows, ARRAY_SIZE(tcp_rows));
 	tcp.conf = c;
 	random_bytes(&tcp.iss_salt, sizeof(tcp.iss_salt));
 	tcp_timer_init();

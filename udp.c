@@ -33,6 +33,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/counters.h"
 #include "engine/flow.h"
 #include "frame/frame_build.h"
 #include "frame/icmp_err.h"
@@ -484,8 +485,20 @@ static void udp_relisten(uint32_t index)
 	udp_sock_at(l->user)->rule = l->rule;
 }
 
+static const struct counter udp_rows[] = {
+	COUNTER("udp_in_datagrams", udp_counters.in_dgrams, "datagrams",
+		"from the guest"),
+	COUNTER("udp_out_datagrams", udp_counters.out_dgrams, "datagrams",
+		"to the guest"),
+	COUNTER("udp_dropped", udp_counters.dropped, "datagrams", "dropped"),
+	COUNTER("udp_errors", udp_counters.errors, "errors", "of the network"),
+	COUNTER("udp_evicted", udp_counters.evicted, "flows",
+		"that made room for others"),
+};
+
 void udp_init(const struct conf *c)
 {
+	counters_add("UDP", udp_rows, ARRAY_SIZE(udp_rows));
 	const struct listen_user user = { .opened = udp_listen,
 					  .closed = udp_unlisten,
 					  .moved = udp_relisten };

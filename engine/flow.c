@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/counters.h"
 #include "util.h"
 #include "util/siphash.h"
 #include "util/wire.h"
@@ -42,7 +43,7 @@ static struct {
 	struct siphash_key key;
 	uint32_t high;			/* entries [high, FLOW_MAX) are fresh */
 	uint32_t free_head, dead_head;	/* index + 1, 0: empty */
-	unsigned count[FLOW_TYPES];
+	uint64_t count[FLOW_TYPES];
 	struct flow_evictable evictable[FLOW_TYPES];
 	uint32_t evict_cursor;
 	mono_t evict_again[2];		/* by what is needed: entry, descriptor */
@@ -52,8 +53,17 @@ static struct {
 	struct flow entry[FLOW_MAX];
 } flows;
 
+static const struct counter flow_rows[] = {
+	GAUGE_OF("flows", "tcp", flows.count[FLOW_TCP], "flows", "of TCP"),
+	GAUGE_OF("flows", "udp", flows.count[FLOW_UDP], "flows", "of UDP"),
+	GAUGE_OF("flows", "ping", flows.count[FLOW_PING], "flows", "of ping"),
+	GAUGE_OF("flows", "splice", flows.count[FLOW_SPLICE], "flows",
+		 "of spliced TCP"),
+};
+
 void flow_init(void)
 {
+	counters_add("now", flow_rows, ARRAY_SIZE(flow_rows));
 	random_bytes(&flows.key, sizeof(flows.key));
 }
 
@@ -291,7 +301,7 @@ bool flow_make_room(int rc)
 
 unsigned flow_count(enum flow_type type)
 {
-	return flows.count[type];
+	return (unsigned)flows.count[type];
 }
 
 uint32_t flow_high(void)

@@ -22,6 +22,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
+#include "engine/counters.h"
 #include "engine/timer.h"
 #include "util/log.h"
 
@@ -31,6 +32,7 @@ enum {
 	LOOP_LINGER_MS	= 50,		/* how often to look */
 	LOOP_SPIN_US	= 100,
 	LOOP_SPIN_SKIP	= 255,		/* turns, at most */
+	LOOP_SPANS	= 8,
 };
 
 /* Where a turn's events came from, as bits */
@@ -45,6 +47,7 @@ static struct {
 	void (*end)(void);		/* due as soon as we are exiting */
 	mono_t now;
 	uint64_t turns;
+	uint64_t span[LOOP_SPANS];	/* turns, by how long they took */
 	bool spins;			/* others can run meanwhile */
 	bool alternates;		/* link and sockets, in turn */
 	unsigned source;		/* of the last turn's events */
@@ -65,8 +68,21 @@ static bool loop_has_cpus(void)
 	return !sched_getaffinity(0, sizeof(set), &set) && CPU_COUNT(&set) > 1;
 }
 
+static const struct counter loop_rows[] = {
+	COUNTER("turns", loop.turns, "turns", "of the loop"),
+	COUNTER_OF("turn_us", "16", loop.span[0], "turns", "of up to 16 µs"),
+	COUNTER_OF("turn_us", "64", loop.span[1], "turns", "of up to 64 µs"),
+	COUNTER_OF("turn_us", "256", loop.span[2], "turns", "of up to 256 µs"),
+	COUNTER_OF("turn_us", "1024", loop.span[3], "turns", "of up to 1 ms"),
+	COUNTER_OF("turn_us", "4096", loop.span[4], "turns", "of up to 4 ms"),
+	COUNTER_OF("turn_us", "16384", loop.span[5], "turns", "of up to 16 ms"),
+	COUNTER_OF("turn_us", "65536", loop.span[6], "turns", "of up to 66 ms"),
+	COUNTER_OF("turn_us", "+Inf", loop.span[7], "turns", "of more"),
+};
+
 void loop_init(void)
 {
+	counters_add("loop", loop_rows, ARRAY_SIZE(loop_rows));
 	loop.fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop.fd < 0)
 		die("Couldn't create epoll instance: %s", strerror(errno));
@@ -118,12 +134,28 @@ mono_t loop_now(void)
 	return loop.now;
 }
 
-void loop_update_now(void)
+static mono_t loop_clock(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	loop.now.us = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+	return (mono_t){ (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000 };
+}
+
+void loop_update_now(void)
+{
+	loop.now = loop_clock();
+}
+
+/* How long has this turn taken? */
+static void loop_account(void)
+{
+	int64_t us = mono_sub(loop_clock(), loop.now).us;
+	unsigned i = 0;
+
+	for (int64_t up_to = 16; us > up_to && i < LOOP_SPANS - 1; up_to *= 4)
+		i++;
+	loop.span[i]++;
 }
 
 dur_t loop_cpu_time(void)
@@ -234,6 +266,7 @@ static void loop_turn(void)
 	for (unsigned i = 0; i < loop.hooks; i++)
 		loop.hook[i]();
 	loop_end_begins();
+	loop_account();
 }
 
 int loop_run(void)

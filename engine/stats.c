@@ -1,59 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Role: counters of all modules and the flow table, as messages */
+/* Role: counters of all modules and the flow table, as messages
+ *
+ * Flow: stats_dump() → dump_begin() says the counters; then each tick of a timer
+ * says as many flows as the log takes, so that a long list neither stops networking
+ * nor is lost. Whoever asks again meanwhile, or within a second, is answered once,
+ * when that is over: signals may come in any number.
+ */
 #include "engine/stats.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
+#include "engine/counters.h"
 #include "engine/flow.h"
+#include "engine/loop.h"
 #include "engine/timer.h"
-#include "input.h"
-#include "splice.h"
-#include "tap.h"
-#include "tcp.h"
-#include "udp.h"
+#include "util/log.h"
+
+enum {
+	STATS_LINE	= 700,		/* characters, then another one */
+	DUMP_LINES	= 256,		/* at a time */
+	DUMP_TICK_MS	= 10,
+	DUMP_GAP_MS	= 1000,		/* from one to the next */
+};
 
 static struct {
 	struct timer timer;
 	unsigned seconds;
-	uint64_t seen;			/* frames at the last print */
+	uint64_t seen;			/* bytes at the last print */
+
+	struct timer dump_timer;
+	bool dumping, again;
+	uint32_t dump_at;		/* flow that is next */
+	mono_t dump_begun;
 } stats;
-
-static void stats_counters(void)
-{
-	const struct tap_counters *l = &tap_counters;
-	const struct input_counters *in = &input_counters;
-	const struct tcp_counters *t = &tcp_counters;
-	const struct udp_counters *u = &udp_counters;
-	const struct splice_counters *s = &splice_counters;
-
-	info("link: %" PRIu64 " frames, %" PRIu64 " bytes from the guest; %"
-	     PRIu64 " frames, %" PRIu64 " bytes to it, %" PRIu64 " not taken",
-	     l->rx_frames, l->rx_bytes, l->tx_frames, l->tx_bytes,
-	     l->tx_dropped);
-	info("dropped from the guest: %" PRIu64 " malformed, %" PRIu64
-	     " with a wrong checksum, %" PRIu64 " fragments, %" PRIu64
-	     " of other protocols, %" PRIu64 " not IP",
-	     l->rx_bad + in->malformed, in->bad_csum, in->fragments,
-	     in->unknown_proto, in->ignored);
-	info("TCP: %u flows; segments: %" PRIu64 " in, %" PRIu64 " out, %"
-	     PRIu64 " sent again, %" PRIu64 " timeouts, %" PRIu64
-	     " out of order; %" PRIu64 " resets, %" PRIu64 " refused, %"
-	     PRIu64 " challenge ACKs, %" PRIu64 " short writes",
-	     flow_count(FLOW_TCP), t->in_segs, t->out_segs, t->rtx_segs,
-	     t->rto, t->out_of_order, t->resets, t->refused, t->challenge_acks,
-	     t->short_writes);
-	info("UDP: %u flows; datagrams: %" PRIu64 " from the guest, %" PRIu64
-	     " to it, %" PRIu64 " dropped; %" PRIu64 " errors; %" PRIu64
-	     " flows made room",
-	     flow_count(FLOW_UDP), u->in_dgrams, u->out_dgrams, u->dropped,
-	     u->errors, u->evicted);
-	info("spliced: %u flows; %" PRIu64 " connections, %" PRIu64
-	     " refused, %" PRIu64 " reset, %" PRIu64 " bytes",
-	     flow_count(FLOW_SPLICE), s->opened, s->refused, s->resets,
-	     s->bytes);
-	info("ping: %u flows; %" PRIu64 " turns of the loop",
-	     flow_count(FLOW_PING), loop_turns());
-}
 
 /* Asked for: said, quiet or not */
 static enum log_level stats_aloud(void)
@@ -64,39 +45,144 @@ static enum log_level stats_aloud(void)
 	return was;
 }
 
-void stats_dump(void)
+/* One row, behind what is in the line already; new length */
+static size_t stats_row(char *line, size_t size, size_t len,
+			const struct counter *c)
+{
+	int n = snprintf(line + len, size - len, "%s %" PRIu64 " %s %s",
+			 len ? "," : "", *c->where, c->unit, c->help);
+
+	return len + (size_t)MAX(n, 0);
+}
+
+/* Those that have a label are told if there were any */
+static void stats_group(const struct counter_group *g)
+{
+	char line[STATS_LINE + 200];
+	size_t len = 0;
+
+	for (unsigned i = 0; i < g->count; i++) {
+		const struct counter *c = &g->rows[i];
+
+		if (c->label && !*c->where)
+			continue;
+		len = stats_row(line, sizeof(line), len, c);
+		if (len < STATS_LINE)
+			continue;
+		info("%s:%s", g->title, line);
+		len = 0;
+	}
+	if (len)
+		info("%s:%s", g->title, line);
+}
+
+static void stats_counters(void)
+{
+	const struct counter_group *g;
+
+	for (unsigned i = 0; (g = counters_group(i)); i++)
+		stats_group(g);
+}
+
+/* What has moved at all */
+static uint64_t stats_bytes(void)
+{
+	const struct counter_group *g;
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; (g = counters_group(i)); i++) {
+		for (unsigned k = 0; k < g->count; k++)
+			if (!strcmp(g->rows[k].unit, "bytes"))
+				sum += *g->rows[k].where;
+	}
+	return sum;
+}
+
+static void dump_flow(const struct flow *f)
+{
+	if (f->type == FLOW_TCP || f->type == FLOW_UDP ||
+	    f->type == FLOW_PING || f->type == FLOW_SPLICE)
+		info("flow %u: %s", flow_index(f), FLOW_STR(f));
+}
+
+static void dump_some(void)
 {
 	enum log_level was = stats_aloud();
 
-	stats_counters();
-	for (uint32_t i = 0; i < flow_high(); i++) {
-		const struct flow *f = flow_at(i);
-
-		if (f->type == FLOW_TCP || f->type == FLOW_UDP ||
-		    f->type == FLOW_PING || f->type == FLOW_SPLICE)
-			info("flow %u: %s", i, FLOW_STR(f));
-	}
+	for (unsigned n = 0; n < DUMP_LINES && log_has_room() &&
+			     stats.dump_at < flow_high(); n++)
+		dump_flow(flow_at(stats.dump_at++));
+	stats.dumping = stats.dump_at < flow_high();
 	log_max = was;
+}
+
+static void dump_begin(void)
+{
+	enum log_level was = stats_aloud();
+
+	stats.again = false;
+	stats.dump_begun = loop_now();
+	stats.dump_at = 0;
+	stats_counters();
+	log_max = was;
+	dump_some();
+}
+
+/* The next tick: of this list, or for who has asked meanwhile */
+static void dump_wait(void)
+{
+	mono_t next = mono_add(stats.dump_begun, DUR_MS(DUMP_GAP_MS));
+
+	if (stats.dumping)
+		next = mono_add(loop_now(), DUR_MS(DUMP_TICK_MS));
+	if (stats.dumping || stats.again)
+		timer_set(&stats.dump_timer, TIMER_DUMP, next);
+}
+
+static void dump_tick(struct timer *t)
+{
+	(void)t;
+	if (stats.dumping)
+		dump_some();
+	else
+		dump_begin();
+	dump_wait();
+}
+
+void stats_dump(void)
+{
+	mono_t next = mono_add(stats.dump_begun, DUR_MS(DUMP_GAP_MS));
+
+	stats.again = true;
+	if (!stats.dumping && !mono_before(loop_now(), next))
+		dump_begin();
+	dump_wait();
 }
 
 static void stats_timer(struct timer *t)
 {
-	uint64_t frames = tap_counters.rx_frames + tap_counters.tx_frames;
+	uint64_t bytes = stats_bytes();
 	enum log_level was = stats_aloud();
 
-	if (frames != stats.seen)
+	if (bytes != stats.seen)
 		stats_counters();
 	log_max = was;
-	stats.seen = frames;
+	stats.seen = bytes;
 	timer_set(t, TIMER_STATS, mono_add(loop_now(), DUR_S(stats.seconds)));
 }
 
-void stats_start(unsigned seconds)
+static const struct counter stats_rows[] = {
+	COUNTER("log_lost", log_lost, "messages", "lost"),
+};
+
+void stats_init(unsigned seconds)
 {
-	stats.seconds = seconds;
-	if (!seconds)
-		return;
+	counters_add("log", stats_rows, ARRAY_SIZE(stats_rows));
+	timer_set_handler(TIMER_DUMP, dump_tick);
 	timer_set_handler(TIMER_STATS, stats_timer);
-	timer_set(&stats.timer, TIMER_STATS,
-		  mono_add(loop_now(), DUR_S(seconds)));
+	stats.seconds = seconds;
+	stats.dump_begun = mono_add(loop_now(), (dur_t){ -1000000 });
+	if (seconds)
+		timer_set(&stats.timer, TIMER_STATS,
+			  mono_add(loop_now(), DUR_S(seconds)));
 }

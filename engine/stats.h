@@ -3,9 +3,9 @@
 #ifndef ENGINE_STATS_H
 #define ENGINE_STATS_H
 
-/* All counters and flows, to the log */
+/* Print the counters every `seconds` (0: never) while something moves */
+void stats_init(unsigned seconds);
+/* All counters and flows, to the log: now, or when the last time is over */
 void stats_dump(void);
-/* Print the counters every `seconds` (0: never) while there is something new */
-void stats_start(unsigned seconds);
 
 #endif /* ENGINE_STATS_H */

@@ -20,6 +20,7 @@ enum timer_kind {
 	TIMER_NETNS,			/* is the namespace still there? */
 	TIMER_FWD,			/* auto ports */
 	TIMER_STATS,
+	TIMER_DUMP,			/* more of a long list, for SIGUSR1 */
 	TIMER_FRAG,
 	TIMER_DNS,			/* a resolver is silent */
 	TIMER_DNS_TCP,

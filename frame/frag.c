@@ -31,6 +31,7 @@
 
 #include <string.h>
 
+#include "engine/counters.h"
 #include "engine/loop.h"
 #include "engine/timer.h"
 #include "frame/icmp_err.h"
@@ -413,7 +414,20 @@ static void frag_timer(struct timer *t)
 	frag_arm();
 }
 
+static const struct counter frag_rows[] = {
+	COUNTER("fragments_whole", frag_counters.whole, "datagrams",
+		"put together"),
+	COUNTER("fragments_clashes", frag_counters.clashes, "datagrams",
+		"with overlaps or in too many pieces"),
+	COUNTER("fragments_expired", frag_counters.expired, "datagrams",
+		"of which a piece didn't come"),
+	COUNTER("fragments_evicted", frag_counters.evicted, "datagrams",
+		"that made room for others"),
+};
+
 void frag_init(void)
 {
+	counters_add("fragments from the guest", frag_rows,
+		     ARRAY_SIZE(frag_rows));
 	timer_set_handler(TIMER_FRAG, frag_timer);
 }

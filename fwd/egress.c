@@ -7,6 +7,7 @@
  */
 #include "fwd/egress.h"
 
+#include "engine/counters.h"
 #include "engine/loop.h"
 #include "fwd/audit.h"
 #include "fwd/policy.h"
@@ -23,8 +24,14 @@ static struct {
 
 enum { PORT_DNS = 53 };
 
+static const struct counter egress_rows[] = {
+	COUNTER("egress_denied", egress_counters.denied, "flows",
+		"denied by the policy"),
+};
+
 void egress_init(bool silently)
 {
+	counters_add("egress", egress_rows, ARRAY_SIZE(egress_rows));
 	egress.silent = silently;
 }
 

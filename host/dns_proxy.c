@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/counters.h"
 #include "engine/loop.h"
 #include "engine/timer.h"
 #include "fwd/audit.h"
@@ -616,6 +617,17 @@ static int server_open(int type, uint16_t *ret_port)
 	return fd;
 }
 
+static const struct counter dns_proxy_rows[] = {
+	COUNTER("dns_queries", dns_proxy_counters.queries, "queries",
+		"of the guest"),
+	COUNTER("dns_refused", dns_proxy_counters.refused, "queries",
+		"denied by the policy"),
+	COUNTER("dns_answers", dns_proxy_counters.answers, "answers",
+		"of the host's resolvers"),
+	COUNTER("dns_failed", dns_proxy_counters.failed, "queries",
+		"that nobody answered"),
+};
+
 void dns_proxy_init(void)
 {
 	struct loop_ref ref = { .kind = LOOP_DNS, .index = EV_SERVER };
@@ -629,6 +641,7 @@ void dns_proxy_init(void)
 		dns.query[i].fd = -1;
 	for (unsigned i = 0; i < CONNS; i++)
 		dns.conn[i].fd = dns.conn[i].up = -1;
+	counters_add("DNS", dns_proxy_rows, ARRAY_SIZE(dns_proxy_rows));
 	random_bytes(&dns.key, sizeof(dns.key));
 	loop_set_handler(LOOP_DNS, dns_event);
 	loop_set_handler(LOOP_DNS_TCP, dns_tcp_event);

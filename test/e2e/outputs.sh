@@ -86,6 +86,21 @@ ok '... which tell how many there would be' \
 	grep -q 'Bad frame size.*and [0-9]* more such messages' "$T/err"
 stop "$pid"
 
+### a flood of SIGUSR1 is a list a second, whole
+
+cat >"$T/flood" <<'E'
+import os, signal, sys, time
+end = time.monotonic() + 2.5
+while time.monotonic() < end:
+    os.kill(int(sys.argv[1]), signal.SIGUSR1)
+E
+up -t none -u none 2>"$T/err"
+as_user /usr/bin/python3 "$T/flood" "$pasta_pid"
+n=$(grep -c '^[0-9.: ]*now: ' "$T/err")
+ok 'a flood of SIGUSR1: some lists' test "$n" -ge 2 -a "$n" -le 4 || diag "$n"
+it_works 'after that'
+down
+
 ### a disk that hangs: a file system whose process is stopped
 
 if ! [ -c /dev/fuse ] || ! command -v bindfs >/dev/null; then
