@@ -122,7 +122,7 @@ struct egress egress_out(const struct net *net, uint8_t proto,
 	    fwd_is_host(net, &guest->peer) && !addr_is_loopback(&guest->peer)) {
 		*ret_host = egress_resolver(proto);
 		return (struct egress){ .is_query = true,
-					.rule = POLICY_NO_RULE };
+					.rule = POLICY_RESOLVER };
 	}
 	if (!fwd_map_out(net, guest, &host))
 		return (struct egress){
@@ -142,7 +142,7 @@ struct egress egress_splice(uint8_t proto, const struct flow_side *from,
 	if (egress_is_query(proto, to->peer_port)) {
 		*to = egress_resolver(proto);
 		return (struct egress){ .is_query = true,
-					.rule = POLICY_NO_RULE };
+					.rule = POLICY_RESOLVER };
 	}
 	return egress_ask(proto, from, to);
 }

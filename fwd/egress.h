@@ -23,7 +23,8 @@ struct egress {
 	bool verify;			/* as policy_answer's */
 	bool is_query;			/* for our resolver, which decides */
 	bool denied;			/* by the policy; told or not */
-	uint32_t rule;			/* of the policy, or POLICY_NO_RULE */
+	uint32_t rule;			/* of the policy, or POLICY_NO_RULE,
+					 * POLICY_RESOLVER */
 	const char *name;		/* learned for its address, or NULL */
 };
 

@@ -970,7 +970,9 @@ const char *policy_rule_print(uint32_t rule, char *buf)
 {
 	const struct policy *p = current();
 
-	if (rule >= p->rules)
+	if (rule == POLICY_RESOLVER)
+		strcpy(buf, "resolver");
+	else if (rule >= p->rules)
 		strcpy(buf, "default");
 	else
 		snprintf(buf, POLICY_STRLEN, "%s %.480s",

@@ -40,6 +40,7 @@ enum {
 	POLICY_RULES_MAX	= 16384,
 	POLICY_ERR_LEN		= 512,
 	POLICY_NO_RULE		= UINT32_MAX,	/* none matched: by default */
+	POLICY_RESOLVER		= UINT32_MAX - 1,	/* a query: its name decides */
 };
 
 void policy_init(void);
@@ -119,8 +120,8 @@ struct policy_answer policy_ask_as(const struct policy_flow *f,
 void policy_learn(const char *name, const struct addr *a, uint32_t ttl_s,
 		  mono_t now);
 
-/* "allow example.org:443", as it was written; "default" for POLICY_NO_RULE. To
- * buf (POLICY_STRLEN); returns buf
+/* "allow example.org:443", as it was written; "default" for POLICY_NO_RULE,
+ * "resolver". To buf (POLICY_STRLEN); returns buf
  */
 enum { POLICY_STRLEN = 512 };
 const char *policy_rule_print(uint32_t rule, char *buf);

@@ -52,6 +52,8 @@ sent=$(lines 'get("end") == "closed" and e["sent"] > 70')
 like "$sent" 'end * closed' 'end: bytes and how'
 ok '  more came back than the page has' sh -c \
 	"[ $(echo "$sent" | head -1 | cut -d ' ' -f 3) -gt 20 ]"
+like "$(lines 'get("rule") == "resolver"' | sed -n 1p)" \
+	"begin allow resolver udp $DNS4:53 127.0.0.1:*" 'a query, to our resolver'
 is "$(lines 'e["event"] == "deny" and get("to") == "'"$WORLD4:80"'"')" \
 	"deny deny default tcp $WORLD4:80 $WORLD4" 'denied: another name'
 is "$(lines 'get("to") == "'"$WORLD4:8000"'"')" \
