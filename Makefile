@@ -92,7 +92,9 @@ SRCS	+= host/net_resolve.c
 SRCS	+= host/netlink.c
 SRCS	+= host/netns.c
 SRCS	+= host/nl_copy.c
+SRCS	+= host/nl_watch.c
 SRCS	+= host/nlmsg.c
+SRCS	+= host/ns_follow.c
 SRCS	+= host/portscan.c
 SRCS	+= host/procnet.c
 SRCS	+= host/resolv.c
@@ -197,7 +199,7 @@ $(PROGS): $(BINDIR)%: $(BUILD)/tools/%.o $$(addprefix $(BUILD)/,$$(LINKS.$$*))
 $(BUILD)/conf/t_conf: test/conf/t_conf.c $(addprefix $(BUILD)/,conf.o \
 		conf/conf_opts.o conf/slirp_opts.o fwd/fwd_rule.o \
 		fwd/learned.o fwd/policy.o fwd/policy_spec.o host/net.o \
-		host/net_resolve.o host/resolv.o util/dnsname.o util/rdwr.o \
+		host/net_resolve.o host/nlmsg.o host/resolv.o util/dnsname.o util/rdwr.o \
 		util/parse.o util/addr.o)
 	@echo "  UNIT    $@"
 	$(Q)mkdir -p $(@D)

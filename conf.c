@@ -337,6 +337,8 @@ static void resolve_net(struct conf *c, const struct conf_given *g)
 	net_ask(fd, &c->net, &facts);
 	if (fd >= 0)
 		close(fd);
+	if (net_needs_resolv(&c->net))
+		facts.resolv_error = resolv_read(&facts.resolv);
 	net_init(&c->net);
 	net_update(&facts);
 	if (c->net.no_link)

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "host/nlmsg.h"
+
 enum { NET_HOOKS = 8 };
 
 static struct {
@@ -15,8 +17,8 @@ static struct {
 	unsigned hooks;
 } nets;
 
-/* Whatever isn't given by option comes from resolv.conf */
-static bool net_needs_resolv(const struct net_options *o)
+/* Whatever isn't given by option comes from there */
+bool net_needs_resolv(const struct net_options *o)
 {
 	if (o->no_link)
 		return false;
@@ -54,8 +56,102 @@ void net_ask(int fd, const struct net_options *o, struct net_facts *ret)
 				    nl_template_get(fd, f, name,
 						    &ret->fam[f].template);
 	}
-	if (net_needs_resolv(o))
-		ret->resolv_error = resolv_read(&ret->resolv);
+}
+
+void net_facts_renew(const struct net_facts *now, struct net_facts *facts,
+		     bool ret_has[FAMILIES])
+{
+	for (enum family f = V4; f < FAMILIES; f++) {
+		ret_has[f] = !now->fam[f].error &&
+			     net_template_usable(f, &now->fam[f].template);
+		if (ret_has[f])
+			facts->fam[f] = now->fam[f];
+		facts->fam[f].no_outbound_if = now->fam[f].no_outbound_if;
+	}
+	facts->resolv_error = now->resolv_error;
+	if (now->resolv.count[V4] || now->resolv.count[V6])
+		facts->resolv = now->resolv;
+}
+
+/* An interface that options name may be gone, come, or be another one by now; of
+ * others, only those that facts are about can matter
+ */
+static bool link_matters(const struct net_options *o,
+			 const struct net_facts *facts, unsigned ifi)
+{
+	bool named = *o->ifname;
+
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (facts->fam[f].template.ifi == ifi)
+			return true;
+		named |= *o->fam[f].outbound_if;
+	}
+	return named;
+}
+
+static bool addr_matters(const struct net_facts *facts, enum family f,
+			 unsigned ifi)
+{
+	return !facts->fam[f].template.ifi ||
+	       facts->fam[f].template.ifi == ifi;
+}
+
+/* A default route may be a better one. Others count for who has none, and for
+ * --config-net.
+ */
+static bool route_matters(const struct net_options *o,
+			  const struct net_facts *facts, struct nlmsghdr *nh,
+			  enum family f)
+{
+	const struct nl_template *t = &facts->fam[f].template;
+	const struct rtmsg *rt = NLMSG_DATA(nh);
+	struct rtattr *tb[RTA_MAX + 1];
+
+	if (!nlmsg_is_route(nh, f, tb))
+		return false;
+	if (!rt->rtm_dst_len || !t->ifi || addr_is_none(&t->gw))
+		return true;
+	return o->copy_routes && nlmsg_u32(tb[RTA_OIF], t->ifi) == t->ifi;
+}
+
+/* The family that the options are about, too, of a message */
+static bool family_of(const struct net_options *o, uint8_t af, enum family *ret)
+{
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (nlmsg_af(f) == af && o->fam[f].enabled) {
+			*ret = f;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool net_matters(const struct net_options *o, const struct net_facts *facts,
+		 struct nlmsghdr *nh)
+{
+	/* All of them begin with the address family */
+	const uint8_t *af = NLMSG_DATA(nh);
+	const struct ifinfomsg *ifi = NLMSG_DATA(nh);
+	const struct ifaddrmsg *ifa = NLMSG_DATA(nh);
+	enum family f;
+
+	switch (nh->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		return nh->nlmsg_len >= NLMSG_LENGTH(sizeof(*ifi)) &&
+		       link_matters(o, facts, (unsigned)ifi->ifi_index);
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		return nh->nlmsg_len >= NLMSG_LENGTH(sizeof(*ifa)) &&
+		       family_of(o, *af, &f) &&
+		       addr_matters(facts, f, ifa->ifa_index);
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return nh->nlmsg_len >= NLMSG_LENGTH(sizeof(struct rtmsg)) &&
+		       family_of(o, *af, &f) &&
+		       route_matters(o, facts, nh, f);
+	}
+	return false;
 }
 
 static bool text_ok(const char *text, size_t size)

@@ -21,15 +21,35 @@ struct net_facts {
 		struct nl_template template;
 	} fam[FAMILIES];
 	int resolv_error;		/* 0 or -errno */
-	struct resolv resolv;		/* empty if the options say all */
+	struct resolv resolv;		/* empty if nothing comes from it */
 };
 
-/* Ask by rtnetlink, at an open socket (nl_open(); or its error), and resolv.conf */
+/* Ask by rtnetlink, at an open socket (nl_open(); or its error): all but resolv */
 void net_ask(int fd, const struct net_options *o, struct net_facts *ret);
+/* Does something come from resolv.conf? */
+bool net_needs_resolv(const struct net_options *o);
+
+/* Has it what a guest of this family needs? */
+bool net_template_usable(enum family f, const struct nl_template *t);
 
 /* What follows; never fails, but may have a problem to tell (enum net_problem) */
 void net_resolve(const struct net_options *o, const struct net_facts *facts,
 		 struct net *ret);
+
+/* Facts that are newer: what is something in `now` goes into *facts, but the host
+ * that has lost a family's network, or its resolvers, keeps those that it had: they
+ * may come back, and until others come they are as good as none. In which families
+ * it has one goes to ret_has[].
+ */
+void net_facts_renew(const struct net_facts *now, struct net_facts *facts,
+		     bool ret_has[FAMILIES]);
+
+struct nlmsghdr;
+/* May a message of rtnetlink (nl_watch.h) mean that these facts have changed, or
+ * routes and addresses that are copied with the options?
+ */
+bool net_matters(const struct net_options *o, const struct net_facts *facts,
+		 struct nlmsghdr *nh);
 
 /* Could these be facts? For those that come from another process: every count,
  * length and text within its bounds.

@@ -31,7 +31,7 @@ static struct addr local_gw(enum family f)
 
 /* Addresses */
 
-static bool template_usable(enum family f, const struct nl_template *t)
+bool net_template_usable(enum family f, const struct nl_template *t)
 {
 	return !addr_is_none(&t->addr) && !addr_is_loopback(&t->addr) &&
 	       (f == V4 || !addr_is_none(&t->ll));
@@ -124,7 +124,7 @@ static void resolve_family(const struct net_options *o,
 			   struct net_family *fam)
 {
 	const struct nl_template *t = &facts->fam[f].template;
-	bool usable = !facts->fam[f].error && template_usable(f, t);
+	bool usable = !facts->fam[f].error && net_template_usable(f, t);
 	bool gw_fixed = !addr_is_none(&o->fam[f].gw);
 
 	fam->problem = family_problem(o, facts, f, usable);

@@ -21,6 +21,7 @@ enum {
 	LO_IFI		= 1,		/* `lo` in every namespace */
 	HOPS_MAX	= 32,
 	SEEN_MAX	= 64,
+	OLD_MAX		= 32,		/* addresses deprecated at once */
 };
 
 /* Next hop of a route, as far as we care */
@@ -420,25 +421,100 @@ int nl_addr_add(int fd, unsigned ifi, const struct addr *a,
 	return rc == -EEXIST ? 0 : rc;
 }
 
+static struct rtmsg *route_init(struct nlmsg *m, uint16_t type, uint16_t flags,
+				unsigned ifi, const struct addr *gw)
+{
+	struct rtmsg *rt = nlmsg_init(m, type, flags, sizeof(*rt));
+
+	rt->rtm_family = nlmsg_af(addr_family(gw));
+	rt->rtm_table = RT_TABLE_MAIN;
+	rt->rtm_scope = RT_SCOPE_UNIVERSE;
+	rt->rtm_type = RTN_UNICAST;
+	nlmsg_put_addr(m, RTA_GATEWAY, gw);
+	nlmsg_put_u32(m, RTA_OIF, ifi);
+	return rt;
+}
+
 int nl_route_add_default(int fd, unsigned ifi, const struct addr *gw)
 {
 	struct rtmsg *rt;
 	struct nlmsg m;
 	int rc;
 
-	rt = nlmsg_init(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*rt));
-	rt->rtm_family = nlmsg_af(addr_family(gw));
-	rt->rtm_table = RT_TABLE_MAIN;
-	rt->rtm_scope = RT_SCOPE_UNIVERSE;
-	rt->rtm_type = RTN_UNICAST;
+	rt = route_init(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, ifi, gw);
 	rt->rtm_protocol = RTPROT_BOOT;
-	nlmsg_put_addr(&m, RTA_GATEWAY, gw);
-	nlmsg_put_u32(&m, RTA_OIF, ifi);
-
 	rc = nlmsg_talk(fd, &m.nh);
 	if (rc && rc != -EEXIST) {
 		rt->rtm_flags |= RTNH_F_ONLINK;
 		rc = nlmsg_talk(fd, &m.nh);
 	}
 	return rc == -EEXIST ? 0 : rc;
+}
+
+int nl_route_del_default(int fd, unsigned ifi, const struct addr *gw)
+{
+	struct nlmsg m;
+
+	route_init(&m, RTM_DELROUTE, 0, ifi, gw);
+	return nlmsg_talk(fd, &m.nh);
+}
+
+/* Addresses to be deprecated: found first, as nobody may talk during a dump */
+struct deprecate {
+	enum family f;
+	unsigned ifi;
+	bool (*is_old)(const struct addr *a);
+	struct {
+		struct ifaddrmsg ifa;
+		struct addr local, addr;	/* `addr`: may be the peer's */
+	} old[OLD_MAX];
+	unsigned count;
+};
+
+static void deprecate_begin(void *arg)
+{
+	struct deprecate *d = arg;
+
+	d->count = 0;
+}
+
+static int deprecate_note(struct nlmsghdr *nh, void *arg)
+{
+	struct rtattr *tb[IFA_MAX + 1];
+	struct deprecate *d = arg;
+	struct addr a;
+
+	if (!nlmsg_is_addr(nh, d->f, d->ifi, tb) || d->count == OLD_MAX)
+		return 0;
+	a = nlmsg_addr_local(tb, d->f);
+	if (!d->is_old(&a))
+		return 0;
+	d->old[d->count].local = a;
+	d->old[d->count].addr = nlmsg_addr(tb[IFA_ADDRESS], d->f);
+	memcpy(&d->old[d->count++].ifa, NLMSG_DATA(nh),
+	       sizeof(struct ifaddrmsg));
+	return 0;
+}
+
+int nl_addrs_deprecate(int fd, enum family f, unsigned ifi, unsigned valid_s,
+		       bool (*is_old)(const struct addr *a))
+{
+	const struct ifa_cacheinfo life = { .ifa_valid = valid_s };
+	struct deprecate d = { .f = f, .ifi = ifi, .is_old = is_old };
+	const struct nlmsg_reader rd = { deprecate_note, deprecate_begin, &d };
+	int rc = nlmsg_dump_addrs(fd, f, ifi, &rd);
+
+	for (unsigned i = 0; !rc && i < d.count; i++) {
+		struct ifaddrmsg *to;
+		struct nlmsg m;
+
+		to = nlmsg_init(&m, RTM_NEWADDR, NLM_F_REPLACE, sizeof(*to));
+		*to = d.old[i].ifa;
+		nlmsg_put_addr(&m, IFA_LOCAL, &d.old[i].local);
+		nlmsg_put_addr(&m, IFA_ADDRESS, &d.old[i].addr);
+		nlmsg_put(&m, IFA_CACHEINFO, &life, sizeof(life));
+		nlmsg_put_u32(&m, IFA_FLAGS, f == V6 ? IFA_F_NODAD : 0);
+		rc = nlmsg_talk(fd, &m.nh);
+	}
+	return rc;
 }

@@ -62,5 +62,13 @@ int nl_addr_add(int fd, unsigned ifi, const struct addr *a,
  * interface is up.
  */
 int nl_route_add_default(int fd, unsigned ifi, const struct addr *gw);
+/* Remove that one, whatever its metric; -ESRCH if it isn't there */
+int nl_route_del_default(int fd, unsigned ifi, const struct addr *gw);
+
+/* An address that nothing new should use, and that goes away in time: those of
+ * the interface for which it is true are made so
+ */
+int nl_addrs_deprecate(int fd, enum family f, unsigned ifi, unsigned valid_s,
+		       bool (*is_old)(const struct addr *a));
 
 #endif /* HOST_NETLINK_H */

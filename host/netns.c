@@ -274,6 +274,11 @@ void netns_open(const struct conf *c)
 		watch_open();
 }
 
+int netns_nl_open(void)
+{
+	return netns_run(run_nl_open, NULL);
+}
+
 int netns_user_fd(void)
 {
 	return ns.user_fd;
@@ -292,7 +297,7 @@ void netns_setup(struct conf *c)
 	}
 	close_fd(&ns.user_fd);
 
-	ns.nl_fd = netns_run(run_nl_open, NULL);
+	ns.nl_fd = netns_nl_open();
 	if (ns.nl_fd < 0)
 		die("Couldn't enter network namespace %s: %s%s", ns.path,
 		    strerror(-ns.nl_fd), ns.nl_fd != -EPERM ? "" :
@@ -379,8 +384,8 @@ static int configure_addrs(const struct net_family *fam,
 		return 0;
 	rc = nl_addr_add(cp->to_fd, cp->to_ifi, &fam->guest,
 			 cp->family == V6 ? 64 : fam->prefix_len);
-	if (!rc && ns.on_addr)
-		ns.on_addr(&fam->guest);
+	if (!rc && cp->copied)
+		cp->copied(&fam->guest);
 	return rc;
 }
 
@@ -394,6 +399,19 @@ static int configure_routes(const struct net_family *fam,
 	return nl_route_add_default(cp->to_fd, cp->to_ifi, &fam->gw);
 }
 
+int netns_apply(const struct nl_copy *cp, const char **ret_what)
+{
+	const struct net_family *fam = &net_get()->fam[cp->family];
+	int rc;
+
+	*ret_what = "address(es)";
+	rc = configure_addrs(fam, cp);
+	if (rc)
+		return rc;
+	*ret_what = "route(s)";
+	return configure_routes(fam, cp);
+}
+
 static void configure_family(enum family f, unsigned ifi)
 {
 	const struct net_family *fam = &net_get()->fam[f];
@@ -402,14 +420,8 @@ static void configure_family(enum family f, unsigned ifi)
 		.to_fd = ns.nl_fd, .to_ifi = ifi, .family = f,
 		.copied = ns.on_addr,
 	};
-	const char *what = "address(es)";
-	int rc;
-
-	rc = configure_addrs(fam, &cp);
-	if (!rc) {
-		what = "route(s)";
-		rc = configure_routes(fam, &cp);
-	}
+	const char *what;
+	int rc = netns_apply(&cp, &what);
 
 	/* That's how sysctl disable_ipv6 tells, in the guest */
 	if (f == V6 && rc == -EACCES)
@@ -420,7 +432,7 @@ static void configure_family(enum family f, unsigned ifi)
 }
 
 /* IPv6 may be off in the guest: in the kernel, or by a small MTU */
-static bool v6_possible(const struct conf *c, const struct nl_link *link)
+bool netns_has_v6(const struct conf *c, const struct nl_link *link)
 {
 	if (!net_get()->fam[V6].enabled)
 		return false;
@@ -448,7 +460,7 @@ static void configure_net(const struct conf *c, const struct nl_link *link)
 		die("Couldn't open netlink socket: %s",
 		    strerror(-ns.host_nl_fd));
 	/* An IPv4 route's gateway may be one of IPv6, not the reverse */
-	if (v6_possible(c, link))
+	if (netns_has_v6(c, link))
 		configure_family(V6, link->ifi);
 	if (net_get()->fam[V4].enabled)
 		configure_family(V4, link->ifi);

@@ -48,6 +48,16 @@ int netns_run(int (*fn)(void *arg), void *arg);
  * addresses and routes, up. Dies naming what failed.
  */
 void netns_configure(const struct conf *c);
+/* A netlink socket inside, for who goes on with that; or -errno */
+int netns_nl_open(void);
+struct nl_copy;
+/* Addresses and routes of a family as net_get() says, from and to the links that
+ * `cp` names; what is there already is no error. 0 or -errno, of *ret_what.
+ */
+int netns_apply(const struct nl_copy *cp, const char **ret_what);
+struct nl_link;
+/* Can there be IPv6 on that link of the guest's? */
+bool netns_has_v6(const struct conf *c, const struct nl_link *link);
 /* Who is told each address that the guest is given by that; before it */
 void netns_on_addr(void (*fn)(const struct addr *a));
 

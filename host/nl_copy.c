@@ -70,7 +70,8 @@ static int copy_addr(struct nlmsghdr *nh, void *arg)
 	if (ca->keep_noprefix)
 		flags |= had & IFA_F_NOPREFIXROUTE;
 
-	to = nlmsg_init(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*to));
+	to = nlmsg_init(&m, RTM_NEWADDR, NLM_F_CREATE |
+			(cp->again ? NLM_F_REPLACE : NLM_F_EXCL), sizeof(*to));
 	to->ifa_family = ifa->ifa_family;
 	to->ifa_prefixlen = ifa->ifa_prefixlen;
 	to->ifa_scope = ifa->ifa_scope;

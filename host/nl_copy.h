@@ -11,6 +11,7 @@ struct nl_copy {
 	unsigned from_ifi, to_ifi;
 	enum family family;
 	void (*copied)(const struct addr *a);	/* is told each; may be NULL */
+	bool again;			/* renew what is there: lifetimes */
 };
 
 /* Copy all addresses but link-local and deprecated ones, without labels and

@@ -278,7 +278,8 @@ bool nlmsg_is_route(struct nlmsghdr *nh, enum family f,
 {
 	const struct rtmsg *rt = NLMSG_DATA(nh);
 
-	if (nh->nlmsg_type != RTM_NEWROUTE ||
+	if ((nh->nlmsg_type != RTM_NEWROUTE &&
+	     nh->nlmsg_type != RTM_DELROUTE) ||
 	    nh->nlmsg_len < NLMSG_LENGTH(sizeof(*rt)))
 		return false;
 

@@ -74,7 +74,7 @@ uint8_t nlmsg_af(enum family f);
 /* Dump routes; older kernels give those of all tables and types */
 int nlmsg_dump_routes(int fd, enum family f, const struct nlmsg_reader *rd);
 /* Is this a route that people see and mean: unicast, main table, not a cache
- * entry? Fills in tb, of RTA_MAX + 1.
+ * entry? Told of in a dump, or in news of its end. Fills in tb, of RTA_MAX + 1.
  */
 bool nlmsg_is_route(struct nlmsghdr *nh, enum family f, struct rtattr **tb);
 /* An attribute of a next hop, or NULL */

@@ -597,8 +597,9 @@ void isolate_final(const struct conf *c)
 		die("Couldn't filter system calls: %s", strerror(-rc));
 }
 
-void isolate_watcher(int fd)
+void isolate_watcher(const int *fds, unsigned count, bool net_admin)
 {
+	static const unsigned caps[] = { CAP_NET_ADMIN };
 	unsigned mode = W;
 	int null_fd, rc;
 
@@ -606,13 +607,13 @@ void isolate_watcher(int fd)
 	mode |= S;
 #endif
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	caps_keep_last(NULL, 0);
+	caps_keep_last(caps, net_admin ? ARRAY_SIZE(caps) : 0);
 	prctl(PR_SET_DUMPABLE, 0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		die("Couldn't set no_new_privs: %s", strerror(errno));
 	for (int i = STDIN_FILENO; null_fd >= 0 && i <= STDERR_FILENO; i++)
 		dup2(null_fd, i);
-	close_inherited(&fd, 1);
+	close_inherited(fds, count);
 	rc = filter_load((enum sys_mode)mode);
 	if (rc)
 		die("Couldn't filter the watcher's system calls: %s",

@@ -4,6 +4,7 @@
 #define START_ISOLATE_H
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct conf;
@@ -48,12 +49,13 @@ pid_t isolate_daemonize(const struct conf *c, int pid_fd);
 void isolate_final(const struct conf *c);
 
 /* For the child that watches the host, in place of stages 3 and 4: it keeps our
- * root directory, but no descriptors besides `fd`, 0 to 2 being /dev/null, no
- * capabilities, and the system calls of syscalls.def's mode W. Its openat() is for
- * reading, with WATCHER_OPEN alone.
+ * root directory, but no descriptors besides fds[] (those < 0 are none), 0 to 2
+ * being /dev/null, no capabilities (`net_admin`: none but CAP_NET_ADMIN), and the
+ * system calls of syscalls.def's mode W. Its openat() is for reading, with
+ * WATCHER_OPEN alone.
  */
 enum { WATCHER_OPEN = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
-void isolate_watcher(int fd);
+void isolate_watcher(const int *fds, unsigned count, bool net_admin);
 
 /* What to say when the kernel refuses a namespace: `what`, the error, and which
  * of its knobs is the reason, if one is

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: the helper process that watches what our own process can't see any more
  *
- * Once we are isolated, the host's files are out of our reach, and that is good.
- * But the resolvers of a host that moves are in one of them. So a child is started
- * just before, which keeps what we give up, and has nothing else: no descriptor
- * of ours but one end of a socket pair, no guest whose bytes it would read, and a
- * filter with a handful of system calls (W in syscalls.def), where files can be
- * opened for reading alone.
+ * Once we are isolated, the host's files are out of our reach, and we have no
+ * rights in the guest's namespace but to enter it; and that is good. So a child is
+ * started just before, which keeps what we give up, and has nothing else: no
+ * descriptor of ours but one end of a socket pair, no guest whose bytes it would
+ * read, and a filter with a handful of system calls (W in syscalls.def), where
+ * files can be opened for reading alone. With --config-net it keeps CAP_NET_ADMIN,
+ * which counts in the guest's namespace.
  *
  * Flow, its side: /etc/resolv.conf, and the links that lead there, are watched
- * (path_watch.h). After a change it waits a little, as files are often emptied
- * before they are written. Then it opens the watch anew, asks for all facts, and
- * sends them if they are others than before: one struct net_facts, the only
- * message there is.
+ * (path_watch.h), and so are the host's links, addresses and routes (nl_watch.h).
+ * After a change that matters it waits a little, as changes seldom come alone. Then
+ * it asks for all facts. What was lost isn't a change, see net_facts_renew(). What
+ * there is to be done in the namespace is done (ns_follow.h), and facts that are
+ * others than before are sent: one struct net_facts, the only message there is.
  *
  * Flow, our side: a message that makes sense goes to net_update(), which computes
  * what follows, and calls who has to do something about it.
@@ -44,6 +46,8 @@
 #include "conf.h"
 #include "engine/loop.h"
 #include "host/net.h"
+#include "host/nl_watch.h"
+#include "host/ns_follow.h"
 #include "start/isolate.h"
 #include "util.h"
 #include "util/log.h"
@@ -53,7 +57,6 @@ enum {
 	SETTLE_MS	= 20,		/* from the first news to a look */
 	SHARE		= 50,		/* 1 / this, of a processor's time */
 	POLL_MS		= 1000,		/* where nothing can be watched */
-	WATCHER_FD	= 3,		/* the child's end of the pair */
 };
 
 /* Our side */
@@ -64,8 +67,11 @@ static struct {
 /* The child's side */
 static struct {
 	const struct net_options *options;
-	struct net_facts facts;		/* as sent last */
-	struct path_watch path;
+	struct path_watch path;		/* of resolv.conf */
+	int news_fd;			/* rtnetlink: what changes; or < 0 */
+	int ask_fd;			/* rtnetlink: what is so; or < 0 */
+	int ns_fd;			/* and in the guest's namespace; or < 0 */
+	int fd;				/* our end of the socket pair */
 } child = { .path = { .fd = -1 } };
 
 /* ---- The child ---- */
@@ -94,31 +100,33 @@ static int child_read_resolv(struct resolv *ret)
 	return (int)n;
 }
 
-/* A file without resolvers is being written, or somebody has lost his: those that
- * were there are better than none
+/* What is so now goes where it has to: into the namespace, if routes and addresses
+ * may have changed, and to our parent
  */
-static void child_ask(struct net_facts *facts)
+static void child_look(bool nl_news)
 {
-	static struct resolv r;
+	static struct net_facts now, facts;
+	static struct net old;
+	bool has[FAMILIES], changed;
 
-	facts->resolv_error = child_read_resolv(&r);
-	if (r.count[V4] || r.count[V6])
-		facts->resolv = r;
-}
+	net_ask(child.ask_fd, child.options, &now);
+	if (net_needs_resolv(child.options)) {
+		if (path_watch_open(&child.path, RESOLV_CONF))
+			child.path.fd = -1;
+		now.resolv_error = child_read_resolv(&now.resolv);
+	}
+	facts = *net_get_facts();
+	net_facts_renew(&now, &facts, has);
 
-static void child_look(void)
-{
-	static struct net_facts facts;
-
-	if (path_watch_open(&child.path, RESOLV_CONF))
-		child.path.fd = -1;
-	facts = child.facts;
-	child_ask(&facts);
-	if (!memcmp(&facts, &child.facts, sizeof(facts)))
-		return;
-	child.facts = facts;
-	/* Waits while we can't keep up */
-	if (send(WATCHER_FD, &facts, sizeof(facts), MSG_NOSIGNAL) < 0)
+	old = *net_get();
+	changed = memcmp(&facts, net_get_facts(), sizeof(facts));
+	if (changed)
+		net_update(&facts);
+	if (child.ns_fd >= 0 && (changed || nl_news))
+		ns_follow(&old, child.ask_fd, has);
+	/* Waits while our parent can't keep up */
+	if (changed &&
+	    send(child.fd, &facts, sizeof(facts), MSG_NOSIGNAL) < 0)
 		_exit(EXIT_SUCCESS);
 }
 
@@ -132,33 +140,65 @@ static int64_t child_cpu_us(void)
 }
 
 /* Wait for news, or for nothing but the end of our parent: at most so long */
-static bool child_wait(bool for_news, int timeout_ms)
+static void child_wait(bool for_news, int timeout_ms)
 {
 	struct pollfd p[] = {
-		{ .fd = WATCHER_FD, .events = POLLIN },
+		{ .fd = child.fd, .events = POLLIN },
 		{ .fd = for_news ? child.path.fd : -1, .events = POLLIN },
+		{ .fd = for_news ? child.news_fd : -1, .events = POLLIN },
 	};
 
 	if (poll(p, ARRAY_SIZE(p), timeout_ms) < 0 && errno != EINTR)
 		_exit(EXIT_FAILURE);
 	if (p[0].revents)
 		_exit(EXIT_SUCCESS);
-	return p[1].revents;
+}
+
+/* After work that began at this time of the processor's: our share of it */
+static void child_rest(int64_t begin_us)
+{
+	int64_t spent_us = child_cpu_us() - begin_us;
+
+	child_wait(false, (int)MAX(spent_us * SHARE / 1000, SETTLE_MS));
+}
+
+static bool child_matters(struct nlmsghdr *nh)
+{
+	return net_matters(child.options, net_get_facts(), nh);
+}
+
+/* Wait until something has happened that matters; does rtnetlink say so? */
+static bool child_news(void)
+{
+	bool polls = child.path.fd < 0 && net_needs_resolv(child.options);
+
+	for (;;) {
+		int64_t begin_us;
+
+		child_wait(true, polls ? POLL_MS : -1);
+		begin_us = child_cpu_us();
+		if (child.news_fd >= 0 &&
+		    nl_watch_read(child.news_fd, child_matters))
+			return true;
+		if (polls || (child.path.fd >= 0 &&
+			      path_watch_read(&child.path)))
+			return false;
+		child_rest(begin_us);
+	}
 }
 
 __attribute__((noreturn))
 static void child_run(void)
 {
-	for (;;) {
-		int64_t begin = child_cpu_us(), spent_us;
+	bool nl_news = false;
 
-		child_look();
-		spent_us = child_cpu_us() - begin;
-		child_wait(false, (int)(spent_us * SHARE / 1000));
-		while (child.path.fd >= 0 &&
-		       !(child_wait(true, -1) && path_watch_read(&child.path)))
-			;
-		child_wait(false, child.path.fd >= 0 ? SETTLE_MS : POLL_MS);
+	for (;;) {
+		int64_t begin_us = child_cpu_us();
+
+		child_look(nl_news);
+		child_rest(begin_us);
+		nl_news = child_news();
+		child_wait(false, SETTLE_MS);
 	}
 }
 
@@ -195,17 +235,29 @@ static void child_name(char **argv)
 	memcpy(argv[0], name, MIN(strlen(name), (size_t)(end - argv[0] - 1)));
 }
 
+static void child_open(const struct conf *c)
+{
+	child.options = &c->net;
+	child.news_fd = nl_watch_open();
+	child.ask_fd = nl_open();
+	child.ns_fd = ns_follow_open(c);
+	if (child.news_fd < 0 || child.ask_fd < 0)
+		warn("Couldn't watch the host's addresses and routes: %s",
+		     strerror(-MIN(child.news_fd, child.ask_fd)));
+}
+
 __attribute__((noreturn))
 static void child_main(const struct conf *c, char **argv, int fd)
 {
 	log_at_die(NULL);
 	child_signals();
 	child_name(argv);
-	child.options = &c->net;
-	child.facts = *net_get_facts();
-	if (chdir("/") || dup2(fd, WATCHER_FD) < 0)
-		die("Couldn't start the watcher: %s", strerror(errno));
-	isolate_watcher(WATCHER_FD);
+	child_open(c);
+	if (chdir("/"))
+		die("Couldn't change to /: %s", strerror(errno));
+	isolate_watcher((int[]){ fd, child.news_fd, child.ask_fd, child.ns_fd },
+			4, child.ns_fd >= 0);
+	child.fd = fd;
 	child_run();
 }
 

@@ -169,8 +169,8 @@ is "$(ls "/proc/$helper/fd" | wc -l)" "$fds_before" \
 	'... no descriptor more'
 
 # its own sandbox
-ok 'the helper: no capabilities, a filter' sh -c "
-	grep -qE '^CapEff:[[:space:]]*0+\$' /proc/$helper/status &&
+ok 'the helper: one capability in the namespace, a filter' sh -c "
+	grep -qE '^CapPrm:[[:space:]]*0*1000\$' /proc/$helper/status &&
 	grep -qE '^Seccomp:[[:space:]]*2\$' /proc/$helper/status &&
 	grep -qE '^NoNewPrivs:[[:space:]]*1\$' /proc/$helper/status"
 kib=$(awk '/^Private_/ { n += $2 } END { print n }' "/proc/$helper/smaps_rollup")

@@ -76,6 +76,13 @@ static void do_recv(void)
 	recv(0, &c, 1, 0);
 }
 
+static void do_recvmsg(void)
+{
+	struct msghdr m = { 0 };
+
+	recvmsg(0, &m, 0);
+}
+
 static void do_unlinkat(void)
 {
 	unlinkat(-1, "name", 0);
@@ -179,7 +186,8 @@ static const struct {
 	{ "open() for reading",	do_open_read,		W,	true },
 	{ "open() for writing",	do_open_write,		NEVER,	true },
 	{ "inotify_init1()",	do_inotify,		W,	false },
-	{ "recv()",		do_recv,		ANY,	false },
+	{ "recv()",		do_recv,		ANY | W, false },
+	{ "recvmsg()",		do_recvmsg,		ANY,	false },
 	{ "unlinkat()",		do_unlinkat,		NEVER,	false },
 	{ "fork()",		do_fork,		NEVER,	true },
 	{ "execve()",		do_exec,		NEVER,	false },
@@ -212,7 +220,7 @@ static int run_isolated(const struct conf *conf, void (*fn)(void))
 		if (conf)
 			isolate_final(conf);
 		else
-			isolate_watcher(0);
+			isolate_watcher(NULL, 0, false);
 		if (fn)
 			fn();
 		syscall(SYS_exit_group, 0);

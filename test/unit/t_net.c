@@ -2,14 +2,18 @@
 /* What follows from options and the host's facts: row by row what test/conf,
  * which shows whole command lines, can't: facts that change
  *
- * Links: host/net_resolve.o host/resolv.o util.o util/addr.o
+ * Links: host/net.o host/net_resolve.o host/netlink.o host/nlmsg.o
+ * Links: host/resolv.o util.o util/addr.o
  */
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "host/net.h"
+#include "host/nlmsg.h"
+#include "random.h"
 #include "tap_test.h"
 #include "util/log.h"
 
@@ -195,8 +199,168 @@ static void test_off(void)
 	is_addr(&net.fam[V4].guest, "", "nor an address");
 }
 
+/* Facts that are newer */
+
+static void test_renew(void)
+{
+	static struct net_facts kept;
+	bool has[FAMILIES];
+
+	nothing();
+	has_network();
+	has_resolvers("nameserver 192.0.2.53\n");
+	kept = facts;
+	nothing();
+	facts.fam[V6].error = -EPERM;
+	net_facts_renew(&facts, &kept, has);
+	ok(!has[V4] && !has[V6], "the host has lost its network");
+	ok(!kept.fam[V4].error && !kept.fam[V6].error,
+	   "what it had is kept");
+	is_int(kept.resolv.count[V4], 1, "and so are its resolvers");
+
+	has_network();
+	facts.fam[V4].template.addr = A("198.51.100.7");
+	facts.fam[V6].template.ll = A("");
+	has_resolvers("nameserver 2001:db8::53\nsearch a.example\n");
+	net_facts_renew(&facts, &kept, has);
+	ok(has[V4] && !has[V6], "it has another one, without usable IPv6");
+	is_addr(&kept.fam[V4].template.addr, "198.51.100.7", "the other one");
+	is_addr(&kept.fam[V6].template.addr, "2001:db8::15", "the old one");
+	is_int(kept.resolv.count[V4], 0, "other resolvers");
+	is_int(kept.resolv.count[V6], 1, "  of the other family");
+}
+
+/* Messages of rtnetlink, put together like those of the kernel */
+
+static struct nlmsg msg;
+
+static bool link_says(uint16_t type, int ifi)
+{
+	struct ifinfomsg *info = nlmsg_init(&msg, type, 0, sizeof(*info));
+
+	info->ifi_index = ifi;
+	return net_matters(&opts, &facts, &msg.nh);
+}
+
+static bool addr_says(uint16_t type, enum family f, unsigned ifi)
+{
+	struct ifaddrmsg *ifa = nlmsg_init(&msg, type, 0, sizeof(*ifa));
+
+	ifa->ifa_family = nlmsg_af(f);
+	ifa->ifa_index = ifi;
+	return net_matters(&opts, &facts, &msg.nh);
+}
+
+static bool route_says(enum family f, unsigned len, unsigned ifi, uint8_t table)
+{
+	struct rtmsg *rt = nlmsg_init(&msg, RTM_DELROUTE, 0, sizeof(*rt));
+
+	rt->rtm_family = nlmsg_af(f);
+	rt->rtm_dst_len = (uint8_t)len;
+	rt->rtm_table = table;
+	rt->rtm_type = RTN_UNICAST;
+	nlmsg_put_u32(&msg, RTA_OIF, ifi);
+	return net_matters(&opts, &facts, &msg.nh);
+}
+
+static void test_matters(void)
+{
+	nothing();
+	has_network();
+	ok(addr_says(RTM_NEWADDR, V4, 2) && addr_says(RTM_DELADDR, V6, 2),
+	   "addresses of the template interface matter");
+	ok(!addr_says(RTM_NEWADDR, V4, 3), "  of others they don't");
+	ok(link_says(RTM_DELLINK, 2) && !link_says(RTM_NEWLINK, 3),
+	   "its own state does, that of others doesn't");
+	ok(route_says(V4, 0, 3, RT_TABLE_MAIN),
+	   "a default route matters, by whatever interface");
+	ok(!route_says(V4, 24, 2, RT_TABLE_MAIN), "another one doesn't");
+	opts.copy_routes = true;
+	ok(route_says(V4, 24, 2, RT_TABLE_MAIN) &&
+	   !route_says(V4, 24, 3, RT_TABLE_MAIN),
+	   "  but where routes are copied: those of the interface");
+	ok(!route_says(V4, 0, 2, RT_TABLE_LOCAL), "other tables don't");
+	opts.fam[V6].enabled = false;
+	ok(!route_says(V6, 0, 2, RT_TABLE_MAIN) &&
+	   !addr_says(RTM_NEWADDR, V6, 2), "a family that is off doesn't");
+	strcpy(opts.ifname, "eth9");
+	ok(link_says(RTM_NEWLINK, 3), "an interface that is named may come");
+	nothing();
+	ok(addr_says(RTM_NEWADDR, V4, 3) &&
+	   route_says(V4, 24, 3, RT_TABLE_MAIN),
+	   "without a network, all may be one");
+}
+
+static void test_odd_messages(void)
+{
+	for (unsigned i = 0; i < 100000; i++) {
+		uint32_t len;
+
+		route_says(V4, i % 33, 2, RT_TABLE_MAIN);
+		len = msg.nh.nlmsg_len;
+		for (unsigned n = random_below(8); n; n--)
+			((uint8_t *)&msg)[random_below(len)] =
+				(uint8_t)random_32();
+		msg.nh.nlmsg_len = random_below(sizeof(struct rtmsg) + 64);
+		if (msg.nh.nlmsg_len >= sizeof(msg.nh))
+			net_matters(&opts, &facts, &msg.nh);
+	}
+	ok(true, "messages that make no sense");
+}
+
+static void test_facts_ok(void)
+{
+	nothing();
+	has_network();
+	ok(net_facts_ok(&facts), "facts");
+	memset(facts.fam[V6].template.ifname, 'x', IFNAMSIZ);
+	ok(!net_facts_ok(&facts), "a name without end");
+	has_network();
+	facts.fam[V4].template.prefix_len = 33;
+	ok(!net_facts_ok(&facts), "a prefix that is too long");
+	has_network();
+	facts.resolv.count[V6] = CONF_DNS_MAX + 1;
+	ok(!net_facts_ok(&facts), "too many resolvers");
+	facts.resolv.count[V6] = 0;
+	facts.resolv.search.count = UINT32_MAX;
+	ok(!net_facts_ok(&facts), "too many search domains");
+	facts.resolv.search.count = 1;
+	memset(facts.resolv.search.name, 'x', sizeof(facts.resolv.search.name));
+	ok(!net_facts_ok(&facts), "a search domain without end");
+}
+
+/* The owner, and who is told */
+
+static unsigned told;
+static struct net before;
+
+static void hook(const struct net *old)
+{
+	told++;
+	before = *old;
+}
+
+static void test_update(void)
+{
+	nothing();
+	net_init(&opts);
+	ok(net_update(&facts), "first facts");
+	net_add_hook(hook);
+	ok(!net_update(&facts) && !told, "nothing new: nobody is told");
+	has_network();
+	ok(net_update(&facts), "a network");
+	is_int(told, 1, "the hook is called");
+	ok(before.fam[V4].local_mode && !net_get()->fam[V4].local_mode,
+	   "with what was before");
+}
+
 int main(void)
 {
+	test_renew();
+	test_matters();
+	test_odd_messages();
+	test_facts_ok();
+	test_update();
 	test_local_mode();
 	test_given();
 	test_problems();

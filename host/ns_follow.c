@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: the guest's namespace follows the host's network, see ns_follow.h
+ *
+ * Data: the addresses that the guest has from us. At first those that were given
+ * at the start, as tap_guest knows them.
+ *
+ * Flow, for each family:
+ * 1. Addresses and routes as at the start (netns_apply()): what is there already
+ *    isn't touched, but addresses that have come back get their lifetimes back.
+ * 2. A default route by the gateway of before, if there is one, is ours: it goes,
+ *    and the new one takes its place. If it was in the way, as two of the same
+ *    metric can't be, that takes a second pass. One that a user has put there
+ *    instead is by another gateway.
+ * 3. Addresses of ours that the host hasn't got any more are deprecated: what uses
+ *    them goes on, and nothing new does. Routes stay: all of them lead to us.
+ */
+#include "host/ns_follow.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "engine/conf_types.h"
+#include "host/net.h"
+#include "host/netlink.h"
+#include "host/netns.h"
+#include "host/nl_copy.h"
+#include "tap.h"
+#include "util.h"
+#include "util/log.h"
+
+enum {
+	OLD_VALID_S	= 2 * 60 * 60,	/* RFC 4862 5.5.3 e */
+	FOREVER_S	= -1,
+	GIVEN_MAX	= GUEST_ADDRS_MAX,
+};
+
+struct addrs {
+	struct addr a[GIVEN_MAX];
+	unsigned count;
+};
+
+static struct {
+	int fd;				/* rtnetlink in the namespace */
+	unsigned ifi;			/* of the tap there */
+	bool v6;
+	bool promotes;			/* an IPv4 address that goes away leaves
+					 * others of its network alone */
+	struct addrs given;		/* by us */
+	struct addrs now;		/* by the pass that is going on */
+} follow = { .fd = -1 };
+
+static bool addrs_have(const struct addrs *s, const struct addr *a)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		if (addr_eq(&s->a[i], a))
+			return true;
+	}
+	return false;
+}
+
+static void addrs_add(struct addrs *s, const struct addr *a)
+{
+	if (!addrs_have(s, a) && s->count < GIVEN_MAX)
+		s->a[s->count++] = *a;
+}
+
+static void note_now(const struct addr *a)
+{
+	addrs_add(&follow.now, a);
+}
+
+static bool is_old(const struct addr *a)
+{
+	return addrs_have(&follow.given, a) && !addrs_have(&follow.now, a);
+}
+
+/* From here on, what the guest has from us in this family is what it got now */
+static void forget_old(enum family f)
+{
+	struct addrs kept = { .count = 0 };
+
+	for (unsigned i = 0; i < follow.given.count; i++) {
+		if (addr_family(&follow.given.a[i]) != f)
+			addrs_add(&kept, &follow.given.a[i]);
+	}
+	for (unsigned i = 0; i < follow.now.count; i++)
+		addrs_add(&kept, &follow.now.a[i]);
+	follow.given = kept;
+}
+
+/* Does our user namespace own the host's network, too? Then the capability that it
+ * takes to configure the guest's would be one over the host's.
+ */
+static bool owns_host(void)
+{
+	int net = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int owner = net < 0 ? -1 : ioctl(net, NS_GET_USERNS);
+	struct stat a, b;
+	bool same = net >= 0 && owner >= 0 && !fstat(owner, &a) &&
+		    !stat("/proc/self/ns/user", &b) &&
+		    a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+
+	close_fd(&net);
+	close_fd(&owner);
+	return same;
+}
+
+static int run_promote(void *arg)
+{
+	char path[64 + IFNAMSIZ];
+
+	snprintf(path, sizeof(path),
+		 "/proc/sys/net/ipv4/conf/%s/promote_secondaries",
+		 (const char *)arg);
+	return write_file(path, "1");
+}
+
+/* Does something not follow from options alone? */
+static bool is_free(const struct net_options *o)
+{
+	for (enum family f = V4; f < FAMILIES; f++) {
+		const struct net_family_options *fo = &o->fam[f];
+
+		if (fo->enabled && ((o->copy_addrs && addr_is_none(&fo->guest)) ||
+				    (o->copy_routes && addr_is_none(&fo->gw))))
+			return true;
+	}
+	return false;
+}
+
+int ns_follow_open(const struct conf *c)
+{
+	struct nl_link link;
+	int rc;
+
+	if (c->mode != MODE_PASTA || c->no_ns || !c->config_net ||
+	    !is_free(&c->net) || owns_host())
+		return -1;
+	follow.fd = netns_nl_open();
+	if (follow.fd < 0)
+		return follow.fd;
+	rc = nl_link_get(follow.fd, c->ns_ifname, &link);
+	if (rc) {
+		close_fd(&follow.fd);
+		return rc;
+	}
+	follow.ifi = link.ifi;
+	follow.v6 = netns_has_v6(c, &link);
+	follow.promotes = !netns_run(run_promote, link.name);
+	for (unsigned i = 0; i < tap_guest.count; i++) {
+		if (tap_guest.all[i].given)
+			addrs_add(&follow.given, &tap_guest.all[i].addr);
+	}
+	return follow.fd;
+}
+
+/* The default route that was ours, if it is by another gateway than now */
+static bool remove_route(const struct net_family *was,
+			 const struct net_family *now)
+{
+	return !addr_is_none(&was->gw) && !addr_eq(&was->gw, &now->gw) &&
+	       !nl_route_del_default(follow.fd, follow.ifi, &was->gw);
+}
+
+static void follow_family(const struct net *old, enum family f, int host_fd)
+{
+	const struct net_family *now = &net_get()->fam[f];
+	const struct nl_copy cp = {
+		.from_fd = host_fd, .from_ifi = now->template_ifi,
+		.to_fd = follow.fd, .to_ifi = follow.ifi, .family = f,
+		.copied = note_now, .again = true,
+	};
+	const char *what;
+	int rc;
+
+	follow.now.count = 0;
+	rc = netns_apply(&cp, &what);
+	if (remove_route(&old->fam[f], now))
+		rc = netns_apply(&cp, &what);
+	if (rc) {
+		debug("Couldn't complete IPv%c %s in the namespace: %s",
+		      f == V4 ? '4' : '6', what, strerror(-rc));
+		return;
+	}
+	nl_addrs_deprecate(follow.fd, f, follow.ifi,
+			   f == V6 || follow.promotes ? OLD_VALID_S :
+			   (unsigned)FOREVER_S, is_old);
+	forget_old(f);
+}
+
+void ns_follow(const struct net *old, int host_fd, const bool has[FAMILIES])
+{
+	/* An IPv4 route's gateway may be one of IPv6, not the reverse */
+	if (has[V6] && net_get()->fam[V6].enabled && follow.v6)
+		follow_family(old, V6, host_fd);
+	if (has[V4] && net_get()->fam[V4].enabled)
+		follow_family(old, V4, host_fd);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The guest's namespace, while the host's network changes: what --config-net made
+ * there is completed with what the host has by then
+ */
+#ifndef HOST_NS_FOLLOW_H
+#define HOST_NS_FOLLOW_H
+
+#include "engine/net_types.h"
+
+struct conf;
+
+/* Open what is needed for that, where there may be something to do: after
+ * netns_configure(). In the host's network namespace, with capabilities in the
+ * guest's: if these are capabilities over the host's, too, as with --netns-only
+ * under the machine's root, nothing is done. A socket, -1 if there is nothing to
+ * do, or -errno.
+ */
+int ns_follow_open(const struct conf *c);
+
+/* Bring addresses and routes up to what net_get() says now, in the families for
+ * which the host has a network (`has`); `old` is what it said before. What a user
+ * has put there stays, and so does what we put there: deprecated, for two hours.
+ * `host_fd`: rtnetlink of the host. Needs CAP_NET_ADMIN.
+ */
+void ns_follow(const struct net *old, int host_fd, const bool has[FAMILIES]);
+
+#endif /* HOST_NS_FOLLOW_H */
