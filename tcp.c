@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "engine/counters.h"
+#include "engine/retry.h"
 #include "frame/icmp_err.h"
 #include "fwd/audit.h"
 #include "fwd/egress.h"
@@ -56,6 +57,8 @@ static struct {
 	uint32_t queue_len;
 	struct log_limit challenge;
 	uint32_t iss_salt;
+	struct retry retry;
+	uint64_t retry_marks[RETRY_LEVELS * RETRY_WORDS(FLOW_MAX)];
 } tcp;
 
 /* What may follow each state, one bit each. Any may end in TCP_CLOSED. */
@@ -243,13 +246,55 @@ void tcp_abort(struct flow *f)
 	tcp_queue(f);
 }
 
+void tcp_rewatch(struct flow *f)
+{
+	int rc = loop_mod(f->tcp.fd, TCP_EVENTS, flow_ref(f, LOOP_TCP));
+
+	if (rc)
+		tcp_fault(f, rc);
+}
+
+static void tcp_watch(struct flow *f)
+{
+	int rc = loop_add(f->tcp.fd, TCP_EVENTS, flow_ref(f, LOOP_TCP));
+
+	if (rc == -EEXIST)
+		tcp_rewatch(f);
+	else if (rc)
+		tcp_fault(f, rc);
+}
+
+void tcp_fault(struct flow *f, int rc)
+{
+	flow_debug(f, "%s: to be tried again", strerror(-rc));
+	retry_later(&tcp.retry, flow_index(f), f->tcp.faults);
+	if (f->tcp.faults < UINT8_MAX)
+		f->tcp.faults++;
+}
+
+/* After a fault: what no event tells of, and then the events */
+static void tcp_again(uint32_t index)
+{
+	struct flow *f = flow_at(index);
+
+	if (f->type != FLOW_TCP || f->tcp.fd < 0)
+		return;
+	tcp_discard_acked(f);
+	if (f->tcp.fin_rcvd)
+		tcp_shut_sock(f);
+	tcp_watch(f);
+}
+
 void tcp_shut_sock(struct flow *f)
 {
+	int rc;
+
 	if (f->tcp.sock_wr_shut)
 		return;
-	f->tcp.sock_wr_shut = true;
-	if (shutdown(f->tcp.fd, SHUT_WR))
-		flow_debug(f, "shutdown: %s", strerror(errno));
+	rc = shutdown(f->tcp.fd, SHUT_WR) ? -errno : 0;
+	f->tcp.sock_wr_shut = !is_momentary(rc);
+	if (is_momentary(rc))
+		tcp_fault(f, rc);
 }
 
 /* RFC 6528: a clock of 4 µs and a keyed hash of the addresses. From another half
@@ -326,6 +371,15 @@ static void tcp_connected(struct flow *f)
 	tcp_timer_syn_sent(f);
 }
 
+/* Is there too little of something just now? The guest's SYN, if nobody answers it,
+ * comes again.
+ */
+static bool tcp_is_shortage(int error)
+{
+	return error == ENOMEM || error == ENOBUFS || error == EINTR ||
+	       error == EAGAIN;
+}
+
 /* What the guest's own stack would have met: no route is told by ICMP, and then
  * by RST to those that take ICMP for a hint (RFC 9293 3.9.2.2); silence stays
  * silence.
@@ -345,7 +399,7 @@ static void tcp_connect_failed(struct flow *f, int error)
 	audit_end(f, error == ECONNREFUSED ? "refused" :
 		     error == ETIMEDOUT ? "timeout" : "unreachable");
 	flow_debug(f, "connect: %s", strerror(error));
-	if (error == ETIMEDOUT) {
+	if (error == ETIMEDOUT || tcp_is_shortage(error)) {
 		tcp_done(f);
 		return;
 	}
@@ -398,6 +452,31 @@ void tcp_take_dscp(struct flow *f, const struct pkt *pkt)
 	sock_set_dscp(f->tcp.fd, &f->side[HOST].peer, dscp);
 }
 
+/* A socket for the host's side, or -errno; asked for once more if that may be another
+ * story by then
+ */
+static int tcp_socket(const struct flow_side *host)
+{
+	int fd = sock_outbound(SOCK_STREAM, IPPROTO_TCP, &host->peer,
+			       &host->our, 0);
+
+	if (!is_momentary(fd))
+		return fd;
+	flow_make_room(fd);
+	return sock_outbound(SOCK_STREAM, IPPROTO_TCP, &host->peer, &host->our,
+			     0);
+}
+
+/* A SYN for which there is nothing to be had. Silently: it will be sent again. */
+static void tcp_refuse(const struct pkt *pkt, const char *why, bool silently)
+{
+	warn_limited("TCP %s -> %s refused: %s",
+		     ENDPOINT_STR(&pkt->src, pkt->sport),
+		     ENDPOINT_STR(&pkt->dst, pkt->dport), why);
+	if (!silently)
+		tcp_send_stray_rst(pkt);
+}
+
 void tcp_open(const struct pkt *pkt)
 {
 	struct flow_side guest = {
@@ -417,19 +496,12 @@ void tcp_open(const struct pkt *pkt)
 		return;
 	}
 	f = flow_alloc();
-	fd = f ? sock_outbound(SOCK_STREAM, IPPROTO_TCP, &host.peer,
-			       &host.our, 0) : -ENFILE;
-	if (f && flow_make_room(fd))
-		fd = sock_outbound(SOCK_STREAM, IPPROTO_TCP, &host.peer,
-				   &host.our, 0);
+	fd = f ? tcp_socket(&host) : -ENFILE;
 	if (fd < 0) {
-		warn_limited("TCP %s -> %s refused: %s",
-			     ENDPOINT_STR(&guest.peer, guest.peer_port),
-			     ENDPOINT_STR(&guest.our, guest.our_port),
-			     f ? strerror(-fd) : "flow table is full");
 		if (f)
 			flow_free(f);
-		tcp_send_stray_rst(pkt);
+		tcp_refuse(pkt, f ? strerror(-fd) : "flow table is full",
+			   tcp_is_shortage(-fd));
 		return;
 	}
 	f->proto = PROTO_TCP;
@@ -448,9 +520,8 @@ void tcp_open(const struct pkt *pkt)
 		tcp_connect_failed(f, -rc);
 		return;
 	}
-	if (loop_add(fd, TCP_EVENTS, flow_ref(f, LOOP_TCP)))
-		tcp_connect_failed(f, ENOMEM);
-	else if (!rc)
+	tcp_watch(f);
+	if (!rc)
 		tcp_connected(f);
 }
 
@@ -501,10 +572,7 @@ static void tcp_accepted(const struct accepted *a)
 	tcp_sock_established(f);
 	tcp_first_window(&f->tcp);
 	tcp_set_state(f, TCP_SYN_SENT);
-	if (loop_add(a->fd, TCP_EVENTS, flow_ref(f, LOOP_TCP))) {
-		tcp_abort_sock(f);
-		return;
-	}
+	tcp_watch(f);
 	tcp_rtt_start(&f->tcp, f->tcp.snd_una);
 	tcp_send_syn(f);
 	tcp_timer_syn_sent(f);
@@ -520,8 +588,6 @@ static void tcp_sock_event(struct loop_ref ref, uint32_t events)
 	conn = &f->tcp;
 	if (events & EPOLLRDHUP)
 		conn->sock_eof = true;
-	if (events & EPOLLPRI)
-		conn->sock_urg = true;
 	if (conn->state == TCP_SYN_DEFERRED) {
 		int error = events & (EPOLLERR | EPOLLHUP) ?
 			    sock_error(conn->fd) : 0;
@@ -536,8 +602,9 @@ static void tcp_sock_event(struct loop_ref ref, uint32_t events)
 		return;
 	}
 	if (events & EPOLLERR) {
-		flow_debug(f, "socket error: %s",
-			   strerror(sock_error(conn->fd)));
+		int error = sock_error(conn->fd);
+
+		flow_debug(f, "socket error: %s", strerror(error));
 		tcp_abort(f);
 		return;
 	}
@@ -607,6 +674,8 @@ void tcp_init(const struct conf *c)
 	counters_add("TCP", tcp_rows, ARRAY_SIZE(tcp_rows));
 	tcp.conf = c;
 	random_bytes(&tcp.iss_salt, sizeof(tcp.iss_salt));
+	retry_init(&tcp.retry, tcp.retry_marks, RETRY_WORDS(FLOW_MAX),
+		   tcp_again);
 	tcp_timer_init();
 	loop_set_handler(LOOP_TCP, tcp_sock_event);
 	accept_set_taker(FWD_TAP, tcp_accepted);

@@ -28,12 +28,13 @@ static inline bool is_out_of_files(int rc)
 }
 
 /* Is this error, negative, no word about the descriptor it is for, and may be over in
- * a moment: no memory, no descriptors, an interruption, a filter's refusal?
+ * a moment: no memory, no descriptors, an interruption, a filter's refusal? EAGAIN,
+ * too: of calls for which it means that an event will come, look at that first.
  */
 static inline bool is_momentary(int rc)
 {
-	return rc == -EINTR || rc == -ENOMEM || rc == -ENOBUFS ||
-	       rc == -EPERM || is_out_of_files(rc);
+	return rc == -EINTR || rc == -EAGAIN || rc == -ENOMEM ||
+	       rc == -ENOBUFS || rc == -EPERM || is_out_of_files(rc);
 }
 
 /* Root in the first user namespace of the machine: of all that it has? */

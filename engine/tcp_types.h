@@ -47,7 +47,6 @@ struct tcp_conn {
 	bool sock_eof : 1;		/* the peer's FIN is in the queue */
 	bool sock_drained : 1;		/* nothing new since the last peek: an
 					 * event will tell */
-	bool sock_urg : 1;		/* had urgent data: peeks stop there */
 	bool sock_wr_shut : 1;		/* shutdown(SHUT_WR) is done */
 	bool peek_off : 1;		/* SO_PEEK_OFF in use, at snd_nxt */
 	bool peek_moved : 1;		/* …but elsewhere now */
@@ -78,6 +77,7 @@ struct tcp_conn {
 	uint8_t ack_backoff;		/* mirrored ACKs that had no news */
 	uint8_t hold_off;		/* ACKs not to be held back, as the last
 					 * one that was got no answer */
+	uint8_t faults;			/* in succession, see tcp_fault() */
 	uint8_t fin_wait_asked;		/* times, see tcp_timer_fin_wait() */
 	uint16_t mss;			/* largest payload towards the guest */
 	uint16_t snd_quantum;		/* bytes per buffer of the host's

@@ -151,6 +151,8 @@ static void accept_event(struct loop_ref ref, uint32_t events)
 {
 	const struct listener *l = listen_get(ref.index, ref.gen);
 
+	unsigned tries = 0;
+
 	(void)events;
 	if (!l)
 		return;
@@ -167,8 +169,9 @@ static void accept_event(struct loop_ref ref, uint32_t events)
 			accept_one(l, fd, &sa);
 			continue;
 		}
-		if (rc == -EINTR || accept_is_of_client(rc) ||
-		    flow_make_room(rc))
+		/* Momentary, perhaps: once more at once */
+		if (accept_is_of_client(rc) || flow_make_room(rc) ||
+		    (is_momentary(rc) && !tries++))
 			continue;
 		if (is_out_of_files(rc))
 			rc = accept_and_refuse(l);

@@ -258,11 +258,12 @@ int sock_connect(int fd, const struct addr *peer, uint16_t port)
 {
 	union sockaddr_any sa;
 	socklen_t len = addr_to_sockaddr(&sa, peer, port, sock_scope());
+	int rc = connect(fd, &sa.sa, len) ? -errno : 0;
 
-	if (!connect(fd, &sa.sa, len) || errno == EISCONN)
-		return 0;
-	/* Another try, if the last one was interrupted */
-	return errno == EALREADY ? -EINPROGRESS : -errno;
+	if (is_momentary(rc))
+		rc = connect(fd, &sa.sa, len) ? -errno : 0;
+	/* The first call may have begun it in spite of its error */
+	return rc == -EALREADY ? -EINPROGRESS : rc == -EISCONN ? 0 : rc;
 }
 
 /* Where a rule's socket is opened */
@@ -400,7 +401,9 @@ void sock_reset(int *fd)
 
 	if (*fd < 0)
 		return;
-	setsockopt(*fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	/* Without it, the peer would take a reset for an end */
+	if (setsockopt(*fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)))
+		setsockopt(*fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(*fd);
 	*fd = -1;
 }

@@ -28,7 +28,7 @@ int sock_outbound(int type, int proto, const struct addr *peer,
  */
 int sock_splice(int type, bool in_ns, enum family f, uint16_t our_port);
 
-/* connect(); 0, -EINPROGRESS or other -errno */
+/* connect(), once more after a fault of the moment; 0, -EINPROGRESS or other -errno */
 int sock_connect(int fd, const struct addr *peer, uint16_t port);
 
 /* Scope for link-local addresses: the template interface */

@@ -10,8 +10,6 @@
  */
 #include "tcp/tcp_int.h"
 
-#include <sys/epoll.h>
-
 #include "host/sock.h"
 #include "tcp/tcp_window.h"
 #include "util/wire.h"
@@ -49,26 +47,22 @@ static bool tcp_refresh_ack(struct flow *f)
 	struct tcp_conn *conn = &f->tcp;
 	struct sock_tcp_info ti = { 0 };
 	tcp_seq old_ack = conn->last_ack_sent;
-	bool in_flight = true, news;
+	bool news;
 
-	if (conn->fd < 0) {
+	if (conn->fd < 0 || !conn->mirror_ack) {
 		conn->last_ack_sent = conn->rcv_nxt;
-		return conn->last_ack_sent != old_ack;
-	}
-	if (conn->mirror_ack && conn->rcv_nxt != conn->last_ack_sent) {
-		if (!sock_tcp_info(conn->fd, &ti) || !ti.has_acked ||
-		    ti.min_rtt_us <= TCP_SHORT_PATH_US)
-			conn->mirror_ack = false;
-		ti.acked -= conn->acked_syn;
+	} else if (conn->rcv_nxt != old_ack && sock_tcp_info(conn->fd, &ti)) {
+		conn->mirror_ack = ti.has_acked &&
+				   ti.min_rtt_us > TCP_SHORT_PATH_US;
 		/* Nothing on its way: the peer's window is closed. The guest
 		 * would take silence for loss; what our side holds is in good
 		 * hands.
 		 */
-		in_flight = ti.unacked;
+		conn->last_ack_sent =
+			tcp_window_ack(conn->irs, conn->rcv_nxt, old_ack,
+				       conn->mirror_ack && ti.unacked,
+				       ti.acked - conn->acked_syn);
 	}
-	conn->last_ack_sent =
-		tcp_window_ack(conn->irs, conn->rcv_nxt, old_ack,
-			       conn->mirror_ack && in_flight, ti.acked);
 	news = conn->last_ack_sent != old_ack;
 	if (news)
 		tcp_timer_ack_progress(f);
@@ -116,7 +110,7 @@ static struct tcp_room tcp_ask_room(struct flow *f, bool waits)
 	conn->sock_queued = sb.queued;
 	if (tcp_window_is_tight(sb.size, sb.queued) && !conn->wnd_tight) {
 		conn->wnd_tight = true;
-		loop_mod(conn->fd, TCP_EVENTS, flow_ref(f, LOOP_TCP));
+		tcp_rewatch(f);
 	}
 	return room;
 }
@@ -183,5 +177,5 @@ void tcp_send_ack(struct flow *f)
 void tcp_send_ack_if_news(struct flow *f)
 {
 	if (tcp_refresh(f))
-		tcp_send_ack(f);
+		tcp_send_old_ack(f);
 }

@@ -23,6 +23,7 @@
 #include "tcp/tcp_opt.h"
 #include "tcp/tcp_verify.h"
 #include "tcp/tcp_sack.h"
+#include "util.h"
 #include "util/wire.h"
 
 enum {
@@ -58,10 +59,11 @@ static ssize_t tcp_run_write(struct flow *f, struct tcp_run *run)
 		if (!go || n < 0)
 			return n;
 	}
-	do {
+	n = sendmsg(f->tcp.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	/* What isn't taken costs the guest a timeout: once more */
+	if (n < 0 && errno != EAGAIN && is_momentary(-errno))
 		n = sendmsg(f->tcp.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM) {
+	if (n < 0 && !is_momentary(-errno)) {
 		flow_debug(f, "write: %s", strerror(errno));
 		return -1;
 	}

@@ -10,7 +10,7 @@ enum {
 	TCP_OUT_BUDGET	= 256 * 1024,	/* bytes of all that have many, a turn */
 };
 /* What a connection's socket is watched for, always */
-#define TCP_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+#define TCP_EVENTS	(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 /* A connection ends by tcp_done(), tcp_abort() or tcp_abort_sock(). Whatever may call
  * one of them returns whether the connection lives on, and says so; if it doesn't,
@@ -31,6 +31,12 @@ void tcp_done(struct flow *f);
 void tcp_abort(struct flow *f);
 /* RST to the host's side only (the guest has sent one, or has gone) */
 void tcp_abort_sock(struct flow *f);
+/* Have the kernel tell once more what its socket is ready for, or will be */
+void tcp_rewatch(struct flow *f);
+/* A call for its socket has failed with rc, which may be over in a moment: whatever
+ * that has stopped is tried again then
+ */
+void tcp_fault(struct flow *f, int rc);
 /* shutdown(SHUT_WR) once */
 void tcp_shut_sock(struct flow *f);
 /* Guest's SYN for which there is no flow */
@@ -105,11 +111,15 @@ void tcp_send_ack_if_news(struct flow *f);
 /* ---- tcp_peek.c ---- */
 
 /* Peek at what the socket has from seq on, which isn't below sock_una, into cnt
- * iovecs. Bytes; 0 at the end of the stream; -EAGAIN: nothing there yet; other
- * -errno if the socket is broken.
+ * iovecs. Bytes; 0 at the end of the stream; -EAGAIN: nothing there yet; what
+ * is_momentary(): look again; other -errno if the socket is broken.
  */
 ssize_t tcp_peek(struct tcp_conn *conn, tcp_seq seq, struct iovec *iov,
 		 unsigned cnt);
+/* A peek up to `end` took less than it had room for. Was that all that there is? It
+ * may be cut short by urgent data, or for no reason that is told.
+ */
+bool tcp_peek_was_all(const struct tcp_conn *conn, tcp_seq end);
 /* Bytes that may be in flight, as far as peeks reach, beyond those that are */
 uint32_t tcp_peek_reach(const struct tcp_conn *conn);
 /* Remove from the socket's queue what the guest has acknowledged. Not to be put

@@ -29,6 +29,7 @@
 #include "tcp/tcp_opt.h"
 #include "tcp/tcp_sack.h"
 #include "tcp/tcp_window.h"
+#include "util.h"
 #include "util/wire.h"
 
 enum {
@@ -254,10 +255,9 @@ static void tcp_fin_sent(struct flow *f)
 			 TCP_LAST_ACK : TCP_FIN_WAIT_1);
 }
 
-/* Send up to `want` bytes from seq on. Bytes sent; 0 at the end of the stream;
- * -EAGAIN if the socket has none, -ENOBUFS if the link is full, other -errno if
- * the socket is broken. *ret_fin: the stream's end was reached, and a FIN went
- * along, if that is not NULL.
+/* Send up to `want` bytes from seq on. Bytes sent; as tcp_peek() says, if there are
+ * none; -ENOSPC if the link is full. *ret_fin: the stream's end was reached, and a
+ * FIN went along, if that is not NULL.
  */
 static ssize_t tcp_send_data(struct flow *f, tcp_seq seq, uint32_t want,
 			     bool *ret_fin)
@@ -270,11 +270,10 @@ static ssize_t tcp_send_data(struct flow *f, tcp_seq seq, uint32_t want,
 
 	room = tap_reserve(&tx, want, tcp_seg_max(f), tcp_hdr_len(f));
 	if (!room)
-		return -ENOBUFS;
+		return -ENOSPC;
 	n = tcp_peek(conn, seq, tx.iov, tx.iovs);
-	/* There was room for more. But a peek stops at urgent data, too. */
 	is_short = n > 0 && (size_t)n < room;
-	is_all = is_short && !conn->sock_urg;
+	is_all = is_short && tcp_peek_was_all(conn, seq + (tcp_seq)n);
 	/* The next byte makes an event; behind the last one a FIN may wait */
 	if (n == -EAGAIN || (is_all && !conn->sock_eof))
 		conn->sock_drained |= seq == conn->snd_nxt;
@@ -282,7 +281,7 @@ static ssize_t tcp_send_data(struct flow *f, tcp_seq seq, uint32_t want,
 		uint8_t last_flags = is_short ? TCP_PSH : 0;
 
 		tcp_advance_ack(conn);
-		/* The FIN had come before we looked */
+		/* The FIN had come before we looked, and that was all */
 		if (ret_fin && is_all && conn->sock_eof) {
 			*ret_fin = true;
 			last_flags |= TCP_FIN;
@@ -301,6 +300,17 @@ static void tcp_send_fin(struct flow *f)
 		tcp_fin_sent(f);
 	tcp_send_flags(f, conn->snd_nxt - 1, TCP_FIN | TCP_ACK);
 	tcp_timer_data_sent(f, 1);
+}
+
+/* What the socket says is no data and no end. False: the connection has ended. */
+static bool tcp_peek_failed(struct flow *f, int rc)
+{
+	if (!is_momentary(rc)) {
+		tcp_abort(f);
+		return false;
+	}
+	tcp_fault(f, rc);
+	return true;
 }
 
 /* The window is closed. Has the stream ended, or does data wait? False: the
@@ -323,8 +333,7 @@ static bool tcp_out_closed(struct flow *f)
 		conn->peek_moved = true;
 		tcp_timer_window_closed(f);
 	} else if (n != -EAGAIN) {
-		tcp_abort(f);
-		return false;
+		return tcp_peek_failed(f, (int)n);
 	}
 	return true;
 }
@@ -397,12 +406,11 @@ static bool tcp_out_stopped(struct flow *f, ssize_t n)
 	if (!n) {
 		conn->sock_eof = true;
 		tcp_send_fin(f);
-	} else if (n == -ENOBUFS) {
+	} else if (n == -ENOSPC) {
 		conn->want_out = true;
 		tcp_queue(f);
 	} else if (n != -EAGAIN) {
-		tcp_abort(f);
-		return false;
+		return tcp_peek_failed(f, (int)n);
 	}
 	return true;
 }

@@ -11,11 +11,14 @@
 #include "tcp/tcp_int.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "fwd/audit.h"
 #include "host/sock.h"
+#include "util.h"
 
 #ifndef SO_PEEK_OFF
 #define SO_PEEK_OFF	42
@@ -24,6 +27,7 @@
 enum {
 	PEEK_DISCARD	= 1024 * 1024,	/* area for peeks without SO_PEEK_OFF */
 	PEEK_DISCARD_IOV = 16,
+	PEEK_DISCARD_TRIES = 3,		/* at once: close() may come next */
 };
 
 static uint8_t tcp_discard_area[PEEK_DISCARD];
@@ -36,7 +40,7 @@ uint32_t tcp_peek_reach(const struct tcp_conn *conn)
 	       (conn->snd_nxt - conn->sock_una);
 }
 
-/* Have the next peek start at seq. 0 or -errno */
+/* Have the next peek start at seq. 0 or -errno, never -EAGAIN */
 static int tcp_set_peek_off(struct tcp_conn *conn, tcp_seq seq)
 {
 	int off = (int)(seq - conn->sock_una);
@@ -45,7 +49,7 @@ static int tcp_set_peek_off(struct tcp_conn *conn, tcp_seq seq)
 	if (conn->peek_off ? conn->peek_moved || seq != conn->snd_nxt : off) {
 		if (setsockopt(conn->fd, SOL_SOCKET, SO_PEEK_OFF, &off,
 			       sizeof(off)))
-			return -errno;
+			return errno == EAGAIN ? -EINTR : -errno;
 		conn->peek_off = true;
 	}
 	/* Unless it is new data at the right place */
@@ -65,6 +69,14 @@ static unsigned tcp_peek_skip(struct iovec *iov, uint32_t off)
 		off -= (uint32_t)iov[n++].iov_len;
 	}
 	return n;
+}
+
+bool tcp_peek_was_all(const struct tcp_conn *conn, tcp_seq end)
+{
+	int n;
+
+	return !ioctl(conn->fd, SIOCINQ, &n) &&
+	       (uint32_t)n <= end - conn->sock_una;
 }
 
 ssize_t tcp_peek(struct tcp_conn *conn, tcp_seq seq, struct iovec *iov,
@@ -93,10 +105,15 @@ ssize_t tcp_peek(struct tcp_conn *conn, tcp_seq seq, struct iovec *iov,
 	do {
 		n = recvmsg(conn->fd, &msg, MSG_PEEK | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
-	if (n < 0)
+	if (n < 0 && errno != EAGAIN)
 		return -errno;
+	conn->faults = 0;
+	if (n < 0)
+		return -EAGAIN;
 	if (!skip || n > (ssize_t)skip)
 		return n - (ssize_t)skip;
+	if (!tcp_peek_was_all(conn, seq))
+		return -EINTR;
 	return conn->sock_eof ? 0 : -EAGAIN;
 }
 
@@ -104,6 +121,7 @@ void tcp_discard_acked(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
 	tcp_seq data_end = conn->snd_una;
+	unsigned tries = 0;
 
 	/* A FIN of ours that was acknowledged isn't in the socket's queue */
 	if (conn->fin_sent && conn->snd_una == conn->snd_nxt)
@@ -115,9 +133,14 @@ void tcp_discard_acked(struct flow *f)
 		ssize_t n = recv(conn->fd, NULL, data_end - conn->sock_una,
 				 MSG_TRUNC | MSG_DONTWAIT);
 
-		if (n <= 0)
+		if (n > 0) {
+			conn->sock_una += (tcp_seq)n;
+			audit_count(f, 0, (uint64_t)n);
+		} else if (!n || !is_momentary(-errno)) {
 			break;		/* its event tells */
-		conn->sock_una += (tcp_seq)n;
-		audit_count(f, 0, (uint64_t)n);
+		} else if (tries++ == PEEK_DISCARD_TRIES) {
+			tcp_fault(f, -errno);
+			break;
+		}
 	}
 }

@@ -25,6 +25,7 @@
 #include "fwd/egress.h"
 #include "fwd/policy.h"
 #include "tcp/tcp_int.h"
+#include "util.h"
 #include "util/server_name.h"
 #include "util/wire.h"
 
@@ -120,9 +121,14 @@ static bool held_write(struct flow *f, struct held *h)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return errno == EAGAIN || errno == ENOBUFS ||
-			       errno == ENOMEM;
+		if (n < 0 && errno == EAGAIN)
+			return true;	/* an event tells */
+		if (n < 0) {
+			if (!is_momentary(-errno))
+				return false;
+			tcp_fault(f, -errno);
+			return true;
+		}
 		h->sent += (uint32_t)n;
 	}
 	h->flow = 0;

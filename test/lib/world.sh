@@ -40,6 +40,8 @@
 #	netns_delete PATH	... and ends it
 #	lacking WHAT CMD...	CMD with a kernel that lacks something, see
 #				test/shims/kernel.c; to be used in as_user, spawn
+#	failing FILE CMD...	CMD whose system calls fail as FILE says, see
+#				test/shims/fault.c; likewise
 #	pasta_up ARGS...	pasta as the user, in foreground, with a namespace
 #				that does nothing: sets $pasta_pid and $ns, which
 #				is a PID for in_ns; pasta_down ends it. Bails out
@@ -423,6 +425,15 @@ world_shim()
 		exec "\$@"
 		E
 	chmod 755 "$T/bin/lacking"
+	cp "${shim%/*}/fault.so" "$T/bin/fault.so"
+	cat >"$T/bin/failing" <<-E
+		#!/bin/sh
+		export LD_PRELOAD=$T/bin/fault.so FAULTS=\$1
+		export ASAN_OPTIONS=verify_asan_link_order=0
+		shift
+		exec "\$@"
+		E
+	chmod 755 "$T/bin/failing"
 }
 
 pod_up()
