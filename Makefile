@@ -46,6 +46,7 @@ SRCS	+= util/writer.c
 SRCS	+= engine/counters.c
 SRCS	+= engine/flow.c
 SRCS	+= engine/guest.c
+SRCS	+= engine/idle.c
 SRCS	+= engine/loop.c
 SRCS	+= engine/retry.c
 SRCS	+= engine/stats.c
@@ -83,6 +84,7 @@ SRCS	+= local/dhcpv6.c
 SRCS	+= local/ndp.c
 
 SRCS	+= host/accept.c
+SRCS	+= host/dgram.c
 SRCS	+= host/dns_proxy.c
 SRCS	+= host/host_addrs.c
 SRCS	+= host/listen.c

@@ -2,9 +2,11 @@
 /* Role: echo requests of the guest, by the host's ping sockets (Linux 3.0, 3.11
  * for IPv6)
  *
- * Flow: echo request → flow by (guest, destination, id), with a connected ping
- * socket of its own, bound to the guest's id if that is free → the kernel fills
- * in id and checksum → echo reply, with the guest's id put back.
+ * Flow: echo request → flow by (guest, destination, id) → the socket of (guest, id),
+ * bound to the guest's id if that is free → the kernel fills in id and checksum →
+ * echo reply → flow by who sent it → the guest's id put back. So who asks many
+ * hosts with one id, as monitors do, takes one socket, and every host's answer is
+ * its own.
  *
  * Where the host forbids ping sockets (net.ipv4.ping_group_range), that is said
  * once, and only our own addresses answer: by ourselves.
@@ -12,121 +14,65 @@
 #include "icmp.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "engine/flow.h"
 #include "frame/frame_build.h"
 #include "frame/icmp_err.h"
 #include "fwd/audit.h"
 #include "fwd/egress.h"
+#include "host/dgram.h"
 #include "host/net.h"
 #include "host/sock.h"
 #include "util.h"
 #include "util/wire.h"
 
 enum {
-	PING_IDLE_S	= 60,
 	PING_TTL	= 64,		/* what our sockets send by default */
 	PING_RECV_TURNS	= 64,		/* messages per socket and turn */
 	PING_MAX	= 65535,
 	PING_WORD	= 4,		/* id and sequence number */
 };
 
+static const struct dgram_type ping_type = {
+	.type = FLOW_PING, .timer = TIMER_ICMP,
+	.one_way_s = 60, .both_ways_s = 60,
+};
+
 static struct {
-	const struct conf *conf;
 	bool warned;
 	uint8_t buf[PING_MAX];
 } icmp;
 
-static void ping_end(struct flow *f)
+/* Ask for what goes along with a reply, and for errors; watch it */
+static int ping_watch(struct dgram_sock *s)
 {
-	audit_end(f, "idle");
-	timer_cancel(&f->ping.timer);
-	close_fd(&f->ping.fd);
-	flow_free(f);
-}
+	int on = 1;
 
-static void ping_timer(struct timer *t)
-{
-	struct flow *f = container_of(t, struct flow, ping.timer);
-	mono_t due = mono_add(f->ping.active, DUR_S(PING_IDLE_S));
-
-	if (mono_before(loop_now(), due))
-		timer_set(t, TIMER_ICMP, due);
-	else
-		ping_end(f);
-}
-
-static mono_t ping_active(const struct flow *f)
-{
-	return f->ping.active;
-}
-
-/* Connected ping socket with the guest's id if possible; or -errno */
-static int ping_open(const struct flow_side *host, uint16_t id)
-{
-	bool v4 = addr_is_v4(&host->peer);
-	int proto = v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-	int on = 1, rc, fd;
-
-	fd = sock_outbound(SOCK_DGRAM, proto, &host->peer, &host->our, id);
-	if (fd == -EADDRINUSE)
-		fd = sock_outbound(SOCK_DGRAM, proto, &host->peer, &host->our,
-				   0);
-	if (fd < 0)
-		return fd;
-	icmp_err_enable(fd, !v4);
-	setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6,
-		   v4 ? IP_RECVTTL : IPV6_RECVHOPLIMIT, &on, sizeof(on));
-	rc = sock_connect(fd, &host->peer, 0);
-	if (rc) {
-		close(fd);
-		return rc;
-	}
-	return fd;
+	icmp_err_enable(s->fd, s->v6);
+	setsockopt(s->fd, s->v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		   s->v6 ? IPV6_RECVHOPLIMIT : IP_RECVTTL, &on, sizeof(on));
+	return loop_add(s->fd, EPOLLIN | EPOLLET, dgram_sock_ref(s, LOOP_PING));
 }
 
 static struct flow *ping_new(const struct pkt *pkt,
 			     const struct flow_side *guest,
-			     const struct flow_side *host)
+			     struct flow_side *host)
 {
-	struct flow *f;
-	int fd = ping_open(host, pkt->icmp.id);
+	struct dgram_sock *s = dgram_sock_get(pkt->proto, guest, host,
+					      ping_watch);
 
-	if (flow_make_room(fd))
-		fd = ping_open(host, pkt->icmp.id);
-	if (fd == -EACCES || fd == -EPERM) {
+	if (s)
+		return dgram_flow_new(&ping_type, s, GUEST, guest, host);
+	if (errno == EACCES || errno == EPERM) {
 		if (!icmp.warned)
 			warn("Ping is not forwarded: the host doesn't allow "
 			     "ping sockets (see net.ipv4.ping_group_range)");
 		icmp.warned = true;
 	}
-	if (fd < 0)
-		return NULL;
-	f = flow_alloc();
-	if (!f) {
-		close(fd);
-		return NULL;
-	}
-	f->proto = pkt->proto;
-	f->ini = GUEST;
-	f->side[GUEST] = *guest;
-	f->side[HOST] = *host;
-	f->ping.fd = fd;
-	f->ping.id = pkt->icmp.id;
-	f->ping.active = loop_now();
-	flow_activate(f, FLOW_PING);
-	flow_hash(f, GUEST);
-	timer_set(&f->ping.timer, TIMER_ICMP,
-		  mono_add(loop_now(), DUR_S(PING_IDLE_S)));
-	if (loop_add(fd, EPOLLIN | EPOLLET, flow_ref(f, LOOP_PING))) {
-		ping_end(f);
-		return NULL;
-	}
-	return f;
+	return NULL;
 }
 
 /* Echo reply to the guest: `rest` is id, sequence number and data */
@@ -158,17 +104,20 @@ static void ping_send(struct flow *f, const struct pkt *pkt)
 {
 	bool v4 = pkt->family == V4;
 	uint8_t head[4] = { pkt->icmp.type, pkt->icmp.code };
-	struct iovec iov[1 + TAP_TX_FRAMES];
-	int ttl = pkt->ttl;
+	/* A frame's pieces, or one if it came in fragments */
+	struct iovec iov[1 + TAP_RX_IOV];
+	int fd = dgram_sock_of(f)->fd, ttl = pkt->ttl;
+	union sockaddr_any to;
 	union {
 		struct cmsghdr c;
 		char buf[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct msghdr msg = { .msg_iov = iov };
+	struct msghdr msg = { .msg_name = &to, .msg_iov = iov };
 
+	msg.msg_namelen = addr_to_sockaddr(&to, &f->side[HOST].peer, 0,
+					   sock_scope());
 	iov[0] = iov_const(head, sizeof(head));
-	msg.msg_iovlen = 1 + bytes_to_iov(&pkt->payload, iov + 1,
-					  TAP_TX_FRAMES);
+	msg.msg_iovlen = 1 + bytes_to_iov(&pkt->payload, iov + 1, TAP_RX_IOV);
 	if (ttl != PING_TTL) {
 		control.c.cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
 		control.c.cmsg_type = v4 ? IP_TTL : IPV6_HOPLIMIT;
@@ -178,9 +127,9 @@ static void ping_send(struct flow *f, const struct pkt *pkt)
 		msg.msg_controllen = sizeof(control);
 	}
 	/* A pending error comes back once, instead of sending */
-	if (sendmsg(f->ping.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+	if (sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
 	    errno != EAGAIN &&
-	    sendmsg(f->ping.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	    sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		flow_trace(f, "send: %s", strerror(errno));
 }
 
@@ -209,7 +158,7 @@ void icmp_input(const struct pkt *pkt)
 	} else if (e.denied) {
 		return;
 	} else if (f) {
-		f->ping.active = loop_now();
+		dgram_flow_used(f, GUEST);
 		audit_count(f, pkt->payload.len, 0);
 		ping_send(f, pkt);
 	} else if (ping_is_ours(&pkt->dst)) {
@@ -217,17 +166,29 @@ void icmp_input(const struct pkt *pkt)
 	}
 }
 
-static void ping_errors(struct flow *f)
+/* The flow whose host is `peer`; NULL: nobody asked that one */
+static struct flow *ping_find(const struct dgram_sock *s,
+			      const struct addr *peer)
+{
+	struct flow_side host = { .our = s->our, .our_port = s->port,
+				  .peer = *peer };
+	struct flow *f = flow_lookup(HOST, s->proto, &host);
+
+	return f && dgram_sock_of(f) == s ? f : NULL;
+}
+
+static void ping_errors(struct dgram_sock *s)
 {
 	static struct icmp_err e;
 
-	while (icmp_err_next(f->ping.fd, &e) > 0) {
+	while (icmp_err_next(s->fd, &e) > 0) {
+		struct flow *f = ping_find(s, &e.dst);
 		/* What was sent begins with the ICMP header; the guest knows it
 		 * by its own id
 		 */
-		struct wire_icmp h = { .id = be16_put(f->ping.id) };
+		struct wire_icmp h = { .id = be16_put(s->guest_port) };
 
-		if (!e.error || e.data_len < sizeof(h))
+		if (!f || !e.error || e.data_len < sizeof(h))
 			continue;
 		h.type = e.data[0];
 		h.code = e.data[1];
@@ -238,66 +199,82 @@ static void ping_errors(struct flow *f)
 	}
 }
 
-/* One message off the socket; false when it is empty */
-static bool ping_recv(struct flow *f)
+/* A message that was received, n bytes in icmp.buf: a reply for the guest? */
+static void ping_received(struct dgram_sock *s, struct msghdr *msg, size_t n)
 {
-	be16_t id = be16_put(f->ping.id);
-	union {
-		struct cmsghdr c;
-		char buf[64];
-	} control;
-	struct iovec iov = { icmp.buf, sizeof(icmp.buf) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control),
-	};
-	ssize_t n = recvmsg(f->ping.fd, &msg, MSG_DONTWAIT);
-	struct cmsghdr *c;
+	be16_t id = be16_put(s->guest_port);
+	struct iovec iov;
 	struct bytes rest;
+	uint16_t port;
+	struct addr peer = addr_from_sockaddr(msg->msg_name, &port);
+	struct flow *f = ping_find(s, &peer);
 	int ttl = 0;
 
-	if (n < 0)
-		return errno != EAGAIN;
-	if (n < (ssize_t)sizeof(struct wire_icmp))
-		return true;
-	for (c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
+	if (!f || n < sizeof(struct wire_icmp))
+		return;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c))
 		if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL) ||
 		    (c->cmsg_level == IPPROTO_IPV6 &&
 		     c->cmsg_type == IPV6_HOPLIMIT))
 			memcpy(&ttl, CMSG_DATA(c), sizeof(ttl));
 	memcpy(icmp.buf + offsetof(struct wire_icmp, id), &id, sizeof(id));
 	iov = (struct iovec){ icmp.buf + sizeof(struct wire_icmp) - PING_WORD,
-			      (size_t)n - sizeof(struct wire_icmp) +
-			      PING_WORD };
+			      n - sizeof(struct wire_icmp) + PING_WORD };
 	rest = (struct bytes){ &iov, 1, 0, (uint32_t)iov.iov_len };
-	f->ping.active = loop_now();
+	dgram_flow_used(f, HOST);
 	audit_count(f, 0, rest.len);
 	ping_reply(&f->side[GUEST].our, &f->side[GUEST].peer, (uint8_t)ttl,
 		   &rest);
+}
+
+/* One message off the socket; false when it is empty */
+static bool ping_recv(struct dgram_sock *s)
+{
+	union {
+		struct cmsghdr c;
+		char buf[64];
+	} control;
+	union sockaddr_any from = { 0 };
+	struct iovec iov = { icmp.buf, sizeof(icmp.buf) };
+	struct msghdr msg = {
+		.msg_name = &from, .msg_namelen = sizeof(from),
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(s->fd, &msg, MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno != EAGAIN;
+	ping_received(s, &msg, (size_t)n);
 	return true;
 }
 
 static void ping_event(struct loop_ref ref, uint32_t events)
 {
-	struct flow *f = flow_from_ref(ref, FLOW_PING);
+	struct dgram_sock *s = dgram_sock_from_ref(ref);
 
-	if (!f)
+	if (!s)
 		return;
 	if (events & EPOLLERR)
-		ping_errors(f);
+		ping_errors(s);
 	for (int i = 0; i < PING_RECV_TURNS; i++)
-		if (!ping_recv(f))
+		if (!ping_recv(s))
 			return;
-	loop_mod(f->ping.fd, EPOLLIN | EPOLLET, ref);
+	loop_mod(s->fd, EPOLLIN | EPOLLET, ref);
 }
 
-void icmp_init(const struct conf *c)
+static void ping_describe(const struct flow *f, char *buf, size_t size)
 {
-	const struct flow_evictable evictable = { .active = ping_active,
-						  .end = ping_end };
+	snprintf(buf, size, "%s", f->dgram.answered ? "answered" : "unanswered");
+}
 
-	icmp.conf = c;
-	flow_set_evictable(FLOW_PING, &evictable);
+void icmp_init(void)
+{
+	const struct flow_ops ops = {
+		.name = "ping", .describe = ping_describe,
+		.active = dgram_flow_active, .end = dgram_flow_end,
+	};
+
+	flow_set_ops(FLOW_PING, &ops);
 	loop_set_handler(LOOP_PING, ping_event);
-	timer_set_handler(TIMER_ICMP, ping_timer);
 }

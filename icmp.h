@@ -3,10 +3,9 @@
 #ifndef ICMP_H
 #define ICMP_H
 
-#include "engine/conf_types.h"
 #include "frame/frame_parse.h"
 
-void icmp_init(const struct conf *c);
+void icmp_init(void);
 /* An ICMP or ICMPv6 message of the guest; all but echo requests are dropped */
 void icmp_input(const struct pkt *pkt);
 

@@ -33,6 +33,7 @@
 #include "host/accept.h"
 #include "host/dns_proxy.h"
 #include "host/host_addrs.h"
+#include "host/dgram.h"
 #include "host/listen.h"
 #include "host/netns.h"
 #include "host/portscan.h"
@@ -329,7 +330,8 @@ static void modules_init(const struct conf *c)
 	ndp_init(c);
 	dhcp_init(c);
 	dhcpv6_init(c);
-	icmp_init(c);
+	dgram_init();
+	icmp_init();
 	udp_init(c);
 	splice_init(c);
 	sock_ns_init();

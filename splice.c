@@ -34,6 +34,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -523,6 +524,17 @@ static void splice_accepted(const struct accepted *a)
 		splice_proceed(f, splice_connect(f));
 }
 
+static void splice_describe(const struct flow *f, char *buf, size_t size)
+{
+	snprintf(buf, size, "spliced, %s",
+		 f->splice.connected ? "connected" : "connecting");
+}
+
+static void splice_end(struct flow *f)
+{
+	splice_abort(f, ECONNABORTED);
+}
+
 static const struct counter splice_rows[] = {
 	COUNTER("splice_connections", splice_counters.opened, "connections",
 		"opened"),
@@ -535,6 +547,9 @@ static const struct counter splice_rows[] = {
 
 void splice_init(const struct conf *c)
 {
+	const struct flow_ops ops = {
+		.name = "TCP", .describe = splice_describe, .end = splice_end,
+	};
 	int p[2] = { -1, -1 };
 
 	counters_add("spliced", splice_rows, ARRAY_SIZE(splice_rows));
@@ -544,6 +559,7 @@ void splice_init(const struct conf *c)
 	retry_init(&spl.retry, spl.retry_marks, RETRY_WORDS(FLOW_MAX),
 		   splice_again);
 	flow_add_spare(pipes_give_up);
+	flow_set_ops(FLOW_SPLICE, &ops);
 	loop_set_handler(LOOP_SPLICE, splice_event);
 	accept_set_taker(FWD_SPLICE, splice_accepted);
 }

@@ -24,6 +24,7 @@
 #include "tcp.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -648,6 +649,16 @@ void tcp_close_all(void)
 	}
 }
 
+static void tcp_describe(const struct flow *f, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s", tcp_state_name[f->tcp.state]);
+}
+
+static mono_t tcp_active(const struct flow *f)
+{
+	return (mono_t){ (int64_t)f->tcp.active_s * 1000000 };
+}
+
 static const struct counter tcp_rows[] = {
 	COUNTER("tcp_in_segments", tcp_counters.in_segs, "segments",
 		"from the guest"),
@@ -671,12 +682,18 @@ static const struct counter tcp_rows[] = {
 
 void tcp_init(const struct conf *c)
 {
+	const struct flow_ops ops = {
+		.name = "TCP", .describe = tcp_describe,
+		.active = tcp_active, .end = tcp_abort,
+	};
+
 	counters_add("TCP", tcp_rows, ARRAY_SIZE(tcp_rows));
 	tcp.conf = c;
 	random_bytes(&tcp.iss_salt, sizeof(tcp.iss_salt));
 	retry_init(&tcp.retry, tcp.retry_marks, RETRY_WORDS(FLOW_MAX),
 		   tcp_again);
 	tcp_timer_init();
+	flow_set_ops(FLOW_TCP, &ops);
 	loop_set_handler(LOOP_TCP, tcp_sock_event);
 	accept_set_taker(FWD_TAP, tcp_accepted);
 }

@@ -10,29 +10,23 @@
  * somebody holds stays what it was. gen changes with each reuse, and every
  * epoll reference carries it.
  *
- * Eviction: when entries or descriptors are used up, flows end whose types allow
- * that, those idle for the longest time first: out of a sample, as a list by age
- * would cost each packet. For entries that is done ahead, by flow_reap(), so that
- * flow_alloc() never ends a flow that somebody holds; for a descriptor, where the
- * caller asks: flow_make_room().
+ * Eviction: when entries or descriptors are used up, what is in idle.h's lists
+ * makes room. For entries that is done ahead, by flow_reap(), so that flow_alloc()
+ * never ends a flow that somebody holds; for a descriptor, where the caller asks:
+ * flow_make_room().
  */
 #include "engine/flow.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "engine/counters.h"
 #include "util.h"
 #include "util/siphash.h"
-#include "util/wire.h"
 
 enum {
 	FLOW_BUCKETS	= FLOW_MAX,
-	FLOW_SAMPLE	= 64,		/* candidates to find an old one */
-	FLOW_SAMPLE_WALK = 4096,	/* entries looked at for more than one */
 	FLOW_RESERVE	= 256,		/* ended at a time when the table is full */
-	FLOW_EVICT_MS	= 100,		/* before looking at all in vain again */
 	FLOW_SPARES	= 4,
 	FLOW_PORT_TRIES	= 16,		/* for one that is free */
 	FLOW_PORT_MIN	= 1024,
@@ -44,14 +38,14 @@ static struct {
 	uint32_t high;			/* entries [high, FLOW_MAX) are fresh */
 	uint32_t free_head, dead_head;	/* index + 1, 0: empty */
 	uint64_t count[FLOW_TYPES];
-	struct flow_evictable evictable[FLOW_TYPES];
-	uint32_t evict_cursor;
-	mono_t evict_again[2];		/* by what is needed: entry, descriptor */
+	struct flow_ops ops[FLOW_TYPES];	/* no end(): not in use */
 	bool (*spare[FLOW_SPARES])(void);
 	unsigned spares;
 	uint32_t bucket[FLOW_BUCKETS];	/* index * 2 + side, + 1; 0: empty */
 	struct flow entry[FLOW_MAX];
 } flows;
+
+struct flow_counters flow_counters;
 
 static const struct counter flow_rows[] = {
 	GAUGE_OF("flows", "tcp", flows.count[FLOW_TCP], "flows", "of TCP"),
@@ -59,6 +53,10 @@ static const struct counter flow_rows[] = {
 	GAUGE_OF("flows", "ping", flows.count[FLOW_PING], "flows", "of ping"),
 	GAUGE_OF("flows", "splice", flows.count[FLOW_SPLICE], "flows",
 		 "of spliced TCP"),
+	GAUGE_OF("flows", "udp_splice", flows.count[FLOW_UDP_SPLICE], "flows",
+		 "of spliced UDP"),
+	COUNTER("flows_evicted", flow_counters.evicted, "flows",
+		"ended to make room"),
 };
 
 void flow_init(void)
@@ -201,42 +199,6 @@ void flow_free(struct flow *f)
 	flows.dead_head = flow_index(f) + 1;
 }
 
-/* The longest idle one of a sample; for_fd: of those with a descriptor. If the
- * sample has none, all others are looked at, but not time and again for nothing.
- */
-static bool flow_evict(bool for_fd)
-{
-	struct flow *oldest = NULL;
-	mono_t oldest_active = { 0 };
-	unsigned found = 0;
-
-	if (mono_before(loop_now(), flows.evict_again[for_fd]))
-		return false;
-	for (uint32_t i = 0; i < flows.high && found < FLOW_SAMPLE &&
-			     (i < FLOW_SAMPLE_WALK || !found); i++) {
-		struct flow *f = flow_at(flows.evict_cursor++ % flows.high);
-		const struct flow_evictable *ops = &flows.evictable[f->type];
-		mono_t active;
-
-		if (!ops->end || (for_fd && ops->has_fd && !ops->has_fd(f)))
-			continue;
-		found++;
-		active = ops->active(f);
-		if (!oldest || mono_before(active, oldest_active)) {
-			oldest = f;
-			oldest_active = active;
-		}
-	}
-	if (!oldest) {
-		flows.evict_again[for_fd] = mono_add(loop_now(),
-						     DUR_MS(FLOW_EVICT_MS));
-		return false;
-	}
-	flow_debug(oldest, "ended to make room");
-	flows.evictable[oldest->type].end(oldest);
-	return true;
-}
-
 /* The dead ones' entries can be used again, with another gen */
 static void flow_bury(void)
 {
@@ -256,8 +218,9 @@ void flow_reap(void)
 	flow_bury();
 	if (flows.free_head || flows.high < FLOW_MAX)
 		return;
-	for (unsigned i = 0; i < FLOW_RESERVE && flow_evict(false); i++)
-		;
+	for (unsigned i = 0; i < FLOW_RESERVE; i++)
+		if (!idle_end_one(IDLE_ENTRY, IDLE_FLOW))
+			break;
 	flow_bury();
 }
 
@@ -277,9 +240,28 @@ struct loop_ref flow_ref(const struct flow *f, enum loop_kind kind)
 				  .index = flow_index(f) };
 }
 
-void flow_set_evictable(enum flow_type type, const struct flow_evictable *ops)
+void flow_set_ops(enum flow_type type, const struct flow_ops *ops)
 {
-	flows.evictable[type] = *ops;
+	flows.ops[type] = *ops;
+}
+
+const struct flow_ops *flow_ops(const struct flow *f)
+{
+	const struct flow_ops *ops = &flows.ops[f->type];
+
+	return ops->end ? ops : NULL;
+}
+
+void flow_end(struct flow *f)
+{
+	flows.ops[f->type].end(f);
+}
+
+void flow_evict(struct flow *f)
+{
+	flow_debug(f, "ended to make room");
+	flow_counters.evicted++;
+	flow_end(f);
 }
 
 void flow_add_spare(bool (*give_up)(void))
@@ -288,7 +270,7 @@ void flow_add_spare(bool (*give_up)(void))
 	flows.spare[flows.spares++] = give_up;
 }
 
-bool flow_make_room(int rc)
+bool flow_make_room_for(int rc, enum idle_kind whose)
 {
 	if (!is_out_of_files(rc))
 		return false;
@@ -296,7 +278,12 @@ bool flow_make_room(int rc)
 		if (flows.spare[i]())
 			return true;
 	}
-	return flow_evict(true);
+	return idle_end_one(IDLE_FD, whose);
+}
+
+bool flow_make_room(int rc)
+{
+	return flow_make_room_for(rc, IDLE_KINDS);
 }
 
 unsigned flow_count(enum flow_type type)
@@ -312,8 +299,8 @@ uint32_t flow_high(void)
 const char *flow_print(const struct flow *f, char *buf)
 {
 	const struct flow_side *g = &f->side[GUEST], *h = &f->side[HOST];
-	const char *name = f->proto == PROTO_TCP ? "TCP" :
-			   f->proto == PROTO_UDP ? "UDP" : "ping";
+	const struct flow_ops *ops = flow_ops(f);
+	const char *name = ops ? ops->name : "new";
 
 	if (f->ini == GUEST)
 		snprintf(buf, FLOW_STRLEN, "%s %s -> %s => %s", name,

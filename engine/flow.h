@@ -20,7 +20,7 @@ void flow_activate(struct flow *f, enum flow_type type);
 void flow_hash(struct flow *f, enum flow_side_name side);
 /* Out of the hash now, entry reused after this turn. Twice is harmless. */
 void flow_free(struct flow *f);
-/* End-of-turn hook. If the table is full, idle flows that can be ended make room */
+/* End-of-turn hook. If the table is full, flows that may be ended make room */
 void flow_reap(void);
 
 /* The flow whose `side` has these addresses; NULL if there is none */
@@ -38,23 +38,40 @@ struct flow *flow_at(uint32_t index);
 struct flow *flow_from_ref(struct loop_ref ref, enum flow_type type);
 struct loop_ref flow_ref(const struct flow *f, enum loop_kind kind);
 
-/* Types of flows that may be ended to make room for others: those that lose no
- * connection by it
- */
-struct flow_evictable {
-	mono_t (*active)(const struct flow *f);		/* last used */
-	bool (*has_fd)(const struct flow *f);	/* to itself; NULL: each has */
+/* What each type does in its own way */
+struct flow_ops {
+	const char *name;		/* as in "TCP" */
+	/* In what state it is, for people: into buf, up to size bytes */
+	void (*describe)(const struct flow *f, char *buf, size_t size);
+	/* Last used; NULL: nobody knows */
+	mono_t (*active)(const struct flow *f);
+	/* Is over: whoever is at its ends is told, as far as that's possible. Ends
+	 * in flow_free(), for TCP maybe later.
+	 */
 	void (*end)(struct flow *f);
 };
-void flow_set_evictable(enum flow_type type, const struct flow_evictable *ops);
+void flow_set_ops(enum flow_type type, const struct flow_ops *ops);
+/* NULL: none that is in use */
+const struct flow_ops *flow_ops(const struct flow *f);
+void flow_end(struct flow *f);
+/* The same, to make room for another */
+void flow_evict(struct flow *f);
+
 /* If rc is a lack of descriptors, negative: have some that nobody uses given up
- * or, if there are none, end the one of a sample of such flows that was idle for
- * the longest time, and has one. True: try again. Flows that the caller knows, and
- * their sockets, may be gone then.
+ * or, if there are none, end what may be for one, see idle.h; `whose` as there.
+ * True: try again. Flows that the caller knows, and their sockets, may be gone
+ * then.
  */
+bool flow_make_room_for(int rc, enum idle_kind whose);
+/* The same, for a connection */
 bool flow_make_room(int rc);
 /* Who keeps descriptors for later; true if some are given up */
 void flow_add_spare(bool (*give_up)(void));
+
+struct flow_counters {
+	uint64_t evicted;
+};
+extern struct flow_counters flow_counters;
 
 /* Entries in use, by type */
 unsigned flow_count(enum flow_type type);
@@ -64,7 +81,7 @@ uint32_t flow_high(void);
 /* Keyed hash of a side, also for initial sequence numbers (RFC 6528) */
 uint64_t flow_side_hash(uint8_t proto, const struct flow_side *addrs);
 
-/* "TCP 10.0.0.2:1234 -> 192.0.2.1:80 (via …)" */
+/* "TCP 10.0.0.2:1234 -> 192.0.2.1:80 => 192.0.2.1:80" */
 enum { FLOW_STRLEN = 4 * ENDPOINT_STRLEN + 32 };
 const char *flow_print(const struct flow *f, char *buf);
 #define FLOW_STR(f)	flow_print((f), (char[FLOW_STRLEN]){ 0 })

@@ -3,7 +3,7 @@
 #ifndef ENGINE_FLOW_TYPES_H
 #define ENGINE_FLOW_TYPES_H
 
-#include "engine/icmp_types.h"
+#include "engine/dgram_types.h"
 #include "engine/splice_types.h"
 #include "engine/tcp_types.h"
 #include "engine/udp_types.h"
@@ -16,6 +16,7 @@ enum flow_type {
 	FLOW_UDP,
 	FLOW_PING,
 	FLOW_SPLICE,
+	FLOW_UDP_SPLICE,
 	FLOW_DEAD,			/* freed at the end of this turn */
 	FLOW_TYPES,
 };
@@ -43,9 +44,12 @@ struct flow {
 	struct flow_side side[FLOW_SIDES];
 	union {
 		struct tcp_conn tcp;
-		struct udp_flow udp;
-		struct ping_flow ping;
 		struct splice_conn splice;
+		struct {
+			struct dgram_flow dgram;	/* UDP, echo */
+			struct udp_flow udp;
+			struct udp_splice_flow udp_splice;
+		};
 	};
 };
 

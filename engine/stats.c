@@ -100,9 +100,16 @@ static uint64_t stats_bytes(void)
 
 static void dump_flow(const struct flow *f)
 {
-	if (f->type == FLOW_TCP || f->type == FLOW_UDP ||
-	    f->type == FLOW_PING || f->type == FLOW_SPLICE)
-		info("flow %u: %s", flow_index(f), FLOW_STR(f));
+	const struct flow_ops *ops = flow_ops(f);
+	char state[64], idle[32] = "";
+
+	if (!ops)
+		return;
+	ops->describe(f, state, sizeof(state));
+	if (ops->active)
+		snprintf(idle, sizeof(idle), ", idle for %" PRId64 " s",
+			 mono_sub(loop_now(), ops->active(f)).us / 1000000);
+	info("flow %u: %s, %s%s", flow_index(f), FLOW_STR(f), state, idle);
 }
 
 static void dump_some(void)

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the flow table keeps of a UDP flow: struct only */
+/* What the flow table keeps of a UDP flow, beside dgram_types.h: structs only */
 #ifndef ENGINE_UDP_TYPES_H
 #define ENGINE_UDP_TYPES_H
 
-#include "engine/timer.h"
+#include "engine/idle.h"
 
 struct udp_flow {
-	uint32_t sock;			/* index of the socket it uses */
-	uint32_t next, prev;		/* other flows of that socket */
-	mono_t active;			/* last datagram, either way */
-	bool replied;			/* seen both ways */
+	unsigned scope;			/* link of link-local addresses */
 	bool to_many;			/* came to no address of ours alone:
 					 * broadcast, multicast */
-	bool spliced;			/* from loopback to loopback */
-	unsigned scope;			/* link of link-local addresses */
-	int fd;				/* far socket, if spliced */
-	struct timer timer;
+};
+
+/* From loopback to loopback: the flow's socket is the listener */
+struct udp_splice_flow {
+	int fd;				/* far socket, connected */
+	struct idle idle;		/* for that descriptor */
 };
 
 #endif /* ENGINE_UDP_TYPES_H */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Role: far sockets of spliced UDP flows, see udp_splice.h
+/* Role: spliced UDP flows, see udp_splice.h
  *
- * Flow, client → service: udp.c receives a batch at a listener, finds the flows,
+ * Flow, client → service: udp_in.c receives a batch at a listener, finds the flows,
  * and hands over datagram by datagram; those in a row for one flow go out in one
- * sendmmsg(). Service → client: recvmmsg() from the far socket → udp_reply(),
- * out of the listener, from the address that the client has talked to.
+ * sendmmsg(). Service → client: recvmmsg() from the far socket → out of the
+ * listener, from the address that the client has talked to.
  *
  * That nobody listens is told to the far socket only. A client inside the
  * namespace is told by an ICMP error that we make up: a raw socket there is
@@ -14,6 +14,7 @@
 #include "splice/udp_splice.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -23,7 +24,7 @@
 #include "fwd/audit.h"
 #include "host/sock.h"
 #include "host/sock_ns.h"
-#include "udp.h"
+#include "udp/udp_sock.h"
 #include "util.h"
 #include "util/iov.h"
 #include "util/wire.h"
@@ -49,25 +50,32 @@ static struct {
 void udp_splice_flush(void)
 {
 	if (us.flow)
-		udp_counters.dropped += sock_send_or_drop(us.flow->udp.fd,
+		udp_counters.dropped += sock_send_or_drop(us.flow->udp_splice.fd,
 							  us.out, us.count);
 	us.flow = NULL;
 	us.count = 0;
 }
 
-void udp_splice_send(struct flow *f, const void *data, size_t len)
+void udp_splice_send(struct flow *f, const struct bytes *dgrams)
 {
-	if (us.flow != f || us.count == USPLICE_BATCH)
-		udp_splice_flush();
-	us.flow = f;
-	us.out_iov[us.count] = iov_const(data, len);
-	us.out[us.count].msg_hdr = (struct msghdr){
-		.msg_iov = &us.out_iov[us.count], .msg_iovlen = 1,
-	};
-	us.count++;
+	idle_used(&f->udp_splice.idle, IDLE_UDP_SPLICE, flow_index(f),
+		  f->dgram.began, f->dgram.answered);
+	for (uint32_t i = 0; i < dgrams->cnt; i++) {
+		if (us.flow != f || us.count == USPLICE_BATCH)
+			udp_splice_flush();
+		us.flow = f;
+		us.out_iov[us.count] = dgrams->iov[i];
+		us.out[us.count].msg_hdr = (struct msghdr){
+			.msg_iov = &us.out_iov[us.count], .msg_iovlen = 1,
+		};
+		us.count++;
+	}
 }
 
-int udp_splice_open(struct flow *f)
+/* The far socket, with the client's port as its source if that is free; 0 or
+ * -errno
+ */
+static int us_open(struct flow *f)
 {
 	const struct flow_side *from = &f->side[f->ini];
 	struct flow_side *to = &f->side[!f->ini];
@@ -88,15 +96,71 @@ int udp_splice_open(struct flow *f)
 		return rc;
 	}
 	to->our = sock_local(fd, &to->our_port);
-	f->udp.fd = fd;
+	f->udp_splice.fd = fd;
 	return 0;
 }
 
-void udp_splice_close(struct flow *f)
+struct flow *udp_splice_new(struct dgram_sock *s, const struct flow_side *from,
+			    const struct flow_side *to)
+{
+	static const struct dgram_type type = {
+		.type = FLOW_UDP_SPLICE, .timer = TIMER_UDP,
+		.one_way_s = 30, .both_ways_s = 180,
+	};
+	struct flow *f = flow_alloc();
+	int rc;
+
+	if (!f)
+		return NULL;
+	f->proto = PROTO_UDP;
+	f->ini = s->side;
+	f->side[s->side] = *from;
+	f->side[!s->side] = *to;
+	rc = us_open(f);
+	if (flow_make_room_for(rc, IDLE_UDP_SPLICE))
+		rc = us_open(f);
+	if (rc) {
+		warn_limited("UDP %s -> %s refused: %s",
+			     ENDPOINT_STR(&from->peer, from->peer_port),
+			     ENDPOINT_STR(&from->our, from->our_port),
+			     strerror(-rc));
+		flow_free(f);
+		return NULL;
+	}
+	/* Only the listener's side is looked up */
+	flow_activate(f, FLOW_UDP_SPLICE);
+	flow_hash(f, s->side);
+	dgram_flow_begin(f, s, &type);
+	return f;
+}
+
+static void us_end(struct flow *f)
 {
 	if (us.flow == f)
 		udp_splice_flush();
-	close_fd(&f->udp.fd);
+	idle_remove(&f->udp_splice.idle);
+	close_fd(&f->udp_splice.fd);
+	dgram_flow_end(f);
+}
+
+/* Answers of the service, back to the client; sets names and control data in mm */
+static void us_reply(struct flow *f, struct mmsghdr *mm, unsigned n)
+{
+	const struct flow_side *to = &f->side[f->ini];
+	union udp_control control = { .buf = { 0 } };
+	struct msghdr m = { .msg_control = &control };
+	union sockaddr_any sa;
+
+	dgram_flow_used(f, !f->ini);
+	m.msg_name = &sa;
+	m.msg_namelen = udp_sock_name(f, &sa, &to->peer, to->peer_port);
+	udp_cmsg_source(f, &m);
+	for (unsigned i = 0; i < n; i++) {
+		m.msg_iov = mm[i].msg_hdr.msg_iov;
+		m.msg_iovlen = mm[i].msg_hdr.msg_iovlen;
+		mm[i].msg_hdr = m;
+	}
+	udp_counters.dropped += sock_send_or_drop(dgram_sock_of(f)->fd, mm, n);
 }
 
 void udp_splice_refuse(const struct flow_side *client)
@@ -126,7 +190,7 @@ static bool us_recv(struct flow *f)
 			.msg_iov = &iov[i], .msg_iovlen = 1,
 		};
 	}
-	n = recvmmsg(f->udp.fd, mm, USPLICE_BATCH, MSG_DONTWAIT, NULL);
+	n = recvmmsg(f->udp_splice.fd, mm, USPLICE_BATCH, MSG_DONTWAIT, NULL);
 	if (n < 0 && errno == ECONNREFUSED) {
 		if (f->ini == GUEST)
 			udp_splice_refuse(&f->side[GUEST]);
@@ -139,13 +203,13 @@ static bool us_recv(struct flow *f)
 		audit_count(f, f->ini == GUEST ? 0 : mm[i].msg_len,
 			    f->ini == GUEST ? mm[i].msg_len : 0);
 	}
-	udp_reply(f, mm, (unsigned)n);
+	us_reply(f, mm, (unsigned)n);
 	return n == USPLICE_BATCH;
 }
 
 static void us_event(struct loop_ref ref, uint32_t events)
 {
-	struct flow *f = flow_from_ref(ref, FLOW_UDP);
+	struct flow *f = flow_from_ref(ref, FLOW_UDP_SPLICE);
 
 	(void)events;
 	if (!f)
@@ -154,11 +218,22 @@ static void us_event(struct loop_ref ref, uint32_t events)
 		if (!us_recv(f))
 			return;
 	/* Edge-triggered and not empty: have the kernel tell again */
-	loop_mod(f->udp.fd, EPOLLIN | EPOLLET, ref);
+	loop_mod(f->udp_splice.fd, EPOLLIN | EPOLLET, ref);
+}
+
+static void us_describe(const struct flow *f, char *buf, size_t size)
+{
+	snprintf(buf, size, "spliced, %s",
+		 f->dgram.answered ? "both ways" : "one way");
 }
 
 void udp_splice_init(const struct conf *c)
 {
+	const struct flow_ops ops = {
+		.name = "UDP", .describe = us_describe,
+		.active = dgram_flow_active, .end = us_end,
+	};
+	const struct idle_ops idle = { .gain = IDLE_FD, .end = dgram_flow_evict };
 	bool wanted = conf_is_controlled(c);
 
 	for (unsigned i = 0; i < c->fwd_out.count; i++)
@@ -172,5 +247,7 @@ void udp_splice_init(const struct conf *c)
 			debug("No ICMP errors for clients of -U: %s",
 			      strerror(-us.icmp_fd[f]));
 	}
+	flow_set_ops(FLOW_UDP_SPLICE, &ops);
+	idle_set_ops(IDLE_UDP_SPLICE, &idle);
 	loop_set_handler(LOOP_UDP_SPLICE, us_event);
 }

@@ -1,26 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* UDP from loopback to loopback: the far socket of a flow that sees no frame
+/* UDP from loopback to loopback: flows that see no frame
  *
- * Such a flow is one of udp.c's, which has the listener's side of it, and its
- * expiry. Here is the socket on the other side, one for each flow, connected.
+ * The client's side of such a flow is a listener, the other one a socket of its
+ * own in the other network, connected.
  */
 #ifndef SPLICE_UDP_SPLICE_H
 #define SPLICE_UDP_SPLICE_H
 
 #include "engine/conf_types.h"
-#include "engine/flow.h"
+#include "host/dgram.h"
+#include "util/iov.h"
 
 /* Once the guest's namespace is there */
 void udp_splice_init(const struct conf *c);
 
-/* Open the far socket of a flow whose sides are known, with the client's port as
- * its source if that is free; 0 or -errno
+/* A flow from a client at listener s, `from` as it sees that, to to->peer in the
+ * other network; NULL if it can't be had
  */
-int udp_splice_open(struct flow *f);
-void udp_splice_close(struct flow *f);
+struct flow *udp_splice_new(struct dgram_sock *s, const struct flow_side *from,
+			    const struct flow_side *to);
 
-/* A datagram of the client's; data must stay until udp_splice_flush() */
-void udp_splice_send(struct flow *f, const void *data, size_t len);
+/* Datagrams of the client's, one in each piece; they must stay until
+ * udp_splice_flush()
+ */
+void udp_splice_send(struct flow *f, const struct bytes *dgrams);
 void udp_splice_flush(void);
 
 /* Tell a client inside, whose datagram came to client->our, that nobody is there */

@@ -13,7 +13,6 @@
 #include "frame/frame_build.h"
 #include "fwd/audit.h"
 #include "splice/udp_splice.h"
-#include "udp.h"
 #include "util.h"
 #include "util/wire.h"
 
@@ -93,7 +92,7 @@ static void udp_frames(const struct flow *f, const struct frame_ip *ip,
 		seg = payload->len;
 	if (seg < payload->len && tap_caps()->tx.uso[addr_family(&ip->src)] &&
 	    (!mtu || seg + hdrs <= mtu)) {
-		udp_counters.out_dgrams += (payload->len + seg - 1) / seg;
+		udp_counters.out_dgrams += udp_count(payload->len, seg);
 		frame_send_udp(ip, g->our_port, g->peer_port, payload,
 			       (uint16_t)seg);
 		return;
@@ -123,7 +122,7 @@ static void udp_note_scope(struct flow *f, const union sockaddr_any *from,
 /* What came from one endpoint under the same terms: a datagram, or a train of
  * `seg` bytes each
  */
-static void udp_to_guest(struct udp_sock *s, const struct msghdr *msg,
+static void udp_to_guest(struct dgram_sock *s, const struct msghdr *msg,
 			 const struct udp_info *in, const struct bytes *payload,
 			 uint32_t seg)
 {
@@ -137,19 +136,16 @@ static void udp_to_guest(struct udp_sock *s, const struct msghdr *msg,
 		host.our = in->dst;
 	f = udp_flow_from_host(s, &host, to_many);
 	if (!f) {
-		udp_counters.dropped += payload->cnt;
+		udp_counters.dropped += udp_count(payload->len, seg);
 		return;
 	}
-	f->udp.active = loop_now();
+	dgram_flow_used(f, s->side);
 	audit_count(f, s->side == GUEST ? payload->len : 0,
 		    s->side == GUEST ? 0 : payload->len);
-	if (f->udp.spliced) {
-		for (uint32_t i = 0; i < payload->cnt; i++)
-			udp_splice_send(f, payload->iov[i].iov_base,
-					payload->iov[i].iov_len);
+	if (f->type == FLOW_UDP_SPLICE) {
+		udp_splice_send(f, payload);
 		return;
 	}
-	f->udp.replied = f->udp.replied || f->ini == GUEST;
 	f->udp.to_many = to_many;
 	udp_note_scope(f, msg->msg_name, in);
 	ip.src = f->side[GUEST].our;
@@ -199,7 +195,7 @@ static unsigned udp_next_batch(size_t mean)
 }
 
 /* One batch off a socket; false when it is empty */
-bool udp_recv(struct udp_sock *s)
+bool udp_recv(struct dgram_sock *s)
 {
 	static union sockaddr_any from[UDP_BATCH];
 	static union udp_control control[UDP_BATCH];

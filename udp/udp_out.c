@@ -13,15 +13,15 @@
 
 #include "fwd/audit.h"
 #include "host/sock.h"
-#include "udp.h"
 #include "util.h"
 
 enum {
 	UDP_TTL		= 64,		/* what our sockets send by default */
 	UDP_IOV		= 1024,		/* in one batch to a socket */
-	UDP_PART_IOV	= 16,		/* one datagram's */
 	UDP_TRAIN_DGRAMS = 64,		/* what all kernels take at once */
 };
+static_assert((int)UDP_IOV >= TAP_RX_IOV, "an empty batch takes any datagram");
+static_assert(UDP_IOV <= UIO_MAXIOV, "a train is one message");
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT	103		/* Linux 4.18 */
@@ -30,8 +30,8 @@ enum {
 /* TTL and TOS of the guest's datagram where they differ from the default, and on
  * listeners the source
  */
-static void udp_control_out(const struct flow *f, const struct udp_sock *s,
-			    const struct pkt *pkt, struct msghdr *msg)
+static void udp_control_out(const struct flow *f, const struct pkt *pkt,
+			    struct msghdr *msg)
 {
 	bool v4 = addr_is_v4(&f->side[HOST].peer);
 	int ttl = pkt->ttl, tos = pkt->tos;
@@ -42,7 +42,7 @@ static void udp_control_out(const struct flow *f, const struct udp_sock *s,
 	if (tos)
 		udp_cmsg(msg, v4 ? IPPROTO_IP : IPPROTO_IPV6,
 			 v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos));
-	udp_control_source(f, s, msg);
+	udp_cmsg_source(f, msg);
 }
 
 /* Messages on their way to a socket: each is one datagram, or a train of them of
@@ -80,11 +80,11 @@ static void udp_send_each(const struct flow *f, const struct msghdr *train,
 		m.msg_control = NULL;
 	for (uint32_t off = 0; off < all.len; off += seg) {
 		struct bytes part = bytes_slice(&all, off, seg);
-		struct iovec iov[UDP_PART_IOV];
+		struct iovec iov[TAP_RX_IOV];	/* it came in one frame */
 
 		m.msg_iov = iov;
-		m.msg_iovlen = bytes_to_iov(&part, iov, UDP_PART_IOV);
-		if (sendmsg(udp_sock_of(f)->fd, &m,
+		m.msg_iovlen = bytes_to_iov(&part, iov, TAP_RX_IOV);
+		if (sendmsg(dgram_sock_of(f)->fd, &m,
 			    MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 			udp_refused(f, &m, errno);
 		else
@@ -103,7 +103,7 @@ static bool udp_cant_segment(int error)
 
 static void udp_out_flush(const struct flow *f, struct udp_out *out)
 {
-	struct udp_sock *s = udp_sock_of(f);
+	struct dgram_sock *s = dgram_sock_of(f);
 	unsigned done = 0;
 
 	while (done < out->cnt) {
@@ -148,7 +148,7 @@ static void udp_out_end_train(struct udp_out *out)
 }
 
 /* Can this datagram follow the last one in its train? */
-static bool udp_out_follows(const struct udp_sock *s, const struct udp_out *out,
+static bool udp_out_follows(const struct dgram_sock *s, const struct udp_out *out,
 			    const struct pkt *p, uint32_t len)
 {
 	unsigned i = out->cnt - 1;
@@ -163,7 +163,7 @@ static bool udp_out_follows(const struct udp_sock *s, const struct udp_out *out,
 static void udp_out_add(const struct flow *f, struct udp_out *out,
 			const struct pkt *p, const struct bytes *part)
 {
-	const struct udp_sock *s = udp_sock_of(f);
+	const struct dgram_sock *s = dgram_sock_of(f);
 	struct msghdr *m;
 	unsigned n;
 
@@ -187,7 +187,7 @@ static void udp_out_add(const struct flow *f, struct udp_out *out,
 		.msg_iov = &out->iov[out->iovs], .msg_iovlen = n,
 		.msg_control = &out->control[out->cnt],
 	};
-	udp_control_out(f, s, p, m);
+	udp_control_out(f, p, m);
 	out->seg[out->cnt] = (uint16_t)part->len;
 	out->dgrams[out->cnt] = 1;
 	out->full[out->cnt] = false;
@@ -200,7 +200,7 @@ void udp_out_run(struct flow *f, const struct pkt *pkts, unsigned n)
 {
 	static struct udp_out out;
 
-	out.to_len = udp_sockaddr(f, &out.to, &f->side[HOST].peer,
+	out.to_len = udp_sock_name(f, &out.to, &f->side[HOST].peer,
 				  f->side[HOST].peer_port);
 	for (unsigned i = 0; i < n; i++) {
 		const struct pkt *p = &pkts[i];

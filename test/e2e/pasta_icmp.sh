@@ -34,6 +34,14 @@ for a in $WORLD4 $WORLD6; do
 	is "$(cat "$T/p1" "$T/p2")" "$(seq -s ' ' 20; seq -s ' ' 20)" \
 		"two pings to $a"
 done
+
+# one identifier, many hosts: each answers for itself
+in_world ip route add local 198.51.100.0/24 dev lo
+in_world ip route add local 2001:db8:100::/64 dev lo
+for first in 198.51.100.1 2001:db8:100::1:0; do
+	is "$(in_ns "$ns" "$TOP/test/tools/echoes" 4343 3 $first 250)" \
+		'750 of 750' "one id, 250 hosts at once from $first"
+done
 not_ok 'no answer where nobody is' \
 	in_ns "$ns" ping -c 1 -W 1 203.0.113.200
 pasta_down

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The flow table, against a model that is a plain list
  *
- * Links: engine/flow.o util/addr.o
+ * Links: engine/flow.o engine/idle.o util/addr.o
  */
 #include "engine/flow.h"
 
@@ -149,17 +149,25 @@ static void generations(void)
 
 static void printing(void)
 {
+	const struct flow_ops tcp = { .name = "TCP", .end = flow_free };
+	const struct flow_ops udp = { .name = "UDP", .end = flow_free };
 	struct flow *f = flow_alloc();
 	char buf[FLOW_STRLEN];
 
-	f->proto = PROTO_TCP;
+	flow_set_ops(FLOW_TCP, &tcp);
+	flow_set_ops(FLOW_UDP, &udp);
+	ok(!flow_ops(f), "a new flow is of no type yet");
+	flow_activate(f, FLOW_TCP);
 	f->ini = GUEST;
 	f->side[GUEST] = side_of("192.0.2.1", 80, "10.0.2.15", 40000);
 	f->side[HOST] = side_of("::", 0, "127.0.0.1", 80);
 	is_str(FLOW_STR(f), "TCP 10.0.2.15:40000 -> 192.0.2.1:80 => "
 	       "127.0.0.1:80", "as the guest began it");
+	flow_end(f);
+	ok(f->type == FLOW_DEAD && !flow_ops(f), "ended as its type does");
+	f = flow_alloc();
+	flow_activate(f, FLOW_UDP);
 	f->ini = HOST;
-	f->proto = PROTO_UDP;
 	f->side[HOST] = side_of("2001:db8::1", 53, "2001:db8::2", 5353);
 	f->side[GUEST] = side_of("2001:db8::2", 5353, "2001:db8::15", 53);
 	is_str(FLOW_STR(f), "UDP [2001:db8::2]:5353 -> [2001:db8::1]:53 => "
@@ -168,7 +176,6 @@ static void printing(void)
 
 	/* The longest there is, in a buffer of exactly that size */
 	memset(&f->side, 0xff, sizeof(f->side));
-	f->proto = PROTO_ICMP6;
 	flow_print(f, buf);
 	ok(strlen(buf) > 4 * 47 && strlen(buf) < sizeof(buf) - 1,
 	   "the longest one: %zu of %zu", strlen(buf), sizeof(buf) - 1);
@@ -334,72 +341,58 @@ static void hashes(void)
 	   "and the key: another one in each run");
 }
 
-/* Flows that may be ended: idle since `active`, with a descriptor or not */
-static mono_t evict_active(const struct flow *f)
-{
-	return f->udp.active;
-}
-
-static bool evict_has_fd(const struct flow *f)
-{
-	return f->udp.spliced;
-}
-
 static void evict_end(struct flow *f)
 {
+	idle_remove(&f->dgram.idle);
 	flow_free(f);
 }
 
-static struct flow *evict_new(enum flow_type type, int64_t active, bool has_fd)
+static void evict_at(uint32_t index)
+{
+	flow_evict(flow_at(index));
+}
+
+static struct flow *evict_new(enum flow_type type)
 {
 	struct flow *f = flow_alloc();
 
 	if (!f)
 		return NULL;
 	flow_activate(f, type);
-	if (type == FLOW_UDP) {
-		f->udp.active.us = active;
-		f->udp.spliced = has_fd;
-	}
+	if (type == FLOW_UDP)
+		idle_used(&f->dgram.idle, IDLE_FLOW, flow_index(f), now, false);
 	return f;
 }
 
 static void evict(void)
 {
-	const struct flow_evictable ops = { .active = evict_active,
-					    .has_fd = evict_has_fd,
-					    .end = evict_end };
-	struct flow *old, *older, *f, *tcp;
+	const struct flow_ops ops = { .name = "UDP", .end = evict_end };
+	const struct idle_ops room = { .gain = IDLE_ENTRY, .end = evict_at };
+	struct flow *old, *f, *tcp;
 	unsigned full = 0;
 
-	flow_set_evictable(FLOW_UDP, &ops);
+	flow_set_ops(FLOW_UDP, &ops);
+	idle_set_ops(IDLE_FLOW, &room);
 	ok(!flow_make_room(-EMFILE), "no room to make without flows");
+	tcp = evict_new(FLOW_TCP);
+	old = evict_new(FLOW_UDP);
 	now.us += 200000;
-	tcp = evict_new(FLOW_TCP, 0, true);
-	older = evict_new(FLOW_UDP, 1, false);
-	old = evict_new(FLOW_UDP, 2, true);
-	f = evict_new(FLOW_UDP, 3, true);
+	f = evict_new(FLOW_UDP);
 	ok(!flow_make_room(-ECONNREFUSED), "not for other errors");
-	ok(flow_make_room(-EMFILE), "without descriptors");
-	is_int(old->type, FLOW_DEAD, "  the oldest with one of its own ends");
-	ok(flow_make_room(-ENFILE), "without any on the machine");
-	is_int(f->type, FLOW_DEAD, "  the next one");
-	ok(!flow_make_room(-EMFILE), "  and no other");
-	f = evict_new(FLOW_UDP, 4, true);
-	ok(!flow_make_room(-EMFILE), "  without looking again at once");
-	now.us += 200000;
-	ok(flow_make_room(-EMFILE), "  but later");
-	flow_reap();
-	while ((f = evict_new(FLOW_TCP, 0, true)))
+	ok(!flow_make_room(-EMFILE), "nor where nobody has a descriptor to give");
+	while (evict_new(FLOW_TCP))
 		full++;
 	ok(full, "the table is full");
-	is_int(older->type, FLOW_UDP, "  which ends none in that turn");
+	is_int(old->type, FLOW_UDP, "  which ends none in that turn");
 	flow_reap();
-	is_int(older->type, FLOW_FREE, "  then the one that can be ended");
+	is_int(old->type, FLOW_FREE, "  then the one that can be ended");
+	is_int(f->type, FLOW_UDP, "  but not one that was used in that turn");
 	is_int(tcp->type, FLOW_TCP, "  and no connection");
-	f = flow_alloc();
-	ok(f == older, "  then");
-	flow_free(f);
+	is_int((int)flow_counters.evicted, 1, "  which is counted");
+	ok(evict_new(FLOW_TCP) == old, "  then there's an entry");
+	now.us += 200000;
+	flow_reap();
+	is_int(f->type, FLOW_FREE, "  the next one, a turn later");
 	for (uint32_t i = 0; i < flow_high(); i++)
 		if (flow_at(i)->type == FLOW_TCP)
 			flow_free(flow_at(i));

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: sockets for datagrams and the flows that use them, see dgram.h
+ *
+ * Data: a static table of sockets; outbound ones are found by the guest's
+ * endpoint. Each has the list of its flows.
+ *
+ * Descriptors: outbound sockets, the longest idle first, give way to whatever
+ * needs one (idle.c), but for dgram.keep of them, which only make room for each
+ * other. While there are fewer sockets than that, spare descriptors keep the
+ * place, so that names can be asked for however many connections there are.
+ *
+ * Timers: each flow looks again when it could have been idle for long enough.
+ */
+#include "host/dgram.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fwd/audit.h"
+#include "host/listen.h"
+#include "host/net.h"
+#include "host/sock.h"
+#include "util.h"
+#include "util/wire.h"
+
+enum {
+	DGRAM_SOCKS	= 131072,
+	DGRAM_BUCKETS	= 16384,
+	DGRAM_KEEP	= 64,		/* descriptors, at most, … */
+	DGRAM_KEEP_PART	= 16,		/* …and one in so many */
+};
+
+static struct {
+	uint32_t high, free_head;
+	unsigned open;			/* outbound sockets */
+	unsigned keep, spares;
+	int spare[DGRAM_KEEP];
+	uint32_t bucket[DGRAM_BUCKETS];	/* index + 1 */
+	struct dgram_sock sock[DGRAM_SOCKS];
+} dgram;
+
+struct dgram_sock *dgram_sock_at(uint32_t index)
+{
+	assert(index < DGRAM_SOCKS);
+	return &dgram.sock[index];
+}
+
+uint32_t dgram_sock_index(const struct dgram_sock *s)
+{
+	return (uint32_t)(s - dgram.sock);
+}
+
+struct dgram_sock *dgram_sock_of(const struct flow *f)
+{
+	return &dgram.sock[f->dgram.sock];
+}
+
+struct dgram_sock *dgram_sock_from_ref(struct loop_ref ref)
+{
+	struct dgram_sock *s;
+
+	if (ref.index >= DGRAM_SOCKS)
+		return NULL;
+	s = &dgram.sock[ref.index];
+	return s->fd >= 0 && s->gen == ref.gen ? s : NULL;
+}
+
+struct loop_ref dgram_sock_ref(const struct dgram_sock *s, enum loop_kind kind)
+{
+	return (struct loop_ref){ .kind = (uint8_t)kind, .gen = s->gen,
+				  .index = dgram_sock_index(s) };
+}
+
+/* ---- The table ---- */
+
+struct dgram_sock *dgram_sock_adopt(void)
+{
+	struct dgram_sock *s;
+	uint16_t gen;
+
+	if (dgram.free_head) {
+		s = &dgram.sock[dgram.free_head - 1];
+		dgram.free_head = s->next;
+	} else if (dgram.high < DGRAM_SOCKS) {
+		s = &dgram.sock[dgram.high++];
+	} else {
+		return NULL;
+	}
+	gen = (uint16_t)(s->gen + 1);
+	*s = (struct dgram_sock){ .fd = -1, .gen = gen, .side = HOST };
+	return s;
+}
+
+static void dgram_sock_recycle(struct dgram_sock *s)
+{
+	s->fd = -1;
+	s->next = dgram.free_head;
+	dgram.free_head = dgram_sock_index(s) + 1;
+}
+
+void dgram_sock_drop(struct dgram_sock *s)
+{
+	while (s->first_flow)
+		flow_end(flow_at(s->first_flow - 1));
+	dgram_sock_recycle(s);
+}
+
+static uint32_t *dgram_bucket(uint8_t proto, const struct addr *guest,
+			      uint16_t port)
+{
+	struct flow_side key = { .peer = *guest, .peer_port = port };
+
+	return &dgram.bucket[flow_side_hash(proto, &key) & (DGRAM_BUCKETS - 1)];
+}
+
+/* ---- Descriptors ---- */
+
+/* Keep the place of sockets that aren't there */
+static void dgram_fill_spares(void)
+{
+	while (dgram.open + dgram.spares < dgram.keep) {
+		int fd = dup(loop_fd());
+
+		if (fd < 0)
+			return;
+		dgram.spare[dgram.spares++] = fd;
+	}
+}
+
+/* Descriptor bound to the guest's port, or any if that is taken; or -errno */
+static int dgram_open(uint8_t proto, const struct flow_side *host,
+		      uint16_t port)
+{
+	int fd = sock_outbound(SOCK_DGRAM, proto, &host->peer, &host->our,
+			       port);
+
+	if (fd == -EADDRINUSE || fd == -EACCES)
+		fd = sock_outbound(SOCK_DGRAM, proto, &host->peer, &host->our,
+				   0);
+	return fd;
+}
+
+static void dgram_drop_spare(void)
+{
+	if (dgram.spares)
+		close(dgram.spare[--dgram.spares]);
+}
+
+/* There are no descriptors: is there one now? */
+static bool dgram_make_room(void)
+{
+	/* What ends may become a spare one at once */
+	if (!dgram.spares && !flow_make_room_for(-EMFILE, IDLE_SOCK))
+		return false;
+	dgram_drop_spare();
+	return true;
+}
+
+/* A descriptor for s, watched; 0 or -errno */
+static int dgram_sock_open(struct dgram_sock *s, const struct flow_side *host,
+			   dgram_watch watch)
+{
+	int rc;
+
+	s->fd = dgram_open(s->proto, host, s->guest_port);
+	if (is_out_of_files(s->fd) && dgram_make_room())
+		s->fd = dgram_open(s->proto, host, s->guest_port);
+	rc = s->fd < 0 ? s->fd : watch(s);
+	if (rc) {
+		close_fd(&s->fd);
+		return rc;
+	}
+	dgram.open++;
+	if (dgram.open + dgram.spares > dgram.keep)
+		dgram_drop_spare();
+	sock_local(s->fd, &s->port);
+	if (!s->port) {
+		/* Not bound yet: the guest's port is 0, or it was refused */
+		struct addr any = s->v6 ? (struct addr){ { 0 } } : addr_v4(0);
+		union sockaddr_any sa;
+		socklen_t len = addr_to_sockaddr(&sa, &any, 0, 0);
+
+		if (!bind(s->fd, &sa.sa, len))
+			sock_local(s->fd, &s->port);
+	}
+	if (s->proto == PROTO_UDP)
+		listen_note_outbound(s->port, true);
+	return 0;
+}
+
+static void dgram_sock_close(struct dgram_sock *s)
+{
+	uint32_t *link = dgram_bucket(s->proto, &s->guest, s->guest_port);
+	uint32_t self = dgram_sock_index(s) + 1;
+
+	while (*link != self) {
+		assert(*link);
+		link = &dgram.sock[*link - 1].next;
+	}
+	*link = s->next;
+	if (s->proto == PROTO_UDP)
+		listen_note_outbound(s->port, false);
+	idle_remove(&s->idle);
+	close_fd(&s->fd);
+	dgram.open--;
+	dgram_fill_spares();
+	dgram_sock_recycle(s);
+}
+
+void dgram_flow_evict(uint32_t index)
+{
+	audit_end(flow_at(index), "made room");
+	flow_evict(flow_at(index));
+}
+
+static void dgram_sock_evict(uint32_t index)
+{
+	struct dgram_sock *s = dgram_sock_at(index);
+	uint16_t gen = s->gen;
+
+	/* It closes with the last one */
+	while (s->fd >= 0 && s->gen == gen)
+		dgram_flow_evict(s->first_flow - 1);
+}
+
+/* ---- The guest's endpoints ---- */
+
+/* Is it of that endpoint, and for destinations of that kind? */
+static bool dgram_sock_fits(const struct dgram_sock *s,
+			    const struct dgram_sock *want)
+{
+	return s->proto == want->proto && s->v6 == want->v6 &&
+	       s->lo == want->lo && s->guest_port == want->guest_port &&
+	       addr_eq(&s->guest, &want->guest);
+}
+
+/* One that fits, and has no flow with that remote endpoint; or NULL */
+static struct dgram_sock *dgram_sock_find(const struct dgram_sock *want,
+					  struct flow_side *host)
+{
+	uint32_t at = *dgram_bucket(want->proto, &want->guest,
+				    want->guest_port);
+
+	for (; at; at = dgram.sock[at - 1].next) {
+		struct dgram_sock *s = &dgram.sock[at - 1];
+
+		if (!dgram_sock_fits(s, want))
+			continue;
+		host->our = s->our;
+		host->our_port = s->port;
+		if (!flow_lookup(HOST, s->proto, host))
+			return s;
+	}
+	return NULL;
+}
+
+struct dgram_sock *dgram_sock_get(uint8_t proto, const struct flow_side *guest,
+				  struct flow_side *host, dgram_watch watch)
+{
+	const struct net_family *cf = &net_get()->fam[addr_family(&host->peer)];
+	struct dgram_sock want = {
+		.proto = proto, .v6 = !addr_is_v4(&host->peer),
+		.lo = addr_is_loopback(&host->peer) &&
+		      (*cf->outbound_if || !addr_is_none(&cf->outbound)),
+		.guest = guest->peer, .guest_port = guest->peer_port,
+		.our = host->our, .side = HOST,
+	};
+	struct dgram_sock *s = dgram_sock_find(&want, host);
+	uint32_t *head;
+
+	if (s)
+		return s;
+	s = dgram_sock_adopt();
+	if (!s) {
+		errno = ENFILE;
+		return NULL;
+	}
+	want.gen = s->gen;
+	*s = want;
+	host->our = s->our;
+	errno = -dgram_sock_open(s, host, watch);
+	if (errno) {
+		dgram_sock_recycle(s);
+		return NULL;
+	}
+	head = dgram_bucket(s->proto, &s->guest, s->guest_port);
+	s->next = *head;
+	*head = dgram_sock_index(s) + 1;
+	host->our_port = s->port;
+	return s;
+}
+
+/* ---- Flows ---- */
+
+mono_t dgram_flow_active(const struct flow *f)
+{
+	return f->dgram.idle.used;
+}
+
+static void dgram_timer(struct timer *t)
+{
+	struct flow *f = container_of(t, struct flow, dgram.timer);
+	mono_t due = mono_add(f->dgram.idle.used,
+			      DUR_S(f->dgram.limit_s[f->dgram.answered]));
+
+	if (mono_before(loop_now(), due)) {
+		timer_set(t, t->kind, due);
+		return;
+	}
+	flow_debug(f, "idle");
+	audit_end(f, "idle");
+	flow_end(f);
+}
+
+void dgram_flow_begin(struct flow *f, struct dgram_sock *s,
+		      const struct dgram_type *t)
+{
+	f->dgram.sock = dgram_sock_index(s);
+	f->dgram.began = loop_now();
+	f->dgram.limit_s[false] = t->one_way_s;
+	f->dgram.limit_s[true] = t->both_ways_s;
+	f->dgram.next = s->first_flow;
+	if (s->first_flow)
+		flow_at(s->first_flow - 1)->dgram.prev = flow_index(f) + 1;
+	s->first_flow = flow_index(f) + 1;
+	dgram_flow_used(f, f->ini);
+	timer_set(&f->dgram.timer, t->timer,
+		  mono_add(loop_now(), DUR_S(t->one_way_s)));
+	flow_debug(f, "new");
+}
+
+struct flow *dgram_flow_new(const struct dgram_type *t, struct dgram_sock *s,
+			    enum flow_side_name ini,
+			    const struct flow_side *guest,
+			    const struct flow_side *host)
+{
+	struct flow *f = flow_alloc();
+
+	if (!f) {
+		if (!s->first_flow && !s->rule)
+			dgram_sock_close(s);
+		return NULL;
+	}
+	f->proto = s->proto;
+	f->ini = (uint8_t)ini;
+	f->side[GUEST] = *guest;
+	f->side[HOST] = *host;
+	flow_activate(f, t->type);
+	flow_hash(f, GUEST);
+	flow_hash(f, HOST);
+	dgram_flow_begin(f, s, t);
+	return f;
+}
+
+void dgram_flow_used(struct flow *f, enum flow_side_name from)
+{
+	struct dgram_sock *s = dgram_sock_of(f);
+
+	f->dgram.answered |= from != f->ini;
+	idle_used(&f->dgram.idle, IDLE_FLOW, flow_index(f), f->dgram.began,
+		  f->dgram.answered);
+	if (!s->rule)
+		idle_used(&s->idle, IDLE_SOCK, f->dgram.sock, f->dgram.began,
+			  f->dgram.answered);
+}
+
+void dgram_flow_end(struct flow *f)
+{
+	struct dgram_sock *s = dgram_sock_of(f);
+
+	audit_end(f, "closed");
+	timer_cancel(&f->dgram.timer);
+	idle_remove(&f->dgram.idle);
+	if (f->dgram.prev)
+		flow_at(f->dgram.prev - 1)->dgram.next = f->dgram.next;
+	else
+		s->first_flow = f->dgram.next;
+	if (f->dgram.next)
+		flow_at(f->dgram.next - 1)->dgram.prev = f->dgram.prev;
+	flow_free(f);
+	if (!s->first_flow && !s->rule)
+		dgram_sock_close(s);
+}
+
+void dgram_init(void)
+{
+	const struct idle_ops entry = { .gain = IDLE_ENTRY,
+					.end = dgram_flow_evict };
+	struct idle_ops ops = { .gain = IDLE_FD, .end = dgram_sock_evict };
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit))
+		dgram.keep = (unsigned)MIN(limit.rlim_cur / DGRAM_KEEP_PART,
+					   DGRAM_KEEP);
+	ops.keep = dgram.keep;
+	idle_set_ops(IDLE_FLOW, &entry);
+	idle_set_ops(IDLE_SOCK, &ops);
+	timer_set_handler(TIMER_UDP, dgram_timer);
+	timer_set_handler(TIMER_ICMP, dgram_timer);
+	dgram_fill_spares();
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sockets of the host for datagrams, UDP and echo, and the flows that use them
+ *
+ * An outbound socket stands for one endpoint of the guest (address, and port or
+ * echo identifier), whatever that talks to (endpoint-independent mapping, RFC
+ * 4787 4.1), and lives as long as it has flows. Listeners of forwarding rules have
+ * their place here too, so that flows don't care which of the two they use.
+ */
+#ifndef HOST_DGRAM_H
+#define HOST_DGRAM_H
+
+#include "engine/flow.h"
+#include "fwd/fwd_rule.h"
+
+struct dgram_sock {
+	int fd;				/* -1: free */
+	uint16_t gen;
+	uint16_t port;			/* bound to; of echo: the identifier */
+	uint8_t proto;
+	bool v6;			/* socket's own family */
+	uint32_t first_flow;		/* index + 1 */
+
+	/* Listener; NULL: outbound */
+	const struct fwd_rule *rule;
+	uint8_t side;			/* where it is: inside (GUEST), HOST */
+
+	/* Outbound only */
+	struct addr guest;
+	uint16_t guest_port;
+	bool lo;			/* for loopback destinations alone */
+	struct addr our;		/* bound to; none: any */
+	uint32_t next;			/* hash chain or free list, index + 1 */
+	struct idle idle;
+
+	/* UDP's own */
+	bool no_segment;		/* trains of datagrams were refused */
+};
+
+void dgram_init(void);
+
+struct dgram_sock *dgram_sock_at(uint32_t index);
+uint32_t dgram_sock_index(const struct dgram_sock *s);
+/* That of a flow of datagrams */
+struct dgram_sock *dgram_sock_of(const struct flow *f);
+/* The one that an event is for, NULL if that is gone */
+struct dgram_sock *dgram_sock_from_ref(struct loop_ref ref);
+struct loop_ref dgram_sock_ref(const struct dgram_sock *s, enum loop_kind kind);
+
+/* What a new outbound socket is to tell of datagrams; adds it to the loop. 0 or
+ * -errno.
+ */
+typedef int (*dgram_watch)(struct dgram_sock *s);
+
+/* The outbound socket for a flow between these sides, made if need be, where that
+ * doesn't look like another flow on the host's side: the same remote endpoint may
+ * have two names for the guest. Sets host->our and our_port. Flows, and their
+ * sockets, may end to make room for it. NULL with errno set.
+ */
+struct dgram_sock *dgram_sock_get(uint8_t proto, const struct flow_side *guest,
+				  struct flow_side *host, dgram_watch watch);
+
+/* An entry for a listener, side HOST, without descriptor; NULL if there's none. It
+ * goes back by drop(), which ends its flows.
+ */
+struct dgram_sock *dgram_sock_adopt(void);
+void dgram_sock_drop(struct dgram_sock *s);
+
+/* What a type of flows has of its own */
+struct dgram_type {
+	enum flow_type type;
+	enum timer_kind timer;
+	uint8_t one_way_s, both_ways_s;	/* may be idle for so long */
+};
+
+/* A flow between these sides, that of the host as dgram_sock_get() left it,
+ * findable by both. NULL if the table is full: the socket is closed then, unless
+ * it has others.
+ */
+struct flow *dgram_flow_new(const struct dgram_type *t, struct dgram_sock *s,
+			    enum flow_side_name ini,
+			    const struct flow_side *guest,
+			    const struct flow_side *host);
+/* Make a flow, which is active, one of s: used now, ended by its type's end() when
+ * it was idle for too long
+ */
+void dgram_flow_begin(struct flow *f, struct dgram_sock *s,
+		      const struct dgram_type *t);
+/* A datagram came from the peer on that side */
+void dgram_flow_used(struct flow *f, enum flow_side_name from);
+/* For end(): frees the flow, and its socket if that has no other */
+void dgram_flow_end(struct flow *f);
+/* For struct idle_ops: to make room, by the flow's index */
+void dgram_flow_evict(uint32_t index);
+/* Last datagram, for struct flow_ops */
+mono_t dgram_flow_active(const struct flow *f);
+
+#endif /* HOST_DGRAM_H */
