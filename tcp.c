@@ -46,6 +46,8 @@
 #include "util/wire.h"
 
 enum {
+	TCP_TTL			= 64,	/* the usual one, ours and the guest's */
+	TCP_TTL_SEARCH		= 30,	/* of traceroute, at most */
 	TCP_MSS_MIN		= 48,	/* what a guest may ask for */
 	TCP_CHALLENGE_RATE	= 100,	/* per second: RFC 5961 7 */
 };
@@ -381,6 +383,17 @@ static bool tcp_is_shortage(int error)
 	       error == EAGAIN;
 }
 
+/* Has the SYN ended on its way, by its TTL? Then the destination has said nothing,
+ * which a RST would contradict: that's how traceroute by TCP knows where it is.
+ */
+static bool tcp_is_time_exceeded(const struct flow_side *guest,
+				 const struct icmp_err *e)
+{
+	return e->is_icmp &&
+	       e->type == (addr_is_v4(&guest->peer) ? ICMP4_TIME_EXCEEDED :
+						      ICMP6_TIME_EXCEEDED_);
+}
+
 /* What the guest's own stack would have met: no route is told by ICMP, and then
  * by RST to those that take ICMP for a hint (RFC 9293 3.9.2.2); silence stays
  * silence.
@@ -389,7 +402,7 @@ static void tcp_connect_failed(struct flow *f, int error)
 {
 	const struct tcp_conn *conn = &f->tcp;
 	const struct flow_side *g = &f->side[GUEST];
-	struct icmp_err e = { .error = error };
+	struct icmp_err e;
 	struct wire_tcp syn = {
 		.sport = be16_put(g->peer_port), .dport = be16_put(g->our_port),
 		.seq = be32_put(conn->irs),
@@ -404,9 +417,15 @@ static void tcp_connect_failed(struct flow *f, int error)
 		tcp_done(f);
 		return;
 	}
+	/* What a router or the host has said (Linux 5.8); else our own words */
+	if (icmp_err_next(conn->fd, &e) <= 0 || !e.is_icmp)
+		e = (struct icmp_err){ .error = error };
 	if (error == EHOSTUNREACH || error == ENETUNREACH)
 		icmp_err_send(g, PROTO_TCP, &syn, sizeof(syn), &e);
-	tcp_abort(f);
+	if (tcp_is_time_exceeded(g, &e))
+		tcp_done(f);
+	else
+		tcp_abort(f);
 }
 
 /* Options of the guest's SYN or SYN-ACK */
@@ -478,6 +497,21 @@ static void tcp_refuse(const struct pkt *pkt, const char *why, bool silently)
 		tcp_send_stray_rst(pkt);
 }
 
+/* Send with the TTL of the guest's SYN. IPv6 tells who has said "time exceeded" only if
+ * asked to, and would take later errors for the connection's end: for searching
+ * TTLs only.
+ */
+static void tcp_take_ttl(struct flow *f, const struct pkt *pkt)
+{
+	const struct addr *peer = &f->side[HOST].peer;
+
+	if (pkt->ttl == TCP_TTL)
+		return;
+	sock_set_ttl(f->tcp.fd, peer, pkt->ttl);
+	if (pkt->ttl <= TCP_TTL_SEARCH && !addr_is_v4(peer))
+		icmp_err_enable(f->tcp.fd, true);
+}
+
 void tcp_open(const struct pkt *pkt)
 {
 	struct flow_side guest = {
@@ -514,6 +548,7 @@ void tcp_open(const struct pkt *pkt)
 	audit_begin(f, e.rule, e.name);
 	tcp_take_syn(f, pkt);
 	tcp_take_dscp(f, pkt);
+	tcp_take_ttl(f, pkt);
 	tcp_set_state(f, TCP_SYN_DEFERRED);
 
 	rc = sock_connect(fd, &host.peer, host.peer_port);

@@ -387,6 +387,16 @@ void sock_set_dscp(int fd, const struct addr *peer, uint8_t tos)
 		debug("Couldn't set DSCP: %s", strerror(errno));
 }
 
+void sock_set_ttl(int fd, const struct addr *peer, uint8_t ttl)
+{
+	bool v4 = addr_is_v4(peer);
+	int rc = sock_set_int(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6,
+			      v4 ? IP_TTL : IPV6_UNICAST_HOPS, ttl);
+
+	if (rc)
+		debug("Couldn't set TTL: %s", strerror(-rc));
+}
+
 int sock_error(int fd)
 {
 	socklen_t len = sizeof(int);

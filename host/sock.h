@@ -59,6 +59,9 @@ unsigned sock_send_or_drop(int fd, struct mmsghdr *mm, unsigned n);
  */
 void sock_set_dscp(int fd, const struct addr *peer, uint8_t tos);
 
+/* TTL, or hop limit, of what a connected socket sends to `peer` */
+void sock_set_ttl(int fd, const struct addr *peer, uint8_t ttl);
+
 /* Pending error of a socket, cleared: errno value, 0 if there is none */
 int sock_error(int fd);
 
