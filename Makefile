@@ -44,6 +44,7 @@ SRCS	+= util/unix_sock.c
 SRCS	+= util/writer.c
 
 SRCS	+= engine/counters.c
+SRCS	+= engine/drop.c
 SRCS	+= engine/flow.c
 SRCS	+= engine/guest.c
 SRCS	+= engine/idle.c
@@ -183,7 +184,7 @@ $(BUILD)/%.o: %.c Makefile
 # "Links: foo.o bar.o"
 UNITS	= $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(wildcard test/unit/t_*.c))
 
-unit_links = $(addprefix $(BUILD)/,engine/counters.o $(filter %.o,$(shell sed -n \
+unit_links = $(addprefix $(BUILD)/,engine/counters.o engine/drop.o $(filter %.o,$(shell sed -n \
 	's/^.*Links://p' test/unit/$(1).c | sed 's,util/log.o,& util/ringfile.o util/writer.o,')))
 
 .SECONDEXPANSION:

@@ -19,6 +19,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "engine/drop.h"
 #include "frame/frame_build.h"
 #include "frame/icmp_err.h"
 #include "fwd/audit.h"
@@ -71,6 +72,9 @@ static struct flow *ping_new(const struct pkt *pkt,
 			warn("Ping is not forwarded: the host doesn't allow "
 			     "ping sockets (see net.ipv4.ping_group_range)");
 		icmp.warned = true;
+		drop(DROP_PING_FORBIDDEN);
+	} else {
+		drop(drop_of_connect(errno));
 	}
 	return NULL;
 }
@@ -129,8 +133,10 @@ static void ping_send(struct flow *f, const struct pkt *pkt)
 	/* A pending error comes back once, instead of sending */
 	if (sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
 	    errno != EAGAIN &&
-	    sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	    sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		drop(DROP_ECHO_ERROR);
 		flow_trace(f, "send: %s", strerror(errno));
+	}
 }
 
 void icmp_input(const struct pkt *pkt)
@@ -144,8 +150,10 @@ void icmp_input(const struct pkt *pkt)
 	struct flow *f;
 
 	if (pkt->icmp.type != (pkt->family == V4 ? ICMP4_ECHO : ICMP6_ECHO) ||
-	    pkt->icmp.code)
+	    pkt->icmp.code) {
+		drop(DROP_ICMP_OTHER);
 		return;
+	}
 	f = flow_lookup(GUEST, pkt->proto, &guest);
 	if (!f)
 		e = egress_out(net_get(), pkt->proto, &guest, &host);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "engine/loop.h"
-#include "engine/counters.h"
+#include "engine/drop.h"
 #include "frame/frag.h"
 #include "frame/frame_parse.h"
 #include "frame/icmp_err.h"
@@ -26,8 +26,6 @@
 #include "udp.h"
 #include "util/log.h"
 #include "util/wire.h"
-
-struct input_counters input_counters;
 
 static struct {
 	const struct conf *conf;
@@ -142,19 +140,19 @@ static void input_frames(const struct tap_frame *frames, unsigned count)
 		case PKT_HELD:
 			continue;
 		case PKT_BAD:
-			input_counters.malformed++;
+			drop(DROP_FRAME_MALFORMED);
 			break;
 		case PKT_CSUM:
-			input_counters.bad_csum++;
+			drop(DROP_FRAME_CHECKSUM);
 			break;
 		case PKT_IGNORED:
-			input_counters.ignored++;
+			drop(DROP_FRAME_OTHER);
 			continue;
 		case PKT_FRAGMENT:
-			input_counters.fragments++;
+			drop(DROP_FRAGMENT);
 			break;
 		case PKT_UNKNOWN_PROTO:
-			input_counters.unknown_proto++;
+			drop(DROP_FRAME_PROTOCOL);
 			if (p->proto != PROTO_IGMP)
 				icmp_err_protocol(p);
 			break;
@@ -184,19 +182,6 @@ static void input_link_up(void)
 	ndp_solicit();
 }
 
-static const struct counter input_rows[] = {
-	COUNTER("in_malformed", input_counters.malformed, "frames",
-		"malformed"),
-	COUNTER("in_checksum", input_counters.bad_csum, "frames",
-		"with a wrong checksum"),
-	COUNTER("in_fragments", input_counters.fragments, "fragments",
-		"that can't be used"),
-	COUNTER("in_protocol", input_counters.unknown_proto, "packets",
-		"of other protocols"),
-	COUNTER("in_ignored", input_counters.ignored, "frames",
-		"neither IP nor ARP"),
-};
-
 void input_init(const struct conf *c)
 {
 	static const struct tap_events events = {
@@ -205,8 +190,6 @@ void input_init(const struct conf *c)
 	};
 
 	input.conf = c;
-	counters_add("dropped from the guest", input_rows,
-		     ARRAY_SIZE(input_rows));
 	if (c->config_net)
 		net_add_hook(input_net_changed);
 	frag_init();

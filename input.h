@@ -8,10 +8,4 @@
 /* Also makes itself the receiver of the link's events */
 void input_init(const struct conf *c);
 
-/* Frames dropped, by reason */
-struct input_counters {
-	uint64_t malformed, bad_csum, ignored, fragments, unknown_proto;
-};
-extern struct input_counters input_counters;
-
 #endif /* INPUT_H */

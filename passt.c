@@ -21,6 +21,7 @@
 #include "ctl/api_server.h"
 #include "ctl/pesto_proto.h"
 #include "ctl/slirp_api.h"
+#include "engine/drop.h"
 #include "engine/flow.h"
 #include "engine/loop.h"
 #include "engine/stats.h"
@@ -322,6 +323,7 @@ static void modules_init(const struct conf *c)
 {
 	flow_init();
 	timer_init();
+	counters_add("dropped", drop_rows, DROP_REASONS);
 	frame_set_mtu(c->mtu);
 	policy_init();
 	egress_init(c->deny_silently);

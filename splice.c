@@ -41,6 +41,7 @@
 #include <unistd.h>
 
 #include "engine/counters.h"
+#include "engine/drop.h"
 #include "engine/flow.h"
 #include "engine/retry.h"
 #include "fwd/audit.h"
@@ -305,7 +306,7 @@ static void splice_abort(struct flow *f, int error)
 {
 	struct splice_conn *conn = &f->splice;
 
-	splice_counters.resets++;
+	drop(conn->connected ? DROP_SPLICE_RESET : drop_of_connect(error));
 	audit_end(f, conn->connected ? "reset" : "refused");
 	flow_debug(f, "reset: %s", strerror(error));
 	for (unsigned side = 0; side < FLOW_SIDES; side++) {
@@ -479,8 +480,10 @@ static struct flow *splice_new(const struct accepted *a)
 	if (f && flow_make_room(other))
 		other = sock_splice(SOCK_STREAM, a->ini == HOST, to, 0);
 	if (other < 0) {
-		if (f)
+		if (f) {
+			drop(drop_of_socket(-other));
 			flow_free(f);
+		}
 		warn_limited("TCP %s -> %s refused: %s",
 			     ENDPOINT_STR(&a->from.peer, a->from.peer_port),
 			     ENDPOINT_STR(&a->from.our, a->from.our_port),
@@ -511,10 +514,8 @@ static void splice_accepted(const struct accepted *a)
 {
 	struct flow *f = splice_new(a);
 
-	if (!f) {
-		splice_counters.refused++;
+	if (!f)
 		return;
-	}
 	splice_counters.opened++;
 	if (a->ini == GUEST)
 		audit_begin(f, a->egress.rule, a->egress.name);
@@ -538,10 +539,6 @@ static void splice_end(struct flow *f)
 static const struct counter splice_rows[] = {
 	COUNTER("splice_connections", splice_counters.opened, "connections",
 		"opened"),
-	COUNTER("splice_refused", splice_counters.refused, "connections",
-		"refused"),
-	COUNTER("splice_resets", splice_counters.resets, "connections",
-		"reset"),
 	COUNTER("splice_bytes", splice_counters.bytes, "bytes", "moved"),
 };
 

@@ -14,7 +14,7 @@ void splice_init(const struct conf *c);
 void splice_run_queue(void);
 
 struct splice_counters {
-	uint64_t opened, refused, resets, bytes;
+	uint64_t opened, bytes;
 };
 extern struct splice_counters splice_counters;
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/counters.h"
+#include "engine/drop.h"
 #include "engine/loop.h"
 #include "tap/pcap.h"
 
@@ -30,14 +31,10 @@ static const struct counter tap_rows[] = {
 		"from the guest"),
 	COUNTER("link_in_bytes", tap_counters.rx_bytes, "bytes",
 		"from the guest"),
-	COUNTER("link_in_bad", tap_counters.rx_bad, "frames",
-		"from the guest that weren't any, or bad messages"),
 	COUNTER("link_out_frames", tap_counters.tx_frames, "frames",
 		"to the guest"),
 	COUNTER("link_out_bytes", tap_counters.tx_bytes, "bytes",
 		"to the guest"),
-	COUNTER("link_out_dropped", tap_counters.tx_dropped, "frames",
-		"to the guest not taken"),
 };
 
 void tap_init(const struct tap_events *events, const uint8_t our_mac[6])
@@ -97,7 +94,7 @@ static bool tap_sent(bool ok, const uint8_t *hdr, size_t hdr_len,
 		     const struct bytes *payload)
 {
 	if (!ok) {
-		tap_counters.tx_dropped++;
+		drop(DROP_LINK_FULL);
 		return false;
 	}
 	tap_counters.tx_frames++;
@@ -132,8 +129,10 @@ bool tap_send(const uint8_t *hdr, size_t hdr_len, const struct bytes *payload,
 	static const struct bytes empty;
 
 	assert(!tap.reserved && hdr_len <= TAP_HDR_MAX);
-	if (!tap.ops)
+	if (!tap.ops) {
+		drop(DROP_LINK_DOWN);
 		return false;
+	}
 	if (!payload)
 		payload = &empty;
 	return tap_sent(tap.ops->send(hdr, hdr_len, payload, meta),

@@ -117,8 +117,7 @@ struct tap_ops {
 
 /* Counters, for the statistics */
 struct tap_counters {
-	uint64_t rx_frames, rx_bytes, rx_bad;
-	uint64_t tx_frames, tx_bytes, tx_dropped;
+	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
 };
 extern struct tap_counters tap_counters;
 

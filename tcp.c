@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "engine/counters.h"
+#include "engine/drop.h"
 #include "engine/retry.h"
 #include "frame/icmp_err.h"
 #include "fwd/audit.h"
@@ -409,7 +410,7 @@ static void tcp_connect_failed(struct flow *f, int error)
 		.off = sizeof(syn) / 4 << 4, .flags = TCP_SYN,
 	};
 
-	tcp_counters.refused++;
+	drop(drop_of_connect(error));
 	audit_end(f, error == ECONNREFUSED ? "refused" :
 		     error == ETIMEDOUT ? "timeout" : "unreachable");
 	flow_debug(f, "connect: %s", strerror(error));
@@ -533,8 +534,10 @@ void tcp_open(const struct pkt *pkt)
 	f = flow_alloc();
 	fd = f ? tcp_socket(&host) : -ENFILE;
 	if (fd < 0) {
-		if (f)
+		if (f) {
+			drop(drop_of_socket(-fd));
 			flow_free(f);
+		}
 		tcp_refuse(pkt, f ? strerror(-fd) : "flow table is full",
 			   tcp_is_shortage(-fd));
 		return;
@@ -573,6 +576,8 @@ void tcp_stray(const struct pkt *pkt)
 		tcp_open(pkt);
 	else
 		tcp_send_stray_rst(pkt);
+	if (flags != TCP_SYN)
+		drop(DROP_TCP_STRAY);
 }
 
 /* Is there no connection of these addresses? One in TIME_WAIT gives way. */
@@ -703,16 +708,12 @@ static const struct counter tcp_rows[] = {
 		"sent again"),
 	COUNTER("tcp_timeouts", tcp_counters.rto, "timeouts",
 		"of data to the guest"),
-	COUNTER("tcp_out_of_order", tcp_counters.out_of_order, "segments",
-		"out of order"),
 	COUNTER("tcp_short_writes", tcp_counters.short_writes, "writes",
 		"that the host took in part"),
 	COUNTER("tcp_challenge_acks", tcp_counters.challenge_acks,
 		"challenge ACKs", "to the guest"),
 	COUNTER("tcp_resets", tcp_counters.resets, "connections",
 		"reset by us"),
-	COUNTER("tcp_refused", tcp_counters.refused, "connections",
-		"that failed"),
 };
 
 void tcp_init(const struct conf *c)

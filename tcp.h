@@ -21,8 +21,8 @@ void tcp_close_all(void);
 void tcp_run_queue(void);
 
 struct tcp_counters {
-	uint64_t in_segs, out_segs, rtx_segs, rto, resets, refused;
-	uint64_t short_writes, out_of_order, challenge_acks;
+	uint64_t in_segs, out_segs, rtx_segs, rto, resets;
+	uint64_t short_writes, challenge_acks;
 };
 extern struct tcp_counters tcp_counters;
 

@@ -30,6 +30,7 @@
 #include <sys/socket.h>
 
 #include "engine/counters.h"
+#include "engine/drop.h"
 #include "frame/icmp_err.h"
 #include "fwd/audit.h"
 #include "fwd/egress.h"
@@ -81,6 +82,7 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 		}
 		return f;
 	}
+	drop(drop_of_socket(errno));
 	warn_limited("UDP %s -> %s refused: %s",
 		     ENDPOINT_STR(&guest->peer, guest->peer_port),
 		     ENDPOINT_STR(&guest->our, guest->our_port),
@@ -106,7 +108,7 @@ void udp_refused(const struct flow *f, const struct msghdr *m, int error)
 	static struct icmp_err e;
 	struct bytes data = { m->msg_iov, (uint32_t)m->msg_iovlen, 0, 0 };
 
-	udp_counters.dropped++;
+	drop(DROP_UDP_ERROR);
 	if (error != EHOSTUNREACH && error != ENETUNREACH)
 		return;
 	udp_counters.errors++;
@@ -153,10 +155,12 @@ void udp_input(const struct pkt *pkts, unsigned n)
 		f = udp_flow_answered(&guest);
 	if (!f)
 		f = udp_flow_from_guest(&guest, pkts);
-	if (!f || f->type != FLOW_UDP) {
+	if (!f)
+		return;
+	if (f->type != FLOW_UDP) {
 		for (unsigned i = 0; i < n; i++)
-			udp_counters.dropped += udp_count(pkts[i].payload.len,
-							  pkts[i].gso_size);
+			drop_n(DROP_UDP_UNASKED, udp_count(pkts[i].payload.len,
+							   pkts[i].gso_size));
 		return;
 	}
 	dgram_flow_used(f, GUEST);
@@ -343,7 +347,6 @@ static const struct counter udp_rows[] = {
 		"from the guest"),
 	COUNTER("udp_out_datagrams", udp_counters.out_dgrams, "datagrams",
 		"to the guest"),
-	COUNTER("udp_dropped", udp_counters.dropped, "datagrams", "dropped"),
 	COUNTER("udp_errors", udp_counters.errors, "errors", "of the network"),
 };
 

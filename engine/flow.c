@@ -20,7 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/counters.h"
+#include "engine/drop.h"
 #include "util.h"
 #include "util/siphash.h"
 
@@ -45,8 +45,6 @@ static struct {
 	struct flow entry[FLOW_MAX];
 } flows;
 
-struct flow_counters flow_counters;
-
 static const struct counter flow_rows[] = {
 	GAUGE_OF("flows", "tcp", flows.count[FLOW_TCP], "flows", "of TCP"),
 	GAUGE_OF("flows", "udp", flows.count[FLOW_UDP], "flows", "of UDP"),
@@ -55,8 +53,6 @@ static const struct counter flow_rows[] = {
 		 "of spliced TCP"),
 	GAUGE_OF("flows", "udp_splice", flows.count[FLOW_UDP_SPLICE], "flows",
 		 "of spliced UDP"),
-	COUNTER("flows_evicted", flow_counters.evicted, "flows",
-		"ended to make room"),
 };
 
 void flow_init(void)
@@ -94,6 +90,7 @@ struct flow *flow_alloc(void)
 	} else if (flows.high < FLOW_MAX) {
 		f = &flows.entry[flows.high++];
 	} else {
+		drop(DROP_NO_ENTRY);
 		return NULL;
 	}
 	gen = f->gen;
@@ -260,7 +257,7 @@ void flow_end(struct flow *f)
 void flow_evict(struct flow *f)
 {
 	flow_debug(f, "ended to make room");
-	flow_counters.evicted++;
+	drop(DROP_EVICTED);
 	flow_end(f);
 }
 

@@ -68,11 +68,6 @@ bool flow_make_room(int rc);
 /* Who keeps descriptors for later; true if some are given up */
 void flow_add_spare(bool (*give_up)(void));
 
-struct flow_counters {
-	uint64_t evicted;
-};
-extern struct flow_counters flow_counters;
-
 /* Entries in use, by type */
 unsigned flow_count(enum flow_type type);
 /* Highest index ever used plus one: bound for walking the table */

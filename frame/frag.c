@@ -32,6 +32,7 @@
 #include <string.h>
 
 #include "engine/counters.h"
+#include "engine/drop.h"
 #include "engine/loop.h"
 #include "engine/timer.h"
 #include "frame/icmp_err.h"
@@ -150,7 +151,7 @@ static struct frag_dgram *frag_find(const struct pkt *frag)
 	d = unused;
 	if (!d) {
 		d = frag_oldest();
-		frag_counters.evicted++;
+		drop(DROP_FRAGMENT_EVICTED);
 	}
 	frag_reset(d, frag);
 	d->used = true;
@@ -357,7 +358,7 @@ enum pkt_verdict frag_input(const struct pkt *frag, struct pkt *ret_pkt)
 		return PKT_HELD;
 	case FRAG_CLASHES:
 		d->broken = true;
-		frag_counters.clashes++;
+		drop(DROP_FRAGMENT_CLASH);
 		return PKT_FRAGMENT;
 	case FRAG_FITS:
 		break;
@@ -407,7 +408,7 @@ static void frag_timer(struct timer *t)
 	while ((d = frag_oldest()) && !mono_before(loop_now(), d->expires)) {
 		d->used = false;
 		if (!d->broken)
-			frag_counters.expired++;
+			drop(DROP_FRAGMENT_LATE);
 		if (frag_may_report(d))
 			frag_report(d);
 	}
@@ -417,17 +418,11 @@ static void frag_timer(struct timer *t)
 static const struct counter frag_rows[] = {
 	COUNTER("fragments_whole", frag_counters.whole, "datagrams",
 		"put together"),
-	COUNTER("fragments_clashes", frag_counters.clashes, "datagrams",
-		"with overlaps or in too many pieces"),
-	COUNTER("fragments_expired", frag_counters.expired, "datagrams",
-		"of which a piece didn't come"),
-	COUNTER("fragments_evicted", frag_counters.evicted, "datagrams",
-		"that made room for others"),
 };
 
 void frag_init(void)
 {
-	counters_add("fragments from the guest", frag_rows,
+	counters_add("fragments", frag_rows,
 		     ARRAY_SIZE(frag_rows));
 	timer_set_handler(TIMER_FRAG, frag_timer);
 }

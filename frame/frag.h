@@ -12,9 +12,6 @@
 /* Datagrams, by what became of them */
 struct frag_counters {
 	uint64_t whole;			/* put together, good or bad */
-	uint64_t clashes;		/* overlaps, two ends, too many */
-	uint64_t expired;		/* a piece didn't come in time */
-	uint64_t evicted;		/* the pool was full */
 };
 extern struct frag_counters frag_counters;
 

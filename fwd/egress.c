@@ -7,7 +7,7 @@
  */
 #include "fwd/egress.h"
 
-#include "engine/counters.h"
+#include "engine/drop.h"
 #include "engine/loop.h"
 #include "fwd/audit.h"
 #include "fwd/policy.h"
@@ -15,7 +15,6 @@
 #include "util/log.h"
 #include "util/wire.h"
 
-struct egress_counters egress_counters;
 
 static struct {
 	bool silent;
@@ -24,14 +23,8 @@ static struct {
 
 enum { PORT_DNS = 53 };
 
-static const struct counter egress_rows[] = {
-	COUNTER("egress_denied", egress_counters.denied, "flows",
-		"denied by the policy"),
-};
-
 void egress_init(bool silently)
 {
-	counters_add("egress", egress_rows, ARRAY_SIZE(egress_rows));
 	egress.silent = silently;
 }
 
@@ -49,7 +42,7 @@ static const char *proto_name(uint8_t proto)
 static void egress_log(uint8_t proto, const struct flow_side *from,
 		       uint32_t rule)
 {
-	egress_counters.denied++;
+	drop(DROP_DENIED);
 	info_limited("%s %s -> %s denied by %s", proto_name(proto),
 		     ENDPOINT_STR(&from->peer, from->peer_port),
 		     ENDPOINT_STR(&from->our, from->our_port),
@@ -124,12 +117,14 @@ struct egress egress_out(const struct net *net, uint8_t proto,
 		return (struct egress){ .is_query = true,
 					.rule = POLICY_RESOLVER };
 	}
-	if (!fwd_map_out(net, guest, &host))
+	if (!fwd_map_out(net, guest, &host)) {
+		drop(DROP_NO_DESTINATION);
 		return (struct egress){
 			.verdict = fwd_is_nobody(net, &guest->our) ?
 				   EGRESS_UNREACHABLE : EGRESS_SILENT,
 			.rule = POLICY_NO_RULE,
 		};
+	}
 	e = egress_ask(proto, guest, &host);
 	if (e.verdict == EGRESS_GO)
 		*ret_host = host;
@@ -182,7 +177,7 @@ bool egress_may_name(uint8_t proto, const struct flow_side *guest,
 void egress_wrong_name(uint8_t proto, const struct flow_side *guest,
 		       const char *name)
 {
-	egress_counters.denied++;
+	drop(DROP_DENIED);
 	info_limited("%s %s -> %s denied: %s%s", proto_name(proto),
 		     ENDPOINT_STR(&guest->peer, guest->peer_port),
 		     ENDPOINT_STR(&guest->our, guest->our_port),

@@ -28,11 +28,6 @@ struct egress {
 	const char *name;		/* learned for its address, or NULL */
 };
 
-struct egress_counters {
-	uint64_t denied;
-};
-extern struct egress_counters egress_counters;
-
 /* silently: nobody is told */
 void egress_init(bool silently);
 

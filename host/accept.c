@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/drop.h"
 #include "engine/flow.h"
 #include "engine/loop.h"
 #include "engine/retry.h"
@@ -84,7 +85,9 @@ static void accept_one(const struct listener *l, int fd,
 	if (!addr_is_none(&a.from.our))
 		path = fwd_map_listener(acc.conf, net_get(), &tap_guest,
 					l->rule, a.ini, &a.from, &a.to);
-	if (path == FWD_SPLICE)
+	if (path == FWD_REFUSE)
+		drop(DROP_NOT_FORWARDED);
+	else if (path == FWD_SPLICE)
 		path = accept_splice(&a);
 	acc.taker[path](&a);
 }
@@ -110,6 +113,7 @@ static int accept_and_refuse(const struct listener *l)
 		rc = fd < 0 ? -errno : -EAGAIN;
 		if (fd < 0)
 			break;
+		drop(DROP_NO_DESCRIPTOR);
 		sock_reset(&fd);
 	}
 	acc.spare_fd = dup(loop_fd());

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "engine/conf_types.h"
+#include "engine/drop.h"
 #include "frame/frame_build.h"
 #include "frame/frame_parse.h"
 #include "fwd/fwd.h"
@@ -88,7 +89,7 @@ void arp_input(const struct pkt *pkt)
 		return;
 	if (bytes_copy(&pkt->l3, 0, &a, sizeof(a)) < sizeof(a) ||
 	    !arp_is_valid(&a)) {
-		tap_counters.rx_bad++;
+		drop(DROP_ARP);
 		return;
 	}
 	if (be16_get(a.op) != ARP_OP_REQUEST ||

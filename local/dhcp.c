@@ -42,6 +42,7 @@
 #include <string.h>
 
 #include "engine/conf_types.h"
+#include "engine/drop.h"
 #include "engine/loop.h"
 #include "frame/frame_build.h"
 #include "frame/frame_parse.h"
@@ -700,7 +701,7 @@ bool dhcp_input(const struct pkt *pkt)
 
 	len = bytes_copy(&pkt->payload, 0, buf, sizeof(buf));
 	if (len < pkt->payload.len || !dhcp_parse(rd_init(buf, len), &req)) {
-		tap_counters.rx_bad++;
+		drop(DROP_DHCP);
 		return true;
 	}
 	if (memcmp(req.giaddr, not_relayed, sizeof(req.giaddr)))

@@ -39,6 +39,7 @@
 #include <string.h>
 
 #include "engine/conf_types.h"
+#include "engine/drop.h"
 #include "frame/frame_build.h"
 #include "frame/frame_parse.h"
 #include "host/net.h"
@@ -572,7 +573,7 @@ bool dhcpv6_input(const struct pkt *pkt)
 	len = bytes_copy(&pkt->payload, 0, buf, sizeof(buf));
 	if (len < pkt->payload.len || !dhcp6_parse(rd_init(buf, len), &req) ||
 	    !addr_is_unicast(&pkt->src)) {
-		tap_counters.rx_bad++;
+		drop(DROP_DHCPV6);
 		return true;
 	}
 	message = dhcp6_judge(&req);

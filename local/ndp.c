@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "engine/conf_types.h"
+#include "engine/drop.h"
 #include "engine/loop.h"
 #include "engine/timer.h"
 #include "frame/frame_build.h"
@@ -303,7 +304,7 @@ static void ndp_input_rs(const struct pkt *pkt, struct rd rd)
 {
 	rd_u32(&rd);				/* reserved */
 	if (rd.bad || !ndp_is_valid(pkt, rd)) {
-		tap_counters.rx_bad++;
+		drop(DROP_NDP);
 		return;
 	}
 	if (!ndp_is_router())
@@ -324,7 +325,7 @@ static void ndp_input_ns(const struct pkt *pkt, struct rd rd)
 	rd_copy(&rd, target.b, sizeof(target.b));
 	if (rd.bad || !ndp_is_valid(pkt, rd) || addr_is_v4(&target) ||
 	    !addr_is_unicast(&target)) {
-		tap_counters.rx_bad++;
+		drop(DROP_NDP);
 		return;
 	}
 	if (dad ? !fwd_is_our(net_get(), &target) :
@@ -382,7 +383,7 @@ bool ndp_input(const struct pkt *pkt)
 
 	len = bytes_copy(&pkt->payload, 0, buf, sizeof(buf));
 	if (len < pkt->payload.len) {
-		tap_counters.rx_bad++;
+		drop(DROP_NDP);
 		return true;
 	}
 	if (pkt->icmp.type == ICMP6_RS)

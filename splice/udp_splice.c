@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/drop.h"
 #include "frame/icmp_err.h"
 #include "fwd/audit.h"
 #include "host/sock.h"
@@ -50,8 +51,9 @@ static struct {
 void udp_splice_flush(void)
 {
 	if (us.flow)
-		udp_counters.dropped += sock_send_or_drop(us.flow->udp_splice.fd,
-							  us.out, us.count);
+		drop_n(DROP_UDP_REPLY,
+		       sock_send_or_drop(us.flow->udp_splice.fd, us.out,
+					 us.count));
 	us.flow = NULL;
 	us.count = 0;
 }
@@ -120,6 +122,7 @@ struct flow *udp_splice_new(struct dgram_sock *s, const struct flow_side *from,
 	if (flow_make_room_for(rc, IDLE_UDP_SPLICE))
 		rc = us_open(f);
 	if (rc) {
+		drop(drop_of_connect(-rc));
 		warn_limited("UDP %s -> %s refused: %s",
 			     ENDPOINT_STR(&from->peer, from->peer_port),
 			     ENDPOINT_STR(&from->our, from->our_port),
@@ -160,7 +163,7 @@ static void us_reply(struct flow *f, struct mmsghdr *mm, unsigned n)
 		m.msg_iovlen = mm[i].msg_hdr.msg_iovlen;
 		mm[i].msg_hdr = m;
 	}
-	udp_counters.dropped += sock_send_or_drop(dgram_sock_of(f)->fd, mm, n);
+	drop_n(DROP_UDP_REPLY, sock_send_or_drop(dgram_sock_of(f)->fd, mm, n));
 }
 
 void udp_splice_refuse(const struct flow_side *client)

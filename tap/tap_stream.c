@@ -23,6 +23,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "engine/drop.h"
 #include "engine/loop.h"
 #include "tap.h"
 #include "tap/tap_unix.h"
@@ -214,7 +215,7 @@ static bool stream_frames(void)
 			break;
 		/* No frame, but the next one is where it should be */
 		if (len < ETH_HLEN_) {
-			tap_counters.rx_bad++;
+			drop(DROP_FRAME_SHORT);
 			at += STREAM_LEN_SIZE + len;
 			continue;
 		}
@@ -251,7 +252,7 @@ static void stream_disconnect(void)
 static void stream_parse(void)
 {
 	if (!stream_frames()) {
-		tap_counters.rx_bad++;
+		drop(DROP_FRAME_LENGTH);
 		warn_limited("Bad frame size from guest, resetting connection");
 		stream_disconnect();
 		return;

@@ -28,6 +28,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "engine/drop.h"
 #include "engine/loop.h"
 #include "tap/vnet.h"
 #include "util/log.h"
@@ -211,7 +212,7 @@ static void tun_readable(void)
 			break;
 		}
 		if (!tun_frame(n, tun_buf.rx + used, (size_t)len)) {
-			tap_counters.rx_bad++;
+			drop(DROP_FRAME_SHORT);
 			continue;
 		}
 		n++;

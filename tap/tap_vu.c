@@ -31,6 +31,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/drop.h"
 #include "engine/loop.h"
 #include "tap.h"
 #include "tap/guest_mem.h"
@@ -161,7 +162,7 @@ static bool vu_batch(struct virtq *q)
 		if (vu_frame(f, iov, c.cnt, c.len))
 			frames++;
 		else
-			tap_counters.rx_bad++;
+			drop(DROP_FRAME_SHORT);
 		iovs += c.cnt;
 	}
 	if (frames)
@@ -354,7 +355,7 @@ static bool vu_push_waiting(void)
 		b = (struct bytes){ &iov, 1, 0, w.len };
 		if (!vu_push(p, w.hdr_len, &b, &w.meta, &never) && !never)
 			return false;
-		tap_counters.tx_dropped += never;
+		drop_n(DROP_LINK_FULL, never);
 		vu.wait_at += sizeof(w) + w.hdr_len + w.len;
 	}
 	vu.wait_at = vu.wait_len = 0;

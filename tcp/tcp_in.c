@@ -11,6 +11,7 @@
  * dropped, with an immediate duplicate ACK: the guest's stack has it still.
  */
 #include "tcp.h"
+#include "engine/drop.h"
 #include "tcp/tcp_int.h"
 
 #include <errno.h>
@@ -189,7 +190,7 @@ static bool tcp_in_text(struct flow *f, const struct pkt *pkt,
 		return false;
 	if (seq_gt(pkt->tcp.seq, run->nxt)) {
 		/* Out of order: tell at once, so that the guest can repair it */
-		tcp_counters.out_of_order++;
+		drop(DROP_TCP_OUT_OF_ORDER);
 		if (!tcp_run_flush(f, run))
 			return false;
 		/* Where the hole is counts now, not what the peer has */
@@ -502,6 +503,7 @@ static bool tcp_in_synchronised(struct flow *f, const struct pkt *pkt,
 	tcp_opt_parse(pkt->tcp.opt, pkt->tcp.opt_len, &o);
 	if (!tcp_is_acceptable(conn, pkt, run->nxt) ||
 	    !tcp_is_paws_ok(conn, pkt, &o, run->nxt)) {
+		drop(DROP_TCP_UNACCEPTABLE);
 		if (flags & TCP_RST)
 			return true;
 		/* Guest repeats a FIN, probes, or keeps alive: it lives */
@@ -550,6 +552,7 @@ static bool tcp_in_syn_sent(struct flow *f, const struct pkt *pkt)
 		if (!ack_ok)
 			return true;
 		flow_debug(f, "refused by the guest");
+		drop(DROP_GUEST_REFUSED);
 		tcp_abort_sock(f);
 		return false;
 	}

@@ -23,6 +23,7 @@
  *	an answer that will carry it is likely (RFC 9293 3.8.6.3).
  */
 #include "tcp.h"
+#include "engine/drop.h"
 #include "tcp/tcp_int.h"
 
 #include "tap.h"
@@ -211,6 +212,7 @@ static void tcp_timer_handshake(struct flow *f)
 
 	if (conn->retries++ >= SYN_RETRIES) {
 		flow_debug(f, "no answer from the guest");
+		drop(DROP_GUEST_SILENT);
 		tcp_abort(f);
 		return;
 	}

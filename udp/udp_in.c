@@ -10,6 +10,7 @@
 #include <netinet/udp.h>
 #include <string.h>
 
+#include "engine/drop.h"
 #include "frame/frame_build.h"
 #include "fwd/audit.h"
 #include "splice/udp_splice.h"
@@ -136,7 +137,7 @@ static void udp_to_guest(struct dgram_sock *s, const struct msghdr *msg,
 		host.our = in->dst;
 	f = udp_flow_from_host(s, &host, to_many);
 	if (!f) {
-		udp_counters.dropped += udp_count(payload->len, seg);
+		drop_n(DROP_UDP_UNASKED, udp_count(payload->len, seg));
 		return;
 	}
 	dgram_flow_used(f, s->side);

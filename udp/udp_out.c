@@ -11,6 +11,7 @@
 #include <netinet/udp.h>
 #include <string.h>
 
+#include "engine/drop.h"
 #include "fwd/audit.h"
 #include "host/sock.h"
 #include "util.h"
@@ -115,7 +116,7 @@ static void udp_out_flush(const struct flow *f, struct udp_out *out)
 			udp_counters.in_dgrams += out->dgrams[done++];
 		if (error == EAGAIN) {
 			while (done < out->cnt)
-				udp_counters.dropped += out->dgrams[done++];
+				drop_n(DROP_UDP_FULL, out->dgrams[done++]);
 		} else if (error) {
 			if (out->dgrams[done] > 1) {
 				s->no_segment |= udp_cant_segment(error);

@@ -20,7 +20,7 @@ union udp_control {
 };
 
 struct udp_counters {
-	uint64_t in_dgrams, out_dgrams, dropped, errors;
+	uint64_t in_dgrams, out_dgrams, errors;
 };
 extern struct udp_counters udp_counters;
 

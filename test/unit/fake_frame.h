@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "engine/conf_types.h"
+#include "engine/drop.h"
 #include "fake_log.h"
 #include "frame/frame_build.h"
 #include "frame/frame_parse.h"
@@ -44,7 +45,6 @@ static timer_handler fake_timer_fn;
 static const uint8_t fake_guest_mac[6] = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 };
 
 enum log_level log_max = LOG_LVL_ERR;
-struct tap_counters tap_counters;
 struct guest_addrs tap_guest;
 
 static struct fake_sent *fake_next(void)
@@ -151,11 +151,18 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
+/* Messages dropped as malformed, of all that are answered here */
+static inline uint64_t fake_bad(void)
+{
+	return drop_counts[DROP_ARP] + drop_counts[DROP_NDP] +
+	       drop_counts[DROP_DHCP] + drop_counts[DROP_DHCPV6];
+}
+
 /* Forget what was sent and counted, and what the guest was seen to use */
 static inline void fake_reset(void)
 {
 	fake_sent_count = 0;
-	memset(&tap_counters, 0, sizeof(tap_counters));
+	memset(drop_counts, 0, sizeof(drop_counts));
 	memset(&tap_guest, 0, sizeof(tap_guest));
 }
 

@@ -5,6 +5,8 @@
  */
 #include "engine/flow.h"
 
+#include "engine/drop.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -388,7 +390,7 @@ static void evict(void)
 	is_int(old->type, FLOW_FREE, "  then the one that can be ended");
 	is_int(f->type, FLOW_UDP, "  but not one that was used in that turn");
 	is_int(tcp->type, FLOW_TCP, "  and no connection");
-	is_int((int)flow_counters.evicted, 1, "  which is counted");
+	is_int((int)drop_counts[DROP_EVICTED], 1, "  which is counted");
 	ok(evict_new(FLOW_TCP) == old, "  then there's an entry");
 	now.us += 200000;
 	flow_reap();

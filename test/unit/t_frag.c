@@ -213,6 +213,7 @@ static void drain(void)
 		fake_fire();
 	fake_reset();
 	memset(&frag_counters, 0, sizeof(frag_counters));
+	memset(drop_counts, 0, sizeof(drop_counts));
 }
 
 static const char *name(enum family f)
@@ -391,14 +392,14 @@ static void duplicates(enum family f)
 		is_int(frag_last(2960), PKT_HELD, "  and the last");
 	is_int(frag_more(0, 1480), PKT_OK, "  whole");
 	ok(got_whole(), "  right");
-	is_int(frag_counters.clashes, 0, "  no clash");
+	is_int(drop_counts[DROP_FRAGMENT_CLASH], 0, "  no clash");
 
 	make_udp(f, 2, 4000);
 	frag_more(1480, 1480);
 	dg.l4[1600] ^= 1;
 	is_int(frag_more(1480, 1480), PKT_FRAGMENT,
 	       "same place, other contents");
-	is_int(frag_counters.clashes, 1, "  clash");
+	is_int(drop_counts[DROP_FRAGMENT_CLASH], 1, "  clash");
 	drain();
 }
 
@@ -455,7 +456,7 @@ static void overlaps(enum family f)
 		is_int(held, n + 2, "  nothing else is taken");
 		is_int(frag_last(2960), PKT_FRAGMENT, "  nor made of it");
 	}
-	is_int(frag_counters.clashes, ARRAY_SIZE(clashes), "all counted");
+	is_int(drop_counts[DROP_FRAGMENT_CLASH], ARRAY_SIZE(clashes), "all counted");
 	ok(fake_timer && fake_timer_when.us == fake_now.us + 30000000,
 	   "forgotten in 30 s");
 	fake_sent_count = 0;
@@ -494,7 +495,7 @@ static void malformed(enum family f)
 	for (size_t off = 0; off < 8 * 128; off += 8)
 		if (frag_more(off, 8) != PKT_HELD)
 			break;
-	is_int(frag_counters.clashes, 0, "128 pieces");
+	is_int(drop_counts[DROP_FRAGMENT_CLASH], 0, "128 pieces");
 	is_int(frag_more(8 * 128, 8), PKT_FRAGMENT, "  not one more");
 	drain();
 }
@@ -593,7 +594,7 @@ static void timeout(enum family f)
 	frag_more(1480, 1480);
 	is_int(fake_timer_when.us - start.us, 30000000, "of the oldest");
 	fake_fire();
-	is_int(frag_counters.expired, 1, "one is given up");
+	is_int(drop_counts[DROP_FRAGMENT_LATE], 1, "one is given up");
 	is_int(fake_sent_count, 1, "Time Exceeded");
 	is_int(s->type, f == V4 ? 11 : 3, "  type");
 	is_int(s->code, 1, "  reassembly");
@@ -612,7 +613,7 @@ static void timeout(enum family f)
 	fake_sent_count = 0;
 	is_int(frag_last(2960), PKT_HELD, "too late for the other");
 	fake_fire();
-	is_int(frag_counters.expired, 2, "the next is given up");
+	is_int(drop_counts[DROP_FRAGMENT_LATE], 2, "the next is given up");
 	is_int(fake_sent_count, 0, "no error without a first fragment");
 	fake_fire();
 	ok(!fake_timer, "no timer without a datagram");
@@ -654,7 +655,7 @@ static void pool(enum family f)
 		make_udp(f, id, 2000);
 		frag_more(0, 1480);
 	}
-	is_int(frag_counters.evicted, 3, "three more");
+	is_int(drop_counts[DROP_FRAGMENT_EVICTED], 3, "three more");
 	whole = 0;
 	for (uint32_t id = 3; id < 67; id++) {
 		make_udp(f, id, 2000);
