@@ -335,10 +335,11 @@ static void resolve_net(struct conf *c, const struct conf_given *g)
 
 	settle_net_options(c, g);
 	net_ask(fd, &c->net, &facts);
-	if (fd >= 0)
-		close(fd);
 	if (net_needs_resolv(&c->net))
 		facts.resolv_error = resolv_read(&facts.resolv);
+	net_ask_scopes(fd, &facts.resolv);
+	if (fd >= 0)
+		close(fd);
 	net_init(&c->net);
 	net_update(&facts);
 	if (c->net.no_link)

@@ -119,7 +119,7 @@ static void ping_send(struct flow *f, const struct pkt *pkt)
 	struct msghdr msg = { .msg_name = &to, .msg_iov = iov };
 
 	msg.msg_namelen = addr_to_sockaddr(&to, &f->side[HOST].peer, 0,
-					   sock_scope());
+					   sock_scope(&f->side[HOST].peer));
 	iov[0] = iov_const(head, sizeof(head));
 	msg.msg_iovlen = 1 + bytes_to_iov(&pkt->payload, iov + 1, TAP_RX_IOV);
 	if (ttl != PING_TTL) {

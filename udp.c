@@ -77,7 +77,7 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 	if (s) {
 		f = dgram_flow_new(&udp_type, s, GUEST, guest, &host);
 		if (f) {
-			f->udp.scope = sock_scope();
+			f->udp.scope = sock_scope(&f->side[HOST].peer);
 			audit_begin(f, e.rule, e.name);
 		}
 		return f;
@@ -103,6 +103,15 @@ static void udp_send_err(const struct flow *f, const struct icmp_err *e)
 	icmp_err_send(g, PROTO_UDP, &l4, sizeof(l4), e);
 }
 
+/* Nobody answers there */
+static void udp_dns_failed(const struct flow *f)
+{
+	const struct flow_side *g = &f->side[GUEST];
+
+	if (f->ini == GUEST && fwd_is_dns(net_get(), &g->our, g->our_port))
+		net_dns_failed(&f->side[HOST].peer);
+}
+
 void udp_refused(const struct flow *f, const struct msghdr *m, int error)
 {
 	static struct icmp_err e;
@@ -111,6 +120,7 @@ void udp_refused(const struct flow *f, const struct msghdr *m, int error)
 	drop(DROP_UDP_ERROR);
 	if (error != EHOSTUNREACH && error != ENETUNREACH)
 		return;
+	udp_dns_failed(f);
 	udp_counters.errors++;
 	for (size_t i = 0; i < m->msg_iovlen; i++)
 		data.len += (uint32_t)m->msg_iov[i].iov_len;
@@ -143,6 +153,25 @@ static struct flow *udp_flow_answered(const struct flow_side *guest)
 	return found;
 }
 
+/* A query of the guest's to its resolver: whose turn is it? A flow to another one
+ * only takes the answers to what it was asked before.
+ */
+static struct flow *udp_dns_turn(const struct flow_side *guest, struct flow *f)
+{
+	enum family fam = addr_family(&guest->our);
+	const struct flow_side *host;
+
+	net_dns_asked(fam, loop_now());
+	if (!f || f->ini != GUEST)
+		return f;
+	host = &f->side[HOST];
+	if (host->peer_port != guest->our_port ||
+	    addr_eq(&host->peer, &net_get()->fam[fam].dns_host))
+		return f;
+	flow_unhash(f, GUEST);
+	return NULL;
+}
+
 void udp_input(const struct pkt *pkts, unsigned n)
 {
 	struct flow_side guest = {
@@ -151,6 +180,8 @@ void udp_input(const struct pkt *pkts, unsigned n)
 	};
 	struct flow *f = flow_lookup(GUEST, PROTO_UDP, &guest);
 
+	if (fwd_is_dns(net_get(), &guest.our, guest.our_port))
+		f = udp_dns_turn(&guest, f);
 	if (!f)
 		f = udp_flow_answered(&guest);
 	if (!f)
@@ -260,7 +291,7 @@ struct flow *udp_flow_from_host(struct dgram_sock *s,
 		return NULL;
 	f = dgram_flow_new(&udp_type, s, HOST, &guest, host);
 	if (f)
-		f->udp.scope = sock_scope();
+		f->udp.scope = sock_scope(&f->side[HOST].peer);
 	return f;
 }
 
@@ -276,9 +307,11 @@ static void udp_errors(struct dgram_sock *s)
 		struct flow *f = flow_lookup(HOST, PROTO_UDP, &host);
 
 		udp_counters.errors++;
-		if (f && dgram_sock_of(f) == s && f->type == FLOW_UDP &&
-		    e.error)
-			udp_send_err(f, &e);
+		if (!f || dgram_sock_of(f) != s || f->type != FLOW_UDP ||
+		    !e.error)
+			continue;
+		udp_dns_failed(f);
+		udp_send_err(f, &e);
 	}
 }
 

@@ -137,7 +137,7 @@ void flow_hash(struct flow *f, enum flow_side_name side)
 	f->hashed |= (uint8_t)(1 << side);
 }
 
-static void flow_unhash(struct flow *f, enum flow_side_name side)
+void flow_unhash(struct flow *f, enum flow_side_name side)
 {
 	uint32_t *link = flow_bucket(side, f->proto, &f->side[side]);
 	uint32_t self = flow_index(f) * 2 + side + 1;

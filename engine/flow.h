@@ -18,6 +18,8 @@ struct flow *flow_alloc(void);
 void flow_activate(struct flow *f, enum flow_type type);
 /* Make it findable by that side */
 void flow_hash(struct flow *f, enum flow_side_name side);
+/* It isn't found by that side any more; it must have been */
+void flow_unhash(struct flow *f, enum flow_side_name side);
 /* Out of the hash now, entry reused after this turn. Twice is harmless. */
 void flow_free(struct flow *f);
 /* End-of-turn hook. If the table is full, flows that may be ended make room */

@@ -13,6 +13,7 @@
 
 enum {
 	CONF_DNS_MAX	= 3,		/* resolvers for each family */
+	NET_RESOLVERS	= FAMILIES * CONF_DNS_MAX,
 	CONF_SEARCH_MAX	= 6,
 	CONF_NAME_MAX	= 253,		/* RFC 1035: longest domain name */
 };
@@ -87,7 +88,10 @@ struct net_family {
 	struct addr dns[CONF_DNS_MAX];	/* as given to the guest */
 	unsigned dns_count;
 	struct addr dns_forward;	/* guest → this → dns_host */
-	struct addr dns_host;
+	struct addr dns_host;		/* whose turn it is, or none */
+	struct addr dns_hosts[NET_RESOLVERS];	/* all of them */
+	unsigned dns_host_ifi[NET_RESOLVERS];	/* link of a link-local one */
+	unsigned dns_host_count;
 
 	struct addr outbound;		/* -o: source of our sockets */
 	char outbound_if[IFNAMSIZ];	/* "": any */

@@ -62,6 +62,12 @@ bool fwd_is_nobody(const struct net *net, const struct addr *to)
 	return cf->own_net && addr_same_prefix(to, &cf->guest, cf->prefix_len);
 }
 
+bool fwd_is_dns(const struct net *net, const struct addr *to, uint16_t port)
+{
+	return (port == PORT_DNS || port == PORT_DNS_TLS) &&
+	       fwd_is_set_to(&net->fam[addr_family(to)].dns_forward, to);
+}
+
 bool fwd_map_out(const struct net *net, const struct flow_side *guest,
 		 struct flow_side *ret_host)
 {
@@ -75,8 +81,7 @@ bool fwd_map_out(const struct net *net, const struct flow_side *guest,
 	    !fwd_is_host(net, &guest->peer) || addr_is_loopback(&guest->peer))
 		return false;
 
-	if ((port == PORT_DNS || port == PORT_DNS_TLS) &&
-	    fwd_is_set_to(&cf->dns_forward, to))
+	if (fwd_is_dns(net, to, port))
 		host.peer = cf->dns_host;
 	else if (fwd_is_set_to(&cf->map_host_loopback, to))
 		host.peer = addr_loopback(addr_family(to));

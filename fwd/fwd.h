@@ -22,6 +22,9 @@ bool fwd_is_host(const struct net *net, const struct addr *a);
  */
 bool fwd_is_our(const struct net *net, const struct addr *a);
 
+/* Does that lead to a resolver of the host's, by --dns-forward? */
+bool fwd_is_dns(const struct net *net, const struct addr *to, uint16_t port);
+
 /* Guest → host. `guest`: peer is the guest, our is what it talks to. False: not
  * to be forwarded (loopback, no host's address, no such family on the host).
  * ret_host->our is the source to bind, none if the kernel shall choose.

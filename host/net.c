@@ -3,16 +3,28 @@
 #include "host/net.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "host/nlmsg.h"
 
-enum { NET_HOOKS = 8 };
+enum {
+	NET_HOOKS	= 8,
+	DNS_PATIENCE_MS	= 1000,		/* clients ask again after 1 to 5 s */
+};
+
+/* Whose turn it is, of a family's resolvers */
+struct turn {
+	bool waiting;			/* for an answer, */
+	mono_t since;			/* to a query of then */
+};
 
 static struct {
 	const struct net_options *options;
 	struct net_facts facts;
 	struct net now;
+	struct turn turn[FAMILIES];
 	net_hook hook[NET_HOOKS];
 	unsigned hooks;
 } nets;
@@ -55,6 +67,19 @@ void net_ask(int fd, const struct net_options *o, struct net_facts *ret)
 		ret->fam[f].error = fd < 0 ? fd :
 				    nl_template_get(fd, f, name,
 						    &ret->fam[f].template);
+	}
+}
+
+void net_ask_scopes(int fd, struct resolv *r)
+{
+	for (unsigned i = 0; i < r->count[V6]; i++) {
+		const char *name = r->ifname[V6][i];
+		unsigned long number = strtoul(name, NULL, 10);
+		struct nl_link link;
+
+		r->ifi[V6][i] = number <= INT_MAX ? (unsigned)number : 0;
+		if (*name && !nl_link_get(fd, name, &link))
+			r->ifi[V6][i] = link.ifi;
 	}
 }
 
@@ -164,6 +189,10 @@ static bool resolv_ok(const struct resolv *r)
 	bool ok = r->count[V4] <= CONF_DNS_MAX && r->count[V6] <= CONF_DNS_MAX &&
 		  r->search.count <= CONF_SEARCH_MAX;
 
+	for (enum family f = V4; f < FAMILIES; f++) {
+		for (unsigned i = 0; ok && i < r->count[f]; i++)
+			ok = text_ok(r->ifname[f][i], IFNAMSIZ);
+	}
 	for (unsigned i = 0; ok && i < r->search.count; i++)
 		ok = text_ok(r->search.name[i], sizeof(r->search.name[i]));
 	return ok;
@@ -188,6 +217,21 @@ void net_init(const struct net_options *o)
 	nets.options = o;
 }
 
+/* Who had the turn keeps it while the resolvers are the same */
+static void dns_keep_turns(const struct net *old)
+{
+	for (enum family f = V4; f < FAMILIES; f++) {
+		const struct net_family *was = &old->fam[f];
+		struct net_family *fam = &nets.now.fam[f];
+
+		if (memcmp(was->dns_hosts, fam->dns_hosts,
+			   sizeof(fam->dns_hosts)))
+			nets.turn[f].waiting = false;
+		else
+			fam->dns_host = was->dns_host;
+	}
+}
+
 bool net_update(const struct net_facts *facts)
 {
 	static struct net old;
@@ -195,6 +239,7 @@ bool net_update(const struct net_facts *facts)
 	old = nets.now;
 	nets.facts = *facts;
 	net_resolve(nets.options, facts, &nets.now);
+	dns_keep_turns(&old);
 	if (!memcmp(&old, &nets.now, sizeof(old)))
 		return false;
 	for (unsigned i = 0; i < nets.hooks; i++)
@@ -205,6 +250,61 @@ bool net_update(const struct net_facts *facts)
 const struct net *net_get(void)
 {
 	return &nets.now;
+}
+
+unsigned net_scope(const struct addr *a)
+{
+	for (enum family f = V4; f < FAMILIES; f++) {
+		const struct net_family *fam = &nets.now.fam[f];
+
+		for (unsigned i = 0; i < fam->dns_host_count; i++) {
+			if (fam->dns_host_ifi[i] &&
+			    addr_eq(&fam->dns_hosts[i], a))
+				return fam->dns_host_ifi[i];
+		}
+	}
+	return nets.now.fam[V6].template_ifi;
+}
+
+static void dns_next(enum family f)
+{
+	struct net_family *fam = &nets.now.fam[f];
+	unsigned i = 0;
+
+	nets.turn[f].waiting = false;
+	while (i < fam->dns_host_count &&
+	       !addr_eq(&fam->dns_hosts[i], &fam->dns_host))
+		i++;
+	if (fam->dns_host_count)
+		fam->dns_host = fam->dns_hosts[(i + 1) % fam->dns_host_count];
+}
+
+void net_dns_asked(enum family f, mono_t now)
+{
+	struct turn *t = &nets.turn[f];
+
+	if (t->waiting &&
+	    mono_before(mono_add(t->since, DUR_MS(DNS_PATIENCE_MS)), now))
+		dns_next(f);
+	if (!t->waiting)
+		t->since = now;
+	t->waiting = true;
+}
+
+void net_dns_answered(const struct addr *resolver)
+{
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (addr_eq(&nets.now.fam[f].dns_host, resolver))
+			nets.turn[f].waiting = false;
+	}
+}
+
+void net_dns_failed(const struct addr *resolver)
+{
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (addr_eq(&nets.now.fam[f].dns_host, resolver))
+			dns_next(f);
+	}
 }
 
 const struct net_facts *net_get_facts(void)

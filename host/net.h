@@ -12,6 +12,7 @@
 #include "engine/net_types.h"
 #include "host/netlink.h"
 #include "host/resolv.h"
+#include "util/mono.h"
 
 /* What the host has, as far as it matters for these options */
 struct net_facts {
@@ -26,6 +27,8 @@ struct net_facts {
 
 /* Ask by rtnetlink, at an open socket (nl_open(); or its error): all but resolv */
 void net_ask(int fd, const struct net_options *o, struct net_facts *ret);
+/* The links that resolvers' addresses name */
+void net_ask_scopes(int fd, struct resolv *r);
 /* Does something come from resolv.conf? */
 bool net_needs_resolv(const struct net_options *o);
 
@@ -65,6 +68,19 @@ bool net_update(const struct net_facts *facts);
 
 /* What is so now: never NULL, all zero before net_update(). It changes in place. */
 const struct net *net_get(void);
+/* Which link does a link-local address belong to: a resolver's is told by the host,
+ * any other is on that of the template; 0: unknown
+ */
+unsigned net_scope(const struct addr *a);
+
+/* The resolvers behind --dns-forward take turns: the guest asks now, one has
+ * answered, or can't be reached. Who doesn't answer in time loses its turn when the
+ * guest asks again; who does, keeps it.
+ */
+void net_dns_asked(enum family f, mono_t now);
+void net_dns_answered(const struct addr *resolver);
+void net_dns_failed(const struct addr *resolver);
+
 /* The facts that it follows from */
 const struct net_facts *net_get_facts(void);
 

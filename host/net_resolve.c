@@ -174,24 +174,41 @@ static void dns_offer(struct net_family *fam, const struct addr *ns)
 		dns_add(fam, &fam->dns_forward);
 }
 
-/* The resolver that --dns-host names for the other family; else the host's first
- * of that family; else of the other one, and there not a link-local one, which
- * only works with that family's interface; or none
+static void host_add(struct net_family *fam, const struct addr *a, unsigned ifi)
+{
+	unsigned i = fam->dns_host_count;
+
+	if (i == NET_RESOLVERS)
+		return;
+	fam->dns_hosts[i] = *a;
+	fam->dns_host_ifi[i] = ifi;
+	fam->dns_host_count++;
+}
+
+/* Who stands behind --dns-forward: the one that --dns-host names, if not for this
+ * family then for the other; else the host's of this family, and then of the other
+ * one. There a link-local one must name its link, as it is of no use on that of
+ * this family.
  */
-static struct addr dns_host_default(const struct resolv *r, enum family f,
-				    const struct addr *named)
+static void dns_hosts(const struct net_options *o, const struct resolv *r,
+		      enum family f, struct net_family *fam)
 {
 	enum family other = f == V4 ? V6 : V4;
 
-	if (!addr_is_none(named))
-		return *named;
-	if (r->count[f])
-		return r->ns[f][0];
-	for (unsigned i = 0; i < r->count[other]; i++) {
-		if (!addr_is_linklocal(&r->ns[other][i]))
-			return r->ns[other][i];
+	if (!addr_is_none(&o->fam[f].dns_host)) {
+		host_add(fam, &o->fam[f].dns_host, 0);
+		return;
 	}
-	return (struct addr){ { 0 } };
+	if (!addr_is_none(&o->fam[other].dns_host)) {
+		host_add(fam, &o->fam[other].dns_host, 0);
+		return;
+	}
+	for (unsigned i = 0; i < r->count[f]; i++)
+		host_add(fam, &r->ns[f][i], r->ifi[f][i]);
+	for (unsigned i = 0; i < r->count[other]; i++) {
+		if (!addr_is_linklocal(&r->ns[other][i]) || r->ifi[other][i])
+			host_add(fam, &r->ns[other][i], r->ifi[other][i]);
+	}
 }
 
 /* Nobody's, and reached by the default route: where we are the resolver, and have
@@ -208,8 +225,6 @@ static struct addr dns_forward_default(enum family f)
 static void resolve_dns(const struct net_options *o, const struct resolv *r,
 			enum family f, struct net_family *fam)
 {
-	const struct addr *named = &o->fam[f == V4 ? V6 : V4].dns_host;
-
 	if (o->own_dns && addr_is_none(&fam->dns_forward) &&
 	    addr_is_none(&fam->map_host_loopback))
 		fam->dns_forward = dns_forward_default(f);
@@ -217,8 +232,10 @@ static void resolve_dns(const struct net_options *o, const struct resolv *r,
 		for (unsigned i = 0; i < r->count[f]; i++)
 			dns_offer(fam, &r->ns[f][i]);
 	}
-	if (!addr_is_none(&fam->dns_forward) && addr_is_none(&fam->dns_host))
-		fam->dns_host = dns_host_default(r, f, named);
+	if (!addr_is_none(&fam->dns_forward))
+		dns_hosts(o, r, f, fam);
+	if (fam->dns_host_count)
+		fam->dns_host = fam->dns_hosts[0];
 	if (o->own_dns && !o->dns_none && !fam->dns_count &&
 	    !addr_is_none(&fam->dns_host))
 		dns_add(fam, &fam->dns_forward);

@@ -8,15 +8,23 @@
 
 static void resolv_add_ns(struct resolv *r, char *text)
 {
+	char *scope = strchr(text, '%');	/* of a link-local one */
 	struct addr a;
 	enum family f;
+	unsigned i;
 
-	text[strcspn(text, "%")] = '\0';	/* scope of a link-local one */
+	if (scope)
+		*scope++ = '\0';
 	if (!addr_parse(text, &a) || !addr_is_unicast(&a))
 		return;
 	f = addr_family(&a);
-	if (r->count[f] < CONF_DNS_MAX)
-		r->ns[f][r->count[f]++] = a;
+	i = r->count[f];
+	if (i == CONF_DNS_MAX)
+		return;
+	r->ns[f][i] = a;
+	if (scope && strlen(scope) < IFNAMSIZ)
+		strcpy(r->ifname[f][i], scope);
+	r->count[f]++;
 }
 
 /* The last "search" or "domain" line holds: resolv.conf(5) */

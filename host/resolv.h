@@ -7,6 +7,8 @@
 
 struct resolv {
 	struct addr ns[FAMILIES][CONF_DNS_MAX];
+	char ifname[FAMILIES][CONF_DNS_MAX][IFNAMSIZ];	/* behind a %, or "" */
+	unsigned ifi[FAMILIES][CONF_DNS_MAX];	/* its number, if known */
 	unsigned count[FAMILIES];
 	struct net_search search;
 };

@@ -144,9 +144,9 @@ bool sock_has_bindtodevice(void)
 	return sock.bindtodevice;
 }
 
-unsigned sock_scope(void)
+unsigned sock_scope(const struct addr *a)
 {
-	return net_get()->fam[V6].template_ifi;
+	return net_scope(a);
 }
 
 /* The guest has its own Nagle algorithm; and an urgent byte is data like any
@@ -215,7 +215,7 @@ int sock_outbound(int type, int proto, const struct addr *peer,
 		rc = -errno;
 	if (!rc && (our_port || !addr_is_none(our)))
 		rc = sock_bind(fd, addr_is_none(our) ? &any : our, our_port,
-			       sock_scope());
+			       sock_scope(our));
 	if (rc) {
 		close(fd);
 		return rc;
@@ -257,7 +257,7 @@ int sock_splice(int type, bool in_ns, enum family f, uint16_t our_port)
 int sock_connect(int fd, const struct addr *peer, uint16_t port)
 {
 	union sockaddr_any sa;
-	socklen_t len = addr_to_sockaddr(&sa, peer, port, sock_scope());
+	socklen_t len = addr_to_sockaddr(&sa, peer, port, sock_scope(peer));
 	int rc = connect(fd, &sa.sa, len) ? -errno : 0;
 
 	if (is_momentary(rc))
@@ -297,7 +297,7 @@ static int sock_listen_on(const struct fwd_rule *r, const struct addr *a,
 		       (socklen_t)strlen(r->ifname)))
 		rc = -errno;
 	if (!rc)
-		rc = sock_bind(fd, a, at->port, *r->ifname ? 0 : sock_scope());
+		rc = sock_bind(fd, a, at->port, *r->ifname ? 0 : sock_scope(a));
 	if (!rc && tcp && listen(fd, SOCK_BACKLOG))
 		rc = -errno;
 	if (rc) {

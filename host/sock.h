@@ -32,7 +32,7 @@ int sock_splice(int type, bool in_ns, enum family f, uint16_t our_port);
 int sock_connect(int fd, const struct addr *peer, uint16_t port);
 
 /* Scope for link-local addresses: the template interface */
-unsigned sock_scope(void);
+unsigned sock_scope(const struct addr *a);
 
 /* A socket for one port of a rule: bound, and listening for TCP; on the host, or
  * inside the guest's namespace. 0 ports were refused by the grammar. Descriptor

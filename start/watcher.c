@@ -114,6 +114,7 @@ static void child_look(bool nl_news)
 		if (path_watch_open(&child.path, RESOLV_CONF))
 			child.path.fd = -1;
 		now.resolv_error = child_read_resolv(&now.resolv);
+		net_ask_scopes(child.ask_fd, &now.resolv);
 	}
 	facts = *net_get_facts();
 	net_facts_renew(&now, &facts, has);

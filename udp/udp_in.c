@@ -13,6 +13,8 @@
 #include "engine/drop.h"
 #include "frame/frame_build.h"
 #include "fwd/audit.h"
+#include "fwd/fwd.h"
+#include "host/net.h"
 #include "splice/udp_splice.h"
 #include "util.h"
 #include "util/wire.h"
@@ -147,6 +149,8 @@ static void udp_to_guest(struct dgram_sock *s, const struct msghdr *msg,
 		udp_splice_send(f, payload);
 		return;
 	}
+	if (fwd_is_dns(net_get(), &f->side[GUEST].our, host.peer_port))
+		net_dns_answered(&host.peer);
 	f->udp.to_many = to_many;
 	udp_note_scope(f, msg->msg_name, in);
 	ip.src = f->side[GUEST].our;

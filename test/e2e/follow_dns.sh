@@ -128,6 +128,42 @@ file /etc/resolv.conf "$D"
 follows 'only a resolver of the other family' "$D"
 pasta_down
 
+# all of them: the next one when one is silent, or not there; who answers is
+# remembered
+in_world ip route add blackhole 198.51.100.66
+in_world ip route add unreachable 198.51.100.67
+start
+# shellcheck disable=SC2086 # words
+pasta_up $plain --dns-forward $forward
+ask="in_ns $ns"
+for first in 198.51.100.66 198.51.100.67; do
+	file /etc/resolv.conf "$A"
+	follows "before $first" "$A"
+	file /etc/resolv.conf $first "$B"
+	pause 0.3
+	wait_for "[ \"\$(who)\" = $B ]" 5
+	is "$(who)$(who)$(who)" "$B$B$B" "$first doesn't answer: the next one does"
+done
+# a client that asks from the same port all the time
+cat >"$T/same.py" <<-'E'
+	import socket, sys
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	s.bind(("", 5353))
+	s.settimeout(2)
+	for line in sys.stdin:
+	    s.sendto(b"WHERE", (sys.argv[1], 53))
+	    print(s.recv(100).decode(), flush=True)
+	E
+file /etc/resolv.conf "$A"
+follows 'before' "$A"
+is "$({ echo; pause 0.3; file /etc/resolv.conf "$B"; pause 0.7; echo; } |
+	in_ns "$ns" python3 "$T/same.py" "$forward" | xargs)" "$A $B" \
+	'asked from the same port: the new one'
+# link-local, on its own link, which IPv4's address leads to as well
+file /etc/resolv.conf "fe80::1%eth0"
+follows 'a link-local one with its link' fe80::1
+pasta_down
+
 # options hold
 start
 # shellcheck disable=SC2086 # words

@@ -343,7 +343,6 @@ static void hook(const struct net *old)
 static void test_update(void)
 {
 	nothing();
-	net_init(&opts);
 	ok(net_update(&facts), "first facts");
 	net_add_hook(hook);
 	ok(!net_update(&facts) && !told, "nothing new: nobody is told");
@@ -354,13 +353,69 @@ static void test_update(void)
 	   "with what was before");
 }
 
+static const char *turn(void)
+{
+	static char text[ADDR_STRLEN];
+
+	return addr_print(&net_get()->fam[V4].dns_host, text);
+}
+
+static mono_t at(int ms)
+{
+	return mono_add((mono_t){ 0 }, DUR_MS(ms));
+}
+
+static void test_turns(void)
+{
+	struct addr second = A("192.0.2.54"), third = A("2001:db8::53");
+
+	nothing();
+	has_network();
+	has_resolvers("nameserver 192.0.2.53\nnameserver 192.0.2.54\n"
+		      "nameserver 2001:db8::53\nnameserver fe80::53\n");
+	opts.fam[V4].dns_forward = A("169.254.1.1");
+	net_update(&facts);
+	is_int(net_get()->fam[V4].dns_host_count, 3,
+	       "all but a link-local one of the other family without link");
+	is_str(turn(), "192.0.2.53", "the first one begins");
+	net_dns_asked(V4, at(0));
+	net_dns_asked(V4, at(900));
+	is_str(turn(), "192.0.2.53", "  it may take its time");
+	net_dns_asked(V4, at(1100));
+	is_str(turn(), "192.0.2.54", "  but not too long");
+	net_dns_answered(&second);
+	net_dns_asked(V4, at(9000));
+	is_str(turn(), "192.0.2.54", "who answers keeps the turn");
+	net_dns_answered(&second);
+	net_dns_failed(&third);
+	is_str(turn(), "192.0.2.54", "who fails without it changes nothing");
+	net_dns_failed(&second);
+	is_str(turn(), "2001:db8::53", "who fails with it loses it");
+	facts.fam[V4].template.prefix_len = 25;
+	net_update(&facts);
+	is_str(turn(), "2001:db8::53", "another network: the same turn");
+	has_resolvers("nameserver fe80::53%7\nnameserver 192.0.2.54\n");
+	net_ask_scopes(-1, &facts.resolv);
+	net_update(&facts);
+	is_str(turn(), "192.0.2.54", "other resolvers: the first one");
+	third = A("fe80::53");
+	net_dns_failed(&second);
+	is_str(turn(), "fe80::53", "a link-local one that names its link");
+	is_int(net_scope(&third), 7, "  which is used");
+	is_int(net_scope(&second), 2, "any other is the template's");
+	net_dns_failed(&third);
+	is_str(turn(), "192.0.2.54", "after the last one: the first one");
+}
+
 int main(void)
 {
+	net_init(&opts);
 	test_renew();
 	test_matters();
 	test_odd_messages();
 	test_facts_ok();
 	test_update();
+	test_turns();
 	test_local_mode();
 	test_given();
 	test_problems();
