@@ -604,8 +604,8 @@ static void vu_rest(void)
 
 static void vu_event(struct loop_ref ref, uint32_t events)
 {
-	uint64_t n;
-	int fd;
+	uint64_t kicks;
+	ssize_t n;
 
 	(void)events;
 	if (!vhost_user_is_open())
@@ -614,9 +614,17 @@ static void vu_event(struct loop_ref ref, uint32_t events)
 		vhost_user_readable();
 		return;
 	}
-	fd = vhost_user_ring(ref.index - 1)->kick_fd;
-	if (!vu_q(ref.index - 1)->num || read(fd, &n, sizeof(n)) < 0)
+	if (!vu_q(ref.index - 1)->num)
 		return;
+	n = read(vhost_user_ring(ref.index - 1)->kick_fd, &kicks,
+		 sizeof(kicks));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		/* It would be ready for ever */
+		vhost_user_end("a descriptor to kick has failed");
+		return;
+	}
 	if (ref.index - 1 == VU_TX) {
 		if (vu.runs && !vu.more)
 			vu_transmitted();

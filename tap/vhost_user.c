@@ -416,7 +416,12 @@ static const char *vu_set_log_fd(struct vu_msg *m)
 
 static const char *vu_set_vring_num(struct vu_msg *m)
 {
-	vu.ring[m->p.state.index].num = m->p.state.num;
+	struct vu_ring *r = &vu.ring[m->p.state.index];
+
+	/* What was found in memory is as large as it was then */
+	if (vu_is_running(r))
+		return "a ring that runs can't be of another size";
+	r->num = m->p.state.num;
 	return NULL;
 }
 

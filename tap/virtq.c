@@ -139,6 +139,7 @@ struct virtq_walk {
 	const uint8_t *table;		/* of descriptors */
 	uint32_t num;			/* in it */
 	uint32_t left;			/* that a chain without a loop can have */
+	bool indirect;			/* it is such a table, not the ring's */
 	bool writable;
 	struct iovec *iov;
 	unsigned max;
@@ -178,13 +179,14 @@ static bool virtq_indirect(struct virtq *q, struct virtq_walk *w,
 {
 	uint64_t len;
 
-	if (!q->indirect || w->table != q->desc || d->flags & DESC_NEXT)
+	if (!q->indirect || w->indirect || d->flags & DESC_NEXT)
 		return virtq_broken(q, "an indirect table where none may be");
 	if (!d->len || d->len % DESC_SIZE)
 		return virtq_broken(q, "an indirect table of odd size");
 	w->table = gmem_at(d->addr, d->len, &len);
 	if (!w->table || len < d->len)
 		return virtq_broken(q, "an indirect table outside of memory");
+	w->indirect = true;
 	w->num = d->len / DESC_SIZE;
 	w->left = MIN(w->num, (uint32_t)VIRTQ_CHAIN_MAX);
 	return true;
