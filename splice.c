@@ -332,6 +332,7 @@ static void splice_retry(struct flow *f, int rc)
 static void splice_pump(struct flow *f)
 {
 	struct splice_conn *conn = &f->splice;
+	bool again = false;
 
 	conn->later = false;
 	for (unsigned side = 0; side < FLOW_SIDES; side++) {
@@ -343,13 +344,14 @@ static void splice_pump(struct flow *f)
 		}
 		if (rc < 0)
 			splice_retry(f, rc);
-		else if (rc)
-			splice_queue(f);
+		again |= rc > 0;
 	}
 	if (!conn->later)
 		conn->faults = 0;
 	if (conn->dir[GUEST].shut && conn->dir[HOST].shut)
 		splice_done(f);
+	else if (again)
+		splice_queue(f);
 }
 
 static void splice_connected(struct flow *f)
