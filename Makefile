@@ -29,6 +29,7 @@ endif
 
 SRCS	+= util.c
 SRCS	+= util/addr.c
+SRCS	+= util/assert.c
 SRCS	+= util/csum.c
 SRCS	+= util/dnsmsg.c
 SRCS	+= util/dnsname.c
@@ -147,7 +148,7 @@ SRCS	+= passt.c
 # Programs of their own, each of one source and what it is linked with
 
 PROGRAMS += tools/pesto.c
-LINKS.pesto = fwd/fwd_rule.o fwd/pesto_wire.o util.o util/addr.o util/log.o \
+LINKS.pesto = fwd/fwd_rule.o fwd/pesto_wire.o util.o util/addr.o util/assert.o util/log.o \
 	util/parse.o util/rdwr.o util/ringfile.o util/writer.o
 
 WARN	= -Wall -Wextra -Wshadow -Wcast-qual -Wwrite-strings \
@@ -184,7 +185,7 @@ $(BUILD)/%.o: %.c Makefile
 # "Links: foo.o bar.o"
 UNITS	= $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(wildcard test/unit/t_*.c))
 
-unit_links = $(addprefix $(BUILD)/,engine/counters.o engine/drop.o $(filter %.o,$(shell sed -n \
+unit_links = $(addprefix $(BUILD)/,util/assert.o engine/counters.o engine/drop.o $(filter %.o,$(shell sed -n \
 	's/^.*Links://p' test/unit/$(1).c | sed 's,util/log.o,& util/ringfile.o util/writer.o,')))
 
 .SECONDEXPANSION:
@@ -203,7 +204,7 @@ $(BUILD)/conf/t_conf: test/conf/t_conf.c $(addprefix $(BUILD)/,conf.o \
 		conf/conf_opts.o conf/slirp_opts.o fwd/fwd_rule.o \
 		fwd/learned.o fwd/policy.o fwd/policy_spec.o host/net.o \
 		host/net_resolve.o host/nlmsg.o host/resolv.o util/dnsname.o util/rdwr.o \
-		util/parse.o util/addr.o)
+		util/parse.o util/addr.o util/assert.o)
 	@echo "  UNIT    $@"
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) \

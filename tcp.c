@@ -89,7 +89,8 @@ static const char *const tcp_state_name[TCP_STATES] = {
 
 void tcp_set_state(struct flow *f, enum tcp_state state)
 {
-	assert(state == TCP_CLOSED || tcp_next[f->tcp.state] & 1 << state);
+	flow_assert(f, state == TCP_CLOSED ||
+		       tcp_next[f->tcp.state] & 1 << state);
 	flow_debug(f, "%s -> %s", tcp_state_name[f->tcp.state],
 		   tcp_state_name[state]);
 	f->tcp.state = (uint8_t)state;

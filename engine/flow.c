@@ -102,7 +102,7 @@ struct flow *flow_alloc(void)
 
 void flow_activate(struct flow *f, enum flow_type type)
 {
-	assert(f->type == FLOW_NEW);
+	flow_assert(f, f->type == FLOW_NEW);
 	flow_set_type(f, type);
 }
 
@@ -131,7 +131,7 @@ void flow_hash(struct flow *f, enum flow_side_name side)
 {
 	uint32_t *head = flow_bucket(side, f->proto, &f->side[side]);
 
-	assert(!(f->hashed & 1 << side));
+	flow_assert(f, !(f->hashed & 1 << side));
 	f->next[side] = *head;
 	*head = flow_index(f) * 2 + side + 1;
 	f->hashed |= (uint8_t)(1 << side);
@@ -143,7 +143,7 @@ void flow_unhash(struct flow *f, enum flow_side_name side)
 	uint32_t self = flow_index(f) * 2 + side + 1;
 
 	while (*link != self) {
-		assert(*link);
+		flow_assert(f, *link);
 		link = &flows.entry[(*link - 1) / 2].next[(*link - 1) % 2];
 	}
 	*link = f->next[side];
@@ -187,7 +187,7 @@ void flow_free(struct flow *f)
 {
 	if (f->type == FLOW_DEAD)
 		return;
-	assert(f->type != FLOW_FREE);
+	flow_assert(f, f->type != FLOW_FREE);
 	for (unsigned side = 0; side < FLOW_SIDES; side++)
 		if (f->hashed & 1 << side)
 			flow_unhash(f, side);

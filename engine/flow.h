@@ -83,6 +83,11 @@ enum { FLOW_STRLEN = 4 * ENDPOINT_STRLEN + 32 };
 const char *flow_print(const struct flow *f, char *buf);
 #define FLOW_STR(f)	flow_print((f), (char[FLOW_STRLEN]){ 0 })
 
+/* assert() that names the flow */
+#define flow_assert(f, condition)					\
+	((condition) ? (void)0 :					\
+	 assert_failed(#condition, __FILE__, __LINE__, FLOW_STR(f)))
+
 #define flow_debug(f, fmt, ...) \
 	debug("flow %u (%s): " fmt, flow_index(f), FLOW_STR(f), ##__VA_ARGS__)
 #define flow_trace(f, fmt, ...) \

@@ -293,8 +293,16 @@ void log_msg_limited(const struct log_limit *l, enum log_level level,
 	log_text(level, text);
 }
 
+/* To all that there are, and out */
+static void log_assert(const char *line)
+{
+	log_text(LOG_LVL_ERR, line);
+	writer_drain();
+}
+
 void log_init(const char *name)
 {
+	assert_set_teller(log_assert);
 	log_state.name = name;
 	clock_gettime(CLOCK_MONOTONIC, &log_state.start);
 }

@@ -8,11 +8,12 @@
 #define UTIL_TYPES_H
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "util/assert.h"
 
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b)		((a) < (b) ? (a) : (b))

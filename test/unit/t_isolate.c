@@ -22,6 +22,7 @@
 #include "start/isolate.h"
 #include "tap/guest_mem.h"
 #include "tap_test.h"
+#include "util/log.h"
 
 /* Where something is allowed */
 enum { P = 1 << MODE_PASST, V = 1 << MODE_VU, N = 1 << MODE_PASTA,
@@ -312,11 +313,45 @@ static void test_status(enum mode mode, const char *field, const char *want)
 	close(p[1]);
 }
 
+/* A failed assertion is told where nothing can be allocated any more */
+static void test_assert(enum mode mode)
+{
+	char line[512] = "";
+	struct conf c = { 0 };
+	int p[2], status = 0;
+	pid_t pid;
+
+	if (pipe(p))
+		return;
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		dup2(p[1], STDERR_FILENO);
+		log_init("passt");
+		log_open_stderr();
+		c.mode = mode;
+		c.foreground = true;
+		isolate_final(&c);
+		assert(c.mode > 1000);
+	}
+	close(p[1]);
+	(void)!read(p[0], line, sizeof(line) - 1);
+	waitpid(pid, &status, 0);
+	ok(strstr(line, "Assertion failed: c.mode > 1000, test/unit/t_isolate.c:") ==
+	   line && strchr(line, '\n') == strrchr(line, '\n'),
+	   "a failed assertion says one line: %.*s",
+	   (int)strcspn(line, "\n"), line);
+	ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
+	   "  and aborts, by signal %d", WTERMSIG(status));
+	close(p[0]);
+}
+
 int main(void)
 {
 	test_filter();
 	test_api_socket();
 	for (unsigned mode = MODE_PASST; mode <= MODE_PASTA; mode++) {
+		test_assert((enum mode)mode);
 		test_status((enum mode)mode, "CapEff:", "0000000000000000");
 		test_status((enum mode)mode, "CapPrm:", "0000000000000000");
 		test_status((enum mode)mode, "CapInh:", "0000000000000000");
