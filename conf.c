@@ -103,12 +103,12 @@ static void set_defaults(struct conf *c, enum mode mode)
 }
 
 /* The host's ephemeral ports, which "all" leaves alone */
-static void read_ephemeral(struct conf_given *g)
+static void read_ephemeral(struct conf *c)
 {
 	char buf[64] = "";
 
 	read_file(FWD_EPHEMERAL_PATH, buf, sizeof(buf));
-	fwd_ephemeral(buf, &g->eph_first, &g->eph_last);
+	fwd_ephemeral(buf, &c->ephemeral);
 }
 
 /* Step 2: words that are no option */
@@ -409,7 +409,7 @@ static void default_rules(struct conf *c, const struct conf_given *g)
 			if (g->fwd[dir][p] || proto_off(c, p) ||
 			    (dir == DIR_OUT && c->no_splice))
 				continue;
-			conf_opts_add_fwd(c, g, dir, p, name[dir][p], "auto");
+			conf_opts_add_fwd(c, dir, p, name[dir][p], "auto");
 		}
 	}
 	if (c->no_splice && c->fwd_out.count) {
@@ -445,7 +445,7 @@ void conf_init(struct conf *c, int argc, char **argv)
 
 	set_defaults(c, mode_of(argc, argv));
 	memset(&g, 0, sizeof(g));
-	read_ephemeral(&g);
+	read_ephemeral(c);
 
 	if (name_of(argv[0]) == NAME_SLIRP) {
 		slirp_opts_parse(c, &g, argc, argv);

@@ -12,6 +12,7 @@
 
 #include "engine/loop.h"
 #include "engine/drop.h"
+#include "engine/news.h"
 #include "frame/frag.h"
 #include "frame/frame_parse.h"
 #include "frame/icmp_err.h"
@@ -48,6 +49,7 @@ static void input_learn(const struct pkt *p)
 	    memcmp(p->src_mac, tap_guest_mac(), sizeof(p->src_mac)) &&
 	    memcmp(p->src_mac, tap_our_mac(), sizeof(p->src_mac))) {
 		tap_learn_mac(p->src_mac);
+		news_tell(NEWS_GUEST, NULL);
 		info_limited("New guest MAC address observed: %s",
 			     MAC_STR(p->src_mac));
 	}

@@ -19,6 +19,7 @@
 
 #include "conf.h"
 #include "ctl/api_server.h"
+#include "ctl/control.h"
 #include "ctl/pesto_proto.h"
 #include "ctl/slirp_api.h"
 #include "engine/drop.h"
@@ -376,6 +377,7 @@ int main(int argc, char **argv)
 	netns_open(c);		/* before anything of that name is replaced */
 	slirp_api_open(c);
 	pesto_open(c);
+	control_open(c);
 	cleaner_start(names, api_names(names));
 	loop_init();
 
@@ -415,6 +417,7 @@ int main(int argc, char **argv)
 	watcher_start();
 	slirp_api_start();
 	pesto_start();
+	control_start(c);
 	pid = isolate_daemonize(c, pid_fd);
 	if (pid != self)
 		log_first_line(log_title(c, pid));

@@ -293,7 +293,7 @@ static void opt_socket(const struct call *k)
 	k->c->fd = -1;
 }
 
-static void opt_conf_path(const struct call *k)
+static void opt_control(const struct call *k)
 {
 	copy_text(k, sizeof(k->c->conf_path), "socket path");
 }
@@ -615,7 +615,7 @@ static void opt_ports(const struct call *k)
 								FWD_UDP;
 	k->g->fwd[dir][proto] = true;
 	if (!is_none(k))
-		conf_opts_add_fwd(k->c, k->g, dir, proto, k->name, k->arg);
+		conf_opts_add_fwd(k->c, dir, proto, k->name, k->arg);
 	else if (have_rules(rules_of(k->c, dir), proto))
 		warn("%s none has no effect after other %s options: they are kept",
 		     k->name, k->name);
@@ -677,8 +677,10 @@ static const struct opt options[] = {
 { "runas", 0, "USER[:GROUP]", M_ALL, opt_runas, 0,
   "Become this user, name or number\n"
   "default: nobody, if started as root" },
-{ "conf-path", 'c', "PATH", M_ALL, opt_conf_path, AT(conf_path),
+{ "conf-path", 'c', "PATH", M_ALL, opt_control, AT(conf_path),
   "Socket for pesto, to change forwarded ports" },
+{ "control", 0, "PATH", M_ALL, opt_control, AT(control_path),
+  "Socket for requests: what goes on, and what shall" },
 { "help", 'h', NULL, M_ALL, NULL, 0,
   "Print this, and exit" },
 { "version", 0, NULL, M_ALL, opt_version, 0,
@@ -1106,17 +1108,16 @@ int conf_opts_parse(struct conf *c, struct conf_given *g, int argc,
 	return optind;
 }
 
-void conf_opts_add_fwd(struct conf *c, const struct conf_given *g,
-		       enum conf_dir dir, enum conf_proto proto,
-		       const char *name, const char *spec)
+void conf_opts_add_fwd(struct conf *c, enum conf_dir dir,
+		       enum conf_proto proto, const char *name,
+		       const char *spec)
 {
 	struct fwd_rule_ctx ctx = {
 		.proto = proto_number[proto],
 		.addr_allowed = dir == DIR_IN,
 		.ifname = dir == DIR_OUT ? "lo" : NULL,
 		.auto_allowed = c->mode == MODE_PASTA,
-		.eph_first = g->eph_first,
-		.eph_last = g->eph_last,
+		.eph = c->ephemeral,
 	};
 	char text[FWD_ERR_LEN];
 

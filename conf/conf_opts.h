@@ -23,7 +23,6 @@ struct conf_given {
 	bool no_copy_addrs, no_copy_routes;
 
 	bool fwd[DIRS][FWD_PROTOS];	/* option given: no default for it */
-	uint16_t eph_first, eph_last;	/* host's ephemeral ports: an input */
 };
 
 /* Mode selected by --vhost-user, and the descriptor of -F/--fd (-1: none), on
@@ -45,8 +44,8 @@ int conf_opts_parse(struct conf *c, struct conf_given *g, int argc,
 /* One forwarding spec of -t, -u (DIR_IN), -T, -U (DIR_OUT), but "none", into
  * the rules of *c. Dies if it can't; `name` is the option's name for that.
  */
-void conf_opts_add_fwd(struct conf *c, const struct conf_given *g,
-		       enum conf_dir dir, enum conf_proto proto,
-		       const char *name, const char *spec);
+void conf_opts_add_fwd(struct conf *c, enum conf_dir dir,
+		       enum conf_proto proto, const char *name,
+		       const char *spec);
 
 #endif /* CONF_CONF_OPTS_H */

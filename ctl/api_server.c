@@ -250,6 +250,8 @@ static void client_run(struct api_client *c)
 		budget_take(c->out_len);
 		if (c->out_len)
 			continue;
+		if (c->put_off)
+			break;
 		if (c->ending) {
 			client_finish(c);
 			return;
@@ -295,6 +297,11 @@ static void client_event(struct api_client *c, uint32_t events)
 		return;
 	}
 	client_run(c);
+}
+
+void api_again(struct api_client *c)
+{
+	c->put_off = true;
 }
 
 void api_wake(struct api_client *c)

@@ -90,6 +90,8 @@ size_t api_room(const struct api_client *c);
 bool api_write(struct api_client *c, const void *bytes, size_t n);
 bool api_print(struct api_client *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Within `more`, without anything to say yet: it is to be called in the next turn */
+void api_again(struct api_client *c);
 /* There is something new to say to a client that hasn't asked just now: `more`
  * is called in the next turn
  */

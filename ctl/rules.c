@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "engine/news.h"
 #include "host/listen_report.h"
 #include "util/log.h"
 
@@ -21,6 +22,7 @@ int rules_apply(const char *who, char *ret_text, size_t size)
 		warn_limited("%s: %s", who, ret_text);
 		return rc;
 	}
+	news_tell(NEWS_RULES, NULL);
 	missed = listen_report_missed(&report, text);
 	snprintf(ret_text, size, "%s", missed ? missed : "");
 	if (missed)

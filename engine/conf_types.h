@@ -63,6 +63,7 @@ struct conf {
 	/* Forwarding; empty for a disabled protocol */
 	struct fwd_rules fwd_in;	/* host → guest: -t, -u */
 	struct fwd_rules fwd_out;	/* namespace → host: -T, -U */
+	struct fwd_ephemeral ephemeral;	/* the host's ports that "all" leaves out */
 
 	/* Egress policy: its rules are policy.c's */
 	bool deny_silently;
@@ -91,12 +92,13 @@ struct conf {
 
 	/* Control */
 	char conf_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char control_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
 /* May any rules come and go while we run? */
 static inline bool conf_is_controlled(const struct conf *c)
 {
-	return *c->conf_path;
+	return *c->conf_path || *c->control_path;
 }
 
 #endif /* ENGINE_CONF_TYPES_H */

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "engine/drop.h"
+#include "engine/news.h"
 #include "util.h"
 #include "util/siphash.h"
 
@@ -104,6 +105,7 @@ void flow_activate(struct flow *f, enum flow_type type)
 {
 	flow_assert(f, f->type == FLOW_NEW);
 	flow_set_type(f, type);
+	news_tell(NEWS_FLOW_BEGIN, f);
 }
 
 uint64_t flow_side_hash(uint8_t proto, const struct flow_side *addrs)
@@ -191,6 +193,8 @@ void flow_free(struct flow *f)
 	for (unsigned side = 0; side < FLOW_SIDES; side++)
 		if (f->hashed & 1 << side)
 			flow_unhash(f, side);
+	if (f->type != FLOW_NEW)
+		news_tell(NEWS_FLOW_END, f);
 	flow_set_type(f, FLOW_DEAD);
 	f->next[0] = flows.dead_head;
 	flows.dead_head = flow_index(f) + 1;

@@ -439,7 +439,7 @@ static int add_spec(struct spec *s, struct fwd_rules *rules)
 	if (!s->has[CHUNK_RANGE]) {
 		kind = CHUNK_ALL;
 		s->base.flags |= FWD_WEAK;
-		exclude(s, s->ctx->eph_first, s->ctx->eph_last);
+		exclude(s, s->ctx->eph.first, s->ctx->eph.last);
 		if (!s->has[CHUNK_ALL])
 			return add_chunk(s, rules, &all_ports);
 	}
@@ -474,17 +474,15 @@ int fwd_rule_parse(const char *spec, const struct fwd_rule_ctx *ctx,
 	return rc;
 }
 
-void fwd_ephemeral(const char *text, uint16_t *ret_first, uint16_t *ret_last)
+void fwd_ephemeral(const char *text, struct fwd_ephemeral *ret)
 {
 	unsigned first, last;
 
-	*ret_first = EPHEMERAL_FIRST;
-	*ret_last = UINT16_MAX;
+	*ret = (struct fwd_ephemeral){ EPHEMERAL_FIRST, UINT16_MAX };
 	if (sscanf(text, "%u %u", &first, &last) != 2 || first > last ||
 	    last > UINT16_MAX)
 		return;
-	*ret_first = (uint16_t)first;
-	*ret_last = (uint16_t)last;
+	*ret = (struct fwd_ephemeral){ (uint16_t)first, (uint16_t)last };
 }
 
 bool fwd_rules_on_loopback(const struct fwd_rules *rules,
@@ -512,6 +510,33 @@ bool fwd_rules_on_loopback(const struct fwd_rules *rules,
 		}
 	}
 	return true;
+}
+
+int fwd_rule_parse_option(char letter, const char *spec, unsigned can,
+			  const struct fwd_ephemeral *eph,
+			  struct fwd_rules *ret, char *ret_err)
+{
+	const bool enabled[FAMILIES] = { can & FWD_CAN_V4, can & FWD_CAN_V6 };
+	bool out = letter == 'T' || letter == 'U';
+	const struct fwd_rule_ctx ctx = {
+		.proto = letter == 't' || letter == 'T' ? PROTO_TCP : PROTO_UDP,
+		.addr_allowed = !out,
+		.ifname = out ? "lo" : NULL,
+		.auto_allowed = can & FWD_CAN_AUTO,
+		.eph = *eph,
+	};
+	static struct fwd_rules by_addr;
+	int rc;
+
+	ret->count = 0;
+	rc = fwd_rule_parse(spec, &ctx, ret, ret_err);
+	if (rc || !out || can & FWD_CAN_IFNAME)
+		return rc;
+	if (!fwd_rules_on_loopback(ret, enabled, &by_addr))
+		return refuse(ret_err, "Too many forwarding rules (maximum %u) with '%.160s'",
+			      FWD_RULES_MAX, spec);
+	*ret = by_addr;
+	return 0;
 }
 
 /* "80" or "80-90" */

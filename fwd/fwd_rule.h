@@ -53,13 +53,18 @@ struct fwd_rules {
 
 enum { FWD_ERR_LEN = 512 };
 
+/* The ephemeral ports, from what the host says in this file; "" for the usual */
+#define FWD_EPHEMERAL_PATH "/proc/sys/net/ipv4/ip_local_port_range"
+struct fwd_ephemeral { uint16_t first, last; };
+void fwd_ephemeral(const char *text, struct fwd_ephemeral *ret);
+
 /* What a spec may say where it stands */
 struct fwd_rule_ctx {
 	uint8_t proto;
 	bool addr_allowed;		/* address or interface; no: -T, -U */
 	const char *ifname;		/* to listen on; NULL: any */
 	bool auto_allowed;		/* pasta only */
-	uint16_t eph_first, eph_last;	/* ephemeral ports, left out of "all" */
+	struct fwd_ephemeral eph;	/* ephemeral ports, left out of "all" */
 };
 
 /* Parse spec (not "none", which is the caller's) and add its rules to *rules.
@@ -105,10 +110,6 @@ static inline unsigned fwd_rule_ports(const struct fwd_rule *r)
 	return r->last - r->first + 1U;
 }
 
-/* The ephemeral ports, from what the host says in this file; "" for the usual */
-#define FWD_EPHEMERAL_PATH "/proc/sys/net/ipv4/ip_local_port_range"
-void fwd_ephemeral(const char *text, uint16_t *ret_first, uint16_t *ret_last);
-
 /* For kernels that can't bind to an interface: rules for `lo`, those for any
  * address as rules for the loopback address of each enabled family. False if
  * there is no room for all of them in *ret.
@@ -116,6 +117,13 @@ void fwd_ephemeral(const char *text, uint16_t *ret_first, uint16_t *ret_last);
 bool fwd_rules_on_loopback(const struct fwd_rules *rules,
 			   const bool enabled[FAMILIES],
 			   struct fwd_rules *ret);
+
+/* A spec of -t, -u, -T or -U (letter), for a daemon that runs and can do so much: its
+ * rules, as the daemon has them. 0; or -EINVAL with one line in ret_err.
+ */
+int fwd_rule_parse_option(char letter, const char *spec, unsigned can,
+			  const struct fwd_ephemeral *eph,
+			  struct fwd_rules *ret, char *ret_err);
 
 /* "TCP [*]:80  =>  80 ", with %IF, target address, (best effort), (auto-scan) */
 enum { FWD_RULE_STRLEN = 256 };

@@ -241,6 +241,30 @@ const struct fwd_slot *fwd_slot_of(const struct fwd_rule *r)
 	return (const struct fwd_slot *)(const void *)r;
 }
 
+uint32_t fwd_table_index(const struct fwd_slot *s)
+{
+	return (uint32_t)(s - table.slot);
+}
+
+const struct fwd_slot *fwd_table_at(uint32_t index)
+{
+	assert(index < FWD_SLOTS_MAX);
+	return &table.slot[index];
+}
+
+const struct fwd_slot *fwd_table_find(enum flow_side_name side,
+				      const struct fwd_rule *r)
+{
+	struct fwd_rule rule = *r;
+	char ignored[FWD_ERR_LEN];
+	const struct fwd_slot *s;
+
+	if (fwd_rule_check(&rule, table.can[side], ignored))
+		return NULL;
+	s = find_overlap(side, &rule);
+	return s && fwd_rule_eq(&s->rule, &rule) ? s : NULL;
+}
+
 const struct fwd_slot *fwd_table_get(uint32_t id)
 {
 	for (uint32_t i = 0; id && i < table.high; i++) {

@@ -79,8 +79,14 @@ static inline bool fwd_slot_is_wanted(const struct fwd_slot *s)
 	return s->state == FWD_LIVE || s->state == FWD_NEW;
 }
 
+/* Slots by number, which a free one has, too */
+uint32_t fwd_table_index(const struct fwd_slot *s);
+const struct fwd_slot *fwd_table_at(uint32_t index);
 /* The slot that a rule lies in */
 const struct fwd_slot *fwd_slot_of(const struct fwd_rule *r);
+/* This very rule, if it is there; or NULL */
+const struct fwd_slot *fwd_table_find(enum flow_side_name side,
+				      const struct fwd_rule *r);
 /* By id; NULL if it is gone */
 const struct fwd_slot *fwd_table_get(uint32_t id);
 /* All rules of a side that are there, in the order of their slots: NULL first.

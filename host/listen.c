@@ -429,6 +429,15 @@ int listen_sync(listen_tell tell, void *arg)
 	return rc;
 }
 
+unsigned listen_count(const struct fwd_slot *s)
+{
+	unsigned n = 0;
+
+	for (unsigned p = s->rule.first; p <= s->rule.last; p++)
+		n += listen_find(s, p) != NULL;
+	return n;
+}
+
 void listen_set_auto(listen_auto wanted)
 {
 	listeners.automatic = wanted;

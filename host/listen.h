@@ -52,6 +52,9 @@ int listen_sync(listen_tell tell, void *arg);
 /* The end: all are closed. From now on none is opened: -ESHUTDOWN. */
 void listen_close_all(void);
 
+/* Ports that a rule listens at right now */
+unsigned listen_count(const struct fwd_slot *s);
+
 /* Who knows which ports of automatic rules are wanted now; before that, none.
  * Ports that are others later: fwd_table_touch(), listen_sync().
  */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "engine/loop.h"
+#include "engine/news.h"
 #include "util.h"
 #include "util/log.h"
 #include "util/unix_sock.h"
@@ -77,6 +78,7 @@ static void tap_unix_connected(int fd)
 		return;
 	}
 	guest.fd = fd;
+	news_tell(NEWS_GUEST_HERE, NULL);
 	guest.connected(fd);
 }
 
@@ -201,6 +203,7 @@ void tap_unix_disconnect(void)
 		return;
 	loop_del(guest.fd);
 	close_fd(&guest.fd);
+	news_tell(NEWS_GUEST_GONE, NULL);
 	if (guest.one_off) {
 		info("Client connection closed, exiting");
 		loop_exit(EXIT_SUCCESS);

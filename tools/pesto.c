@@ -54,7 +54,7 @@ static struct {
 	int fd;
 	bool show;
 	enum change mode;
-	uint16_t eph_first, eph_last;
+	struct fwd_ephemeral ephemeral;
 } pesto;
 
 static struct table tables[TABLES];
@@ -249,40 +249,12 @@ static struct table *need_table(unsigned i, const char *option)
 	return &tables[i];
 }
 
-/* As the daemon has them: on kernels that can't name an interface, by address */
-static const struct fwd_rules *parse(const struct table *t, char letter,
-				     const char *spec)
-{
-	static struct fwd_rules rules, by_addr;
-	const bool enabled[FAMILIES] = { t->can & FWD_CAN_V4,
-					 t->can & FWD_CAN_V6 };
-	bool out = letter == 'T' || letter == 'U';
-	const struct fwd_rule_ctx ctx = {
-		.proto = letter == 't' || letter == 'T' ? PROTO_TCP : PROTO_UDP,
-		.addr_allowed = !out,
-		.ifname = out ? "lo" : NULL,
-		.auto_allowed = t->can & FWD_CAN_AUTO,
-		.eph_first = pesto.eph_first,
-		.eph_last = pesto.eph_last,
-	};
-	char why[FWD_ERR_LEN];
-
-	rules.count = 0;
-	if (fwd_rule_parse(spec, &ctx, &rules, why))
-		die("%s (option -%c)", why, letter);
-	if (!out || t->can & FWD_CAN_IFNAME)
-		return &rules;
-	if (!fwd_rules_on_loopback(&rules, enabled, &by_addr))
-		die("Too many forwarding rules (maximum %u)", FWD_RULES_MAX);
-	return &by_addr;
-}
-
 static void do_spec(char letter, const char *spec)
 {
 	char option[3] = { '-', letter, '\0' }, why[FWD_ERR_LEN];
 	bool out = letter == 'T' || letter == 'U';
 	struct table *t = need_table(out ? SPLICE_TABLE : HOST_TABLE, option);
-	const struct fwd_rules *rules;
+	static struct fwd_rules rules;
 
 	if (pesto.mode == REPLACE && !t->cleared) {
 		clear(t);
@@ -294,9 +266,11 @@ static void do_spec(char letter, const char *spec)
 			    pesto.mode == ADD ? "add" : "delete");
 		return;
 	}
-	rules = parse(t, letter, spec);
-	for (unsigned i = 0; i < rules->count; i++) {
-		struct fwd_rule r = rules->rule[i];
+	if (fwd_rule_parse_option(letter, spec, t->can, &pesto.ephemeral,
+				  &rules, why))
+		die("%s (option -%c)", why, letter);
+	for (unsigned i = 0; i < rules.count; i++) {
+		struct fwd_rule r = rules.rule[i];
 
 		if (pesto.mode == DELETE) {
 			rule_delete(t, &r);
@@ -505,7 +479,7 @@ int main(int argc, char **argv)
 
 	take_options(argc, argv);
 	read_file(FWD_EPHEMERAL_PATH, range, sizeof(range));
-	fwd_ephemeral(range, &pesto.eph_first, &pesto.eph_last);
+	fwd_ephemeral(range, &pesto.ephemeral);
 	open_socket();
 	read_tables();
 	if (!action_count || pesto.show)

@@ -350,6 +350,32 @@ struct json json_member(const struct json *obj, const char *name)
 	return (struct json){ .kind = JSON_NONE };
 }
 
+bool json_next(const struct json *arr, struct json *v)
+{
+	struct cursor c = { .p = arr->at, .end = arr->end, .checked = true };
+
+	if (arr->kind != JSON_ARRAY)
+		return false;
+	if (v->kind == JSON_NONE) {
+		take(&c, '[');
+	} else {
+		c.p = v->end;
+		space(&c);
+		if (!take(&c, ','))
+			return false;
+	}
+	space(&c);
+	return !at(&c, ']') && value(&c, v);
+}
+
+size_t json_utf8(const char *text, size_t len)
+{
+	struct cursor c = { .p = text, .end = text + len };
+	uint32_t v;
+
+	return len && utf8(&c, &v) ? (size_t)(c.p - text) : 0;
+}
+
 /* A code point as UTF-8; bytes */
 static unsigned utf8_put(uint32_t v, char out[4])
 {
@@ -382,6 +408,14 @@ bool json_string(const struct json *v, char *buf, size_t size)
 	if (!size)
 		return false;
 	buf[used] = '\0';
+	return true;
+}
+
+bool json_bool(const struct json *v, bool *ret)
+{
+	if (v->kind != JSON_BOOL)
+		return false;
+	*ret = *v->at == 't';
 	return true;
 }
 

@@ -37,10 +37,21 @@ bool json_parse(const char *text, size_t len, struct json *ret);
 /* Member of an object; JSON_NONE if it has none of that name, or is no object */
 struct json json_member(const struct json *object, const char *name);
 
+/* Elements of an array, one after the other: *v is its text's first one if its kind
+ * is JSON_NONE, or the one behind it. False: there is none.
+ */
+bool json_next(const struct json *array, struct json *v);
+
+/* Bytes of the code point of UTF-8 at text[0…len); 0: it isn't one */
+size_t json_utf8(const char *text, size_t len);
+
 /* A string without its quotes and escapes, terminated; false if it is another
  * kind of value, has more than size - 1 bytes, or a byte 0 among them
  */
 bool json_string(const struct json *v, char *buf, size_t size);
+
+/* True or false; false if it is another kind of value */
+bool json_bool(const struct json *v, bool *ret);
 
 /* A number that is an integer from 0 to max, written as one; false otherwise */
 bool json_uint(const struct json *v, unsigned max, unsigned *ret);

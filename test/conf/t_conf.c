@@ -399,6 +399,7 @@ static void dump(const struct conf *c)
 		printf("exit-fd: %d\n", c->exit_fd);
 	dump_text("api-socket:", c->api_socket);
 	dump_text("conf-path:", c->conf_path);
+	dump_text("control:", c->control_path);
 	dump_switches(c);
 	dump_family(c, V4, "IPv4");
 	dump_family(c, V6, "IPv6");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The flow table, against a model that is a plain list
  *
- * Links: engine/flow.o engine/idle.o util/addr.o
+ * Links: engine/flow.o engine/idle.o engine/news.o util/addr.o
  */
 #include "engine/flow.h"
 

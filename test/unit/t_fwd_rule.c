@@ -16,7 +16,7 @@ enum { EPH_FIRST = 32768, EPH_LAST = 60999 };
 
 static const struct fwd_rule_ctx in_tcp = {
 	.proto = PROTO_TCP, .addr_allowed = true, .auto_allowed = true,
-	.eph_first = EPH_FIRST, .eph_last = EPH_LAST,
+	.eph = { EPH_FIRST, EPH_LAST },
 };
 
 static struct fwd_rules rules;

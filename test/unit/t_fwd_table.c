@@ -15,7 +15,7 @@ static char error[FWD_ERR_LEN];
 
 static const struct fwd_rule_ctx tcp = {
 	.proto = PROTO_TCP, .addr_allowed = true, .auto_allowed = true,
-	.eph_first = 32768, .eph_last = 60999,
+	.eph = { 32768, 60999 },
 };
 
 /* The first rule of a spec */

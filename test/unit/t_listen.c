@@ -108,7 +108,7 @@ static const char *rules_parse(struct fwd_rules *rules, const char *specs)
 	static char error[FWD_ERR_LEN];
 	struct fwd_rule_ctx ctx = {
 		.proto = PROTO_TCP, .addr_allowed = true, .auto_allowed = true,
-		.eph_first = 100, .eph_last = 65535,
+		.eph = { 100, 65535 },
 	};
 	char copy[1024], *spec, *rest;
 

@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: the control socket: lines, requests, lists, events, see control.h
+ *
+ * Data: what is known of each client (sessions), and the last EVENTS events as the
+ * lines that they are: whoever hasn't taken one when its place is needed misses it,
+ * and is told how many he has missed. Nothing is written down unless somebody has
+ * subscribed.
+ *
+ * Flow: a line → command_run() → one value, or a list. Lists are written an element
+ * at a time, as much as fits into a piece (list_more()); events go to a client
+ * between its answers (events_more()), never into one.
+ */
+#include "ctl/control.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/api_server.h"
+#include "ctl/ctl_int.h"
+#include "engine/loop.h"
+#include "engine/news.h"
+#include "host/net.h"
+#include "util/log.h"
+
+enum {
+	PATIENCE_S	= 10,
+	EVENTS		= 1024,
+	ALL_NEWS	= (1U << NEWS_KINDS) - 1,
+	NAME_MAX_	= 32,		/* of a command, or an argument */
+};
+
+struct event {
+	enum news what;
+	size_t len;
+	char line[CTL_ELEMENT_MAX];
+};
+
+static struct {
+	const struct conf *conf;
+	unsigned subscribers;
+	uint64_t events;		/* that there were */
+} control;
+
+/* Apart, since only what is used takes room */
+static struct ctl_session sessions[API_CLIENTS];
+static struct event events[EVENTS];
+
+static struct ctl_session *session_of(const struct api_client *c)
+{
+	return &sessions[api_index(c)];
+}
+
+/* A piece of text in c->out, as JSON */
+static struct jsonw writer(struct api_client *c)
+{
+	return jsonw_init(c->out + c->out_len, api_room(c));
+}
+
+static void write_done(struct api_client *c, const struct jsonw *w)
+{
+	if (!w->bad)
+		c->out_len += w->len;
+}
+
+/* ---- Answers ---- */
+
+static void answer_error(struct jsonw *w, const char *class, const char *desc)
+{
+	jsonw_open(w, NULL, '{');
+	jsonw_open(w, "error", '{');
+	jsonw_str(w, "class", class);
+	jsonw_str(w, "desc", desc);
+	jsonw_close(w, '}');
+	jsonw_close(w, '}');
+}
+
+void ctl_fail(struct ctl_call *k, const char *class, const char *fmt, ...)
+{
+	char desc[CTL_DESC_MAX];
+	va_list ap;
+
+	if (k->failed)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(desc, sizeof(desc), fmt, ap);
+	va_end(ap);
+	k->failed = true;
+	*k->w = jsonw_init(k->w->buf, k->w->size);
+	answer_error(k->w, class, desc);
+}
+
+void ctl_list(struct ctl_call *k, const char *name, ctl_next next)
+{
+	jsonw_open(k->w, NULL, '{');
+	jsonw_open(k->w, name, '[');
+	k->session->next = next;
+	k->session->cursor = 0;
+	k->session->comma = false;
+}
+
+/* Is it there? JSON's null is nothing. */
+static struct json argument(const struct ctl_call *k, const char *name)
+{
+	struct json v = json_member(&k->args, name);
+
+	if (v.kind == JSON_NULL)
+		v.kind = JSON_NONE;
+	return v;
+}
+
+/* There is none: is that right? */
+static bool lacks(struct ctl_call *k, const char *name, bool *ret_there)
+{
+	if (!ret_there) {
+		ctl_fail(k, "BadArgument", "%s: missing", name);
+		return false;
+	}
+	*ret_there = false;
+	return true;
+}
+
+bool ctl_arg_text(struct ctl_call *k, const char *name, char *buf, size_t size,
+		  bool *ret_there)
+{
+	struct json v = argument(k, name);
+
+	buf[0] = '\0';
+	if (v.kind == JSON_NONE)
+		return lacks(k, name, ret_there);
+	if (!json_string(&v, buf, size)) {
+		ctl_fail(k, "BadArgument", "%s: not a string, or too long",
+			 name);
+		return false;
+	}
+	if (ret_there)
+		*ret_there = true;
+	return true;
+}
+
+bool ctl_arg_uint(struct ctl_call *k, const char *name, unsigned max,
+		  unsigned *ret, bool *ret_there)
+{
+	struct json v = argument(k, name);
+
+	*ret = 0;
+	if (v.kind == JSON_NONE)
+		return lacks(k, name, ret_there);
+	if (!json_uint(&v, max, ret)) {
+		ctl_fail(k, "BadArgument", "%s: not a number from 0 to %u",
+			 name, max);
+		return false;
+	}
+	if (ret_there)
+		*ret_there = true;
+	return true;
+}
+
+/* ---- Events ---- */
+
+static const char *const event_name[NEWS_KINDS] = {
+	[NEWS_FLOW_BEGIN]	= "flow-begin",
+	[NEWS_FLOW_END]		= "flow-end",
+	[NEWS_RULES]		= "rules",
+	[NEWS_GUEST]		= "guest",
+	[NEWS_GUEST_HERE]	= "guest-here",
+	[NEWS_GUEST_GONE]	= "guest-gone",
+	[NEWS_NET]		= "net",
+};
+
+static void event_begin(struct jsonw *w, const char *name)
+{
+	jsonw_open(w, NULL, '{');
+	jsonw_str(w, "event", name);
+	jsonw_milli(w, "at", (uint64_t)loop_now().us / 1000);
+}
+
+static void event_end(struct jsonw *w)
+{
+	jsonw_close(w, '}');
+	jsonw_raw(w, "\n", 1);
+}
+
+static void wake_subscribers(enum news what)
+{
+	for (unsigned i = 0; i < API_CLIENTS; i++) {
+		struct api_client *c = api_client(i);
+
+		if (c->fd >= 0 && sessions[i].subscribed &&
+		    sessions[i].wants & 1U << what)
+			api_wake(c);
+	}
+}
+
+static void event_add(enum news what, const void *about)
+{
+	struct event *e = &events[control.events % EVENTS];
+	struct jsonw w = jsonw_init(e->line, sizeof(e->line));
+
+	event_begin(&w, event_name[what]);
+	if (what == NEWS_FLOW_BEGIN || what == NEWS_FLOW_END)
+		ctl_flow_print(&w, "data", about);
+	event_end(&w);
+	if (w.bad)
+		return;
+	e->what = what;
+	e->len = w.len;
+	control.events++;
+	wake_subscribers(what);
+}
+
+static void event_news(enum news what, const void *about)
+{
+	if (control.subscribers)
+		event_add(what, about);
+}
+
+static void event_net(const struct net *old)
+{
+	(void)old;
+	news_tell(NEWS_NET, NULL);
+}
+
+/* Its place was needed */
+static void event_lost(struct api_client *c, struct ctl_session *s)
+{
+	struct jsonw w = writer(c);
+	uint64_t lost = control.events - EVENTS - s->event;
+
+	event_begin(&w, "lost");
+	jsonw_uint(&w, "count", lost);
+	event_end(&w);
+	write_done(c, &w);
+	s->event += lost;
+}
+
+static void events_more(struct api_client *c, struct ctl_session *s)
+{
+	while (s->event < control.events && api_room(c) >= CTL_ELEMENT_MAX) {
+		const struct event *e;
+
+		if (control.events - s->event > EVENTS)
+			event_lost(c, s);
+		e = &events[s->event++ % EVENTS];
+		if (s->wants & 1U << e->what)
+			api_write(c, e->line, e->len);
+	}
+}
+
+/* ---- Commands ---- */
+
+static void command_commands(struct ctl_call *k);
+
+static void command_status(struct ctl_call *k)
+{
+	struct jsonw *w = k->w;
+
+	jsonw_open(w, NULL, '{');
+	jsonw_str(w, "version", VERSION);
+	jsonw_str(w, "mode", k->conf->mode == MODE_PASTA ? "pasta" :
+			     k->conf->mode == MODE_VU ? "vhost-user" : "passt");
+	jsonw_uint(w, "subscribers", control.subscribers);
+	jsonw_close(w, '}');
+}
+
+static const char *const level_name[] = {
+	[LOG_LVL_ERR] = "err", [LOG_LVL_WARN] = "warn",
+	[LOG_LVL_INFO] = "info", [LOG_LVL_DEBUG] = "debug",
+	[LOG_LVL_TRACE] = "trace",
+};
+
+static void command_log_level(struct ctl_call *k)
+{
+	enum log_level was = log_max;
+	char text[NAME_MAX_];
+	bool given;
+	unsigned l;
+
+	if (!ctl_arg_text(k, "level", text, sizeof(text), &given))
+		return;
+	for (l = 0; given && l < ARRAY_SIZE(level_name); l++) {
+		if (!strcmp(text, level_name[l]))
+			break;
+	}
+	if (given && l == ARRAY_SIZE(level_name)) {
+		ctl_fail(k, "BadArgument",
+			 "level: not err, warn, info, debug or trace");
+		return;
+	}
+	if (given)
+		log_max = (enum log_level)l;
+	jsonw_open(k->w, NULL, '{');
+	jsonw_str(k->w, "level", level_name[log_max]);
+	jsonw_str(k->w, "was", level_name[was]);
+	jsonw_close(k->w, '}');
+}
+
+/* Names of events, each of which may be the beginning of several: "flow" */
+static bool events_wanted(struct ctl_call *k, uint32_t *ret)
+{
+	struct json list = argument(k, "events"), v = { .kind = JSON_NONE };
+	char text[NAME_MAX_];
+
+	*ret = list.kind == JSON_NONE ? ALL_NEWS : 0;
+	if (list.kind != JSON_NONE && list.kind != JSON_ARRAY) {
+		ctl_fail(k, "BadArgument", "events: not a list");
+		return false;
+	}
+	while (json_next(&list, &v)) {
+		uint32_t found = 0;
+
+		for (unsigned i = 0; i < NEWS_KINDS; i++) {
+			if (json_string(&v, text, sizeof(text)) && *text &&
+			    !strncmp(event_name[i], text, strlen(text)))
+				found |= 1U << i;
+		}
+		if (!found) {
+			ctl_fail(k, "BadArgument", "events: there is no such one");
+			return false;
+		}
+		*ret |= found;
+	}
+	return true;
+}
+
+static void command_subscribe(struct ctl_call *k)
+{
+	struct ctl_session *s = k->session;
+	uint32_t wants;
+
+	if (!events_wanted(k, &wants))
+		return;
+	if (!s->subscribed)
+		s->event = control.events;
+	control.subscribers += !s->subscribed;
+	s->subscribed = true;
+	s->wants = wants;
+	jsonw_open(k->w, NULL, '{');
+	jsonw_close(k->w, '}');
+}
+
+static const struct ctl_command commands[] = {
+	{ "commands",		command_commands },
+	{ "flows",		ctl_flows },
+	{ "log-level",		command_log_level },
+	{ "net",		ctl_net },
+	{ "rule-add",		ctl_rule_add },
+	{ "rule-delete",	ctl_rule_delete },
+	{ "rules",		ctl_rules },
+	{ "status",		command_status },
+	{ "subscribe",		command_subscribe },
+};
+
+static void command_commands(struct ctl_call *k)
+{
+	jsonw_open(k->w, NULL, '{');
+	jsonw_open(k->w, "commands", '[');
+	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
+		jsonw_str(k->w, NULL, commands[i].name);
+	jsonw_close(k->w, ']');
+	jsonw_close(k->w, '}');
+}
+
+static const struct ctl_command *command_find(const struct json *name)
+{
+	char text[NAME_MAX_];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (json_string(name, text, sizeof(text)) &&
+		    !strcmp(text, commands[i].name))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+/* What a command writes is a value; what is around it is written here */
+static void command_run(struct ctl_call *k, const char *line, size_t len)
+{
+	const struct ctl_command *command;
+	struct json root, name;
+
+	if (!json_parse(line, len, &root) || root.kind != JSON_OBJECT) {
+		ctl_fail(k, "BadRequest", "Not an object of JSON in one line");
+		return;
+	}
+	name = json_member(&root, "execute");
+	if (name.kind != JSON_STRING) {
+		ctl_fail(k, "BadRequest", "execute: missing, or not a string");
+		return;
+	}
+	k->args = json_member(&root, "arguments");
+	if (k->args.kind != JSON_OBJECT && k->args.kind != JSON_NONE) {
+		ctl_fail(k, "BadRequest", "arguments: not an object");
+		return;
+	}
+	command = command_find(&name);
+	if (!command) {
+		ctl_fail(k, "UnknownCommand", "There is no such command");
+		return;
+	}
+	jsonw_open(k->w, NULL, '{');
+	jsonw_raw(k->w, "\"return\":", strlen("\"return\":"));
+	command->run(k);
+}
+
+/* ---- Lines ---- */
+
+static void list_more(struct api_client *c, struct ctl_session *s)
+{
+	while (s->next && api_room(c) >= CTL_ELEMENT_MAX) {
+		struct jsonw w = writer(c);
+		bool goes_on;
+
+		w.comma = s->comma;
+		goes_on = s->next(s, &w);
+		s->comma = w.comma;
+		write_done(c, &w);
+		if (!goes_on) {
+			s->next = NULL;
+			api_write(c, "]}}\n", 4);
+		} else if (!w.len) {
+			if (!c->out_len)
+				api_again(c);
+			break;
+		}
+	}
+}
+
+static void more(struct api_client *c)
+{
+	struct ctl_session *s = session_of(c);
+
+	if (s->next)
+		list_more(c, s);
+	else if (s->subscribed)
+		events_more(c, s);
+}
+
+static void line_run(struct api_client *c, const char *line, size_t len)
+{
+	struct jsonw w = writer(c);
+	struct ctl_call k = { .conf = control.conf, .session = session_of(c),
+			      .w = &w };
+
+	command_run(&k, line, len);
+	if (w.bad) {
+		w = writer(c);
+		answer_error(&w, "Refused", "The answer is too long");
+		k.failed = true;
+	}
+	if (k.failed)
+		k.session->next = NULL;
+	else if (!k.session->next)
+		jsonw_close(&w, '}');
+	if (!k.session->next)
+		jsonw_raw(&w, "\n", 1);
+	write_done(c, &w);
+	c->stays = k.session->subscribed;
+}
+
+static bool is_blank(const char *line, size_t len)
+{
+	while (len && isspace((unsigned char)line[len - 1]))
+		len--;
+	return !len;
+}
+
+static bool input(struct api_client *c)
+{
+	const char *end = memchr(c->in, '\n', c->in_len);
+	size_t len = end ? (size_t)(end - c->in) : c->in_len;
+
+	if (!end && c->in_len == API_IN) {
+		struct jsonw w = writer(c);
+
+		answer_error(&w, "BadRequest", "The line is too long");
+		jsonw_raw(&w, "\n", 1);
+		write_done(c, &w);
+		c->ending = true;
+		api_consume(c, c->in_len);
+		return true;
+	}
+	if (!end && (!c->eof || !len))
+		return false;
+	if (!is_blank(c->in, len))
+		line_run(c, c->in, len);
+	api_consume(c, end ? len + 1 : len);
+	return true;
+}
+
+static void opened(struct api_client *c)
+{
+	*session_of(c) = (struct ctl_session){ .next = NULL };
+}
+
+static void closed(struct api_client *c)
+{
+	struct ctl_session *s = session_of(c);
+
+	control.subscribers -= s->subscribed;
+	s->subscribed = false;
+}
+
+void control_open(const struct conf *c)
+{
+	if (*c->control_path)
+		api_open(API_CONTROL, c->control_path, "--control", false);
+}
+
+void control_start(const struct conf *c)
+{
+	static const struct api_ops ops = {
+		.clients = API_CONTROL_CLIENTS,
+		.patience_s = PATIENCE_S,
+		.replace = true,
+		.opened = opened,
+		.closed = closed,
+		.input = input,
+		.more = more,
+	};
+
+	if (!*c->control_path)
+		return;
+	control.conf = c;
+	news_to = event_news;
+	net_add_hook(event_net);
+	api_start(API_CONTROL, &ops);
+}

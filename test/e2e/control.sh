@@ -1,0 +1,248 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# timeout 180
+#
+# The control socket: requests and their answers, events, lists that are long, and
+# clients that are many, slow, silent or mean no good.
+
+# shellcheck disable=SC2154 # the libraries set pid and so on
+# shellcheck source=test/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=test/lib/world.sh
+. "$(dirname "$0")/../lib/world.sh"
+world_up
+need_tun
+
+control=$T/user/control
+pasta_up --config-net -t 8080:80 -u none -T none -U none --control "$control"
+is "$(stat -c '%a %F' "$control")" '600 socket' 'a socket for its owner'
+cat >"$T/echo.py" <<'P'
+import selectors, socket
+waits = selectors.DefaultSelector()
+listener = socket.create_server(("", 80), backlog=1024)
+waits.register(listener, selectors.EVENT_READ)
+while True:
+    for key, _ in waits.select():
+        if key.fileobj is listener:
+            waits.register(listener.accept()[0], selectors.EVENT_READ)
+        elif data := key.fileobj.recv(4096):
+            key.fileobj.sendall(data)
+        else:
+            waits.unregister(key.fileobj)
+            key.fileobj.close()
+P
+spawn "ns:$ns" /usr/bin/python3 "$T/echo.py"
+wait_port "ns:$ns" tcp 80
+
+cat >"$T/client.py" <<'P'
+import json, os, socket, sys, threading, time
+path, host4 = sys.argv[1:]
+failed = 0
+
+def ok(good, name, got=""):
+    global failed
+    failed += not good
+    print("ok" if good else "NOT OK", name, got if not good else "", flush=True)
+
+class Client:
+    def __init__(self):
+        self.s = socket.socket(socket.AF_UNIX)
+        self.s.settimeout(30)
+        while True:
+            try:
+                self.s.connect(path)
+                break
+            except BlockingIOError:         # its queue is full
+                time.sleep(0.01)
+        self.f = self.s.makefile("rb")
+    def send(self, execute, **arguments):
+        self.s.sendall(json.dumps({"execute": execute,
+                                   "arguments": arguments}).encode() + b"\n")
+    def line(self):
+        line = self.f.readline()
+        return json.loads(line) if line else None
+    def ask(self, execute, **arguments):
+        self.send(execute, **arguments)
+        return self.line()
+    def close(self):
+        self.f.close()
+        self.s.close()
+    def raw(self, data):
+        self.s.sendall(data)
+        return self.line()
+
+def error(answer):
+    return answer and answer.get("error", {}).get("class")
+
+c = Client()
+commands = c.ask("commands")["return"]["commands"]
+ok(commands == sorted(commands) and "flows" in commands, "commands", commands)
+ok(c.ask("status")["return"]["mode"] == "pasta", "status")
+
+net = c.ask("net")["return"]
+ok(net["ipv4"]["guest"] == host4 and net["mtu"] == 65520, "net", net)
+ok(net["ipv4"]["resolvers"] and net["search"] == ["example.org"], "resolvers", net)
+
+rules = c.ask("rules")["return"]["rules"]
+ok(len(rules) == 1 and rules[0] == {
+    "id": 1, "option": "-t", "proto": "tcp", "listen": "*", "interface": None,
+    "first": 8080, "last": 8080, "target": None, "to": 80, "best_effort": False,
+    "auto": False, "open": 1, "text": "TCP [*]:8080  =>  80"}, "rules", rules)
+got = c.ask("rule-add", option="-t", spec="8081-8082,8090:90")
+ok(got == {"return": {"ids": [2, 3], "warning": None}}, "rule-add", got)
+socket.create_connection(("127.0.0.1", 8082)).close()
+got = c.ask("rule-add", option="-t", spec="8081-8082")
+ok(got == {"return": {"ids": [2], "warning": None}}, "once more", got)
+got = c.ask("rule-add", option="-t", spec="8082:9")
+ok(error(got) == "Refused", "another one there", got)
+got = c.ask("rule-add", option="-T", spec="8083")
+ok(got["return"]["ids"] == [4], "inside", got)
+got = c.ask("rule-delete", id=3)
+ok(got == {"return": {"ids": [], "warning": None}}, "rule-delete", got)
+got = c.ask("rule-delete", option="-t", spec="8081-8082")
+ok("return" in got, "rule-delete by what it says", got)
+ok(error(c.ask("rule-delete", id=3)) == "NotFound", "one that has gone")
+ok(error(c.ask("rule-delete", option="-t", spec="8081-8082")) == "NotFound",
+   "likewise")
+ok([r["id"] for r in c.ask("rules")["return"]["rules"]] == [1, 4], "the others")
+busy = socket.create_server(("127.0.0.1", 0))
+port = busy.getsockname()[1]
+got = c.ask("rule-add", option="-t", spec=f"9000,{port}")
+ok(error(got) == "Refused" and "Address already in use" in got["error"]["desc"],
+   "a port that is busy", got)
+ok([r["id"] for r in c.ask("rules")["return"]["rules"]] == [1, 4],
+   "nothing has changed")
+
+for arguments, name in (
+        ({"option": "-t"}, "no spec"), ({"spec": "80"}, "no option"),
+        ({"option": "-x", "spec": "80"}, "no such option"),
+        ({"option": "-t", "spec": "x"}, "no port"),
+        ({"option": "-t", "spec": 80}, "a number"),
+        ({"option": ["-t"], "spec": "80"}, "a list"),
+        ({"option": "-t", "spec": "8" * 3000}, "too long"),
+        ({"option": "-T", "spec": "127.0.0.1/80"}, "an address inside")):
+    got = c.ask("rule-add", **arguments)
+    ok(error(got) == "BadArgument", f"rule-add: {name}", got)
+for line, want, name in (
+        (b"x\n", "BadRequest", "no JSON"),
+        (b"[]\n", "BadRequest", "no object"),
+        (b"{}\n", "BadRequest", "nothing to do"),
+        (b'{"execute":1}\n', "BadRequest", "a number to do"),
+        (b'{"execute":"x"}\n', "UnknownCommand", "no such command"),
+        (b'{"execute":"net","arguments":1}\n', "BadRequest", "no arguments"),
+        (b"\xff\xfe\n", "BadRequest", "no text")):
+    got = c.raw(line)
+    ok(error(got) == want, f"{name}", got)
+ok(c.raw(b'\n \r\n{"execute":"status"}\r\n')["return"], "blank lines")
+c.s.sendall(b'{"execute":"status"}\n' * 100)
+ok(all("return" in c.line() for _ in range(100)), "a hundred at once")
+c.s.sendall(b'{"execute":"net"}')
+c.s.shutdown(socket.SHUT_WR)
+ok("return" in c.line() and c.line() is None, "the last one without a line's end")
+c = Client()
+ok(error(c.raw(b"x" * 5000)) == "BadRequest" and c.line() is None,
+   "a line that doesn't end")
+
+c = Client()
+ok(c.ask("log-level")["return"]["level"] == "warn", "log-level: of a command's")
+got = c.ask("log-level", level="info")["return"]
+ok(got == {"level": "info", "was": "warn"}, "another one", got)
+ok(c.ask("log-level", level="warn")["return"]["was"] == "info", "and back")
+ok(error(c.ask("log-level", level="loud")) == "BadArgument", "no such level")
+
+# events
+e = Client()
+ok(e.ask("subscribe", events=["flow", "rules"]) == {"return": {}}, "subscribe")
+s = socket.create_connection(("127.0.0.1", 8080))
+mine = s.getsockname()[1]
+got = e.line()
+ok(got["event"] == "flow-begin" and got["data"]["proto"] == "tcp" and
+   mine in (got["data"]["host"]["peer_port"],), "a flow begins", got)
+flows = c.ask("flows", port=mine)["return"]["flows"]
+ok(len(flows) == 1 and flows[0]["id"] == got["data"]["id"], "it is listed", flows)
+ok(c.ask("flows", port=mine, proto="udp") == {"return": {"flows": []}},
+   "not among those of UDP")
+ok(len(c.ask("flows", address="127.0.0.1")["return"]["flows"]) >= 1,
+   "by its address")
+ok(error(c.ask("flows", address="x")) == "BadArgument", "no address")
+ok(error(c.ask("flows", proto="x")) == "BadArgument", "no protocol")
+begun = got["data"]["id"]
+c.ask("rule-add", option="-t", spec="8085")
+ok(e.line()["event"] == "rules", "rules change")
+s.close()
+got = e.line()
+ok(got["event"] == "flow-end" and got["data"]["id"] == begun, "it ends", got)
+ok(e.ask("status")["return"]["subscribers"] == 1, "requests in between")
+ok(error(c.ask("subscribe", events=["x"])) == "BadArgument", "no such event")
+ok(error(c.ask("subscribe", events="flow")) == "BadArgument", "no list")
+
+# who doesn't read misses something, and is told how much
+for _ in range(3000):
+    c.ask("rule-add", option="-t", spec="8086")
+    c.ask("rule-delete", option="-t", spec="8086")
+seen = lost = 0
+e.s.settimeout(2)
+try:
+    while seen + lost < 6000:
+        got = e.line()
+        seen += got["event"] == "rules"
+        lost += got.get("count", 0)
+except socket.timeout:
+    pass
+ok(seen + lost == 6000 and lost, "events that were missed are counted",
+   (seen, lost))
+e.close()
+deadline = time.monotonic() + 10
+while c.ask("status")["return"]["subscribers"] and time.monotonic() < deadline:
+    time.sleep(0.01)
+ok(c.ask("status")["return"]["subscribers"] == 0, "it has gone")
+
+# a list that is long
+held = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(400)]
+for s in held:                          # each has been accepted, and answers
+    s.sendall(b"x")
+for s in held:
+    s.recv(1)
+flows = c.ask("flows", proto="tcp")["return"]["flows"]
+ok(len({f["id"] for f in flows}) == len(flows) >= 400, "400 flows", len(flows))
+
+# many clients; all of them slow to take a long answer; and others meanwhile
+many = [Client() for _ in range(200)]
+for m in many:
+    m.send("flows")
+# nobody has read yet, and a list is more than a socket takes
+ok("return" in c.ask("net"), "another one meanwhile")
+counts = {len(m.line()["return"]["flows"]) for m in many}
+ok(min(counts) >= 400, "200 clients have them all", counts)
+more = [Client() for _ in range(200)]
+ok(all("return" in m.ask("status") for m in more), "200 more: idle ones make room")
+for m in many + more:
+    m.close()
+for s in held:
+    s.close()
+
+begin = time.monotonic()
+slow = Client()
+slow.s.sendall(b'{"execute":')
+ok(slow.line() is None and 5 < time.monotonic() - begin < 25,
+   "who doesn't end his line is dropped", time.monotonic() - begin)
+for data in (os.urandom(4000) + b"\n") * 3, b"\0" * 4096, b"{" * 4000 + b"\n":
+    r = Client()
+    try:
+        r.s.sendall(data)
+        r.line()
+    except (OSError, ValueError):
+        pass
+    r.close()
+c = Client()
+ok("return" in c.ask("status"), "after all that")
+sys.exit(failed != 0)
+P
+spawn host python3 "$T/client.py" "$control" "$HOST4" >"$T/client.out" 2>&1
+wait "$pid"
+is $? 0 'a client' || diag "$(cat "$T/client.out")"
+diag "$(grep -c '^ok' "$T/client.out") held"
+ok 'the daemon lives' alive "$pasta_pid"
+pasta_down
+ok 'the socket has gone' wait_for '[ ! -e "$control" ]'
+done_testing
