@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: DHCP and BOOTP server for the one guest
  *
- * There is one address to give, for ever, to whoever asks, so there are no
+ * There is one address to give, to whoever asks, so there are no
  * leases and no state: a reply follows from the request and the configuration.
  * A daemon that was restarted, or migrated to, answers like its predecessor.
  *
@@ -70,6 +70,12 @@ enum {
 
 static const uint32_t dhcp_magic = 0x63825363;
 static const uint32_t dhcp_lease_infinite = UINT32_MAX;
+
+/* The guest asks again at half of it, and learns what is so by then */
+enum {
+	DHCP_LEASE_S		= 3600,
+	DHCP_LEASE_LOCAL_S	= 120,	/* a network may come any time */
+};
 
 /* RFC 2132 9.6. BOOTP is what has none. */
 enum dhcp_type {
@@ -381,8 +387,13 @@ static bool opt_mtu(const struct dhcp_req *req, struct wr *wr)
 
 static bool opt_lease(const struct dhcp_req *req, struct wr *wr)
 {
+	const struct net_family *fam = &net_get()->fam[V4];
+	uint32_t lease_s = fam->local_mode ? DHCP_LEASE_LOCAL_S : DHCP_LEASE_S;
+
 	(void)req;
-	wr_u32(wr, dhcp_lease_infinite);
+	if (dhcp.conf->no_follow_host || fam->guest_fixed)
+		lease_s = dhcp_lease_infinite;
+	wr_u32(wr, lease_s);
 	return true;
 }
 

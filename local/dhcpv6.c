@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: DHCPv6 server for the one guest
  *
- * There is one address to give, for ever, to whoever asks, so there are no
+ * There is one address to give, to whoever asks, so there are no
  * bindings and no state: a reply follows from the request and the
  * configuration. Our DUID follows from our MAC, and survives restarts and
  * migration.
@@ -17,8 +17,10 @@
  *			client takes rapid commit
  *	REQUEST		REPLY with ours; IAs in which the client wants another
  *			address: NotOnLink
- *	RENEW, REBIND	REPLY with ours; other addresses get lifetimes of zero,
- *			so that the client drops them at once
+ *	RENEW, REBIND	REPLY with ours; the one that we gave before is
+ *			deprecated, for two hours from the host's change on;
+ *			other addresses get lifetimes of zero, so that the
+ *			client drops them at once
  *	CONFIRM		REPLY Success if all addresses are ours, else NotOnLink;
  *			nothing if there are no addresses
  *	RELEASE,	REPLY Success, and NoBinding for IAs in which there are
@@ -40,6 +42,7 @@
 
 #include "engine/conf_types.h"
 #include "engine/drop.h"
+#include "engine/loop.h"
 #include "frame/frame_build.h"
 #include "frame/frame_parse.h"
 #include "host/net.h"
@@ -60,6 +63,14 @@ enum {
 };
 
 static const uint32_t dhcp6_infinity = UINT32_MAX;
+
+/* Where the address follows the host's: the client asks again at T1 */
+enum {
+	DHCP6_T1_S		= 1800,
+	DHCP6_T2_S		= 2880,
+	DHCP6_PREFERRED_S	= 3600,
+	DHCP6_VALID_S		= 7200,
+};
 
 /* RFC 8415 7.3 */
 enum dhcp6_type {
@@ -143,6 +154,8 @@ struct dhcp6_opt {
 static struct {
 	const struct conf *conf;
 	struct duid_ll duid;
+	struct addr old;		/* what we gave before; or none */
+	mono_t old_until;		/* valid */
 } dhcp6;
 
 static struct dhcp6_opt dhcp6_opt_init(struct rd rd)
@@ -276,25 +289,34 @@ static void put_status(struct wr *wr, enum dhcp6_status status)
 	opt_end(wr, begin);
 }
 
-static void put_iaaddr(struct wr *wr, const struct addr *a, uint32_t lifetime)
+/* May the guest's address become another one? */
+static bool dhcp6_follows(void)
+{
+	return !dhcp6.conf->no_follow_host && !net_get()->fam[V6].guest_fixed;
+}
+
+static void put_iaaddr(struct wr *wr, const struct addr *a,
+		       uint32_t preferred_s, uint32_t valid_s)
 {
 	size_t begin = opt_begin(wr, OPT6_IAADDR);
 
 	wr_bytes(wr, a->b, sizeof(a->b));
-	wr_u32(wr, lifetime);			/* preferred */
-	wr_u32(wr, lifetime);			/* valid */
+	wr_u32(wr, preferred_s);
+	wr_u32(wr, valid_s);
 	opt_end(wr, begin);
 }
 
-/* The head of an IA as the client sent it; T1 and T2 never come */
+/* The head of an IA as the client sent it. T1 and T2 never come, unless the
+ * address may change.
+ */
 static size_t ia_begin(struct wr *wr, const struct dhcp6_ia *ia)
 {
 	size_t begin = opt_begin(wr, ia->code);
 
 	wr_u32(wr, ia->iaid);
 	if (ia->code != OPT6_IA_TA) {
-		wr_u32(wr, dhcp6_infinity);
-		wr_u32(wr, dhcp6_infinity);
+		wr_u32(wr, dhcp6_follows() ? DHCP6_T1_S : dhcp6_infinity);
+		wr_u32(wr, dhcp6_follows() ? DHCP6_T2_S : dhcp6_infinity);
 	}
 	return begin;
 }
@@ -308,8 +330,18 @@ static void put_ia_status(struct wr *wr, const struct dhcp6_ia *ia,
 	opt_end(wr, begin);
 }
 
-/* Addresses of the client that aren't ours, over at once: RFC 8415 18.3.4.
- * What would fill the message is left to the client's own timers.
+/* How long an address is still good that we gave before: what uses it goes on */
+static uint32_t old_valid_s(const struct addr *a)
+{
+	int64_t left_us = mono_sub(dhcp6.old_until, loop_now()).us;
+
+	return addr_eq(a, &dhcp6.old) && left_us > 0 ?
+	       (uint32_t)(left_us / 1000000) : 0;
+}
+
+/* Addresses of the client that aren't ours, over at once: RFC 8415 18.3.4; but the
+ * one that we gave before is deprecated. What would fill the message is left to the
+ * client's own timers.
  */
 static void put_expired(struct wr *wr, const struct dhcp6_ia *ia)
 {
@@ -322,7 +354,7 @@ static void put_expired(struct wr *wr, const struct dhcp6_ia *ia)
 			continue;
 		rd_copy(&it.body, a.b, sizeof(a.b));
 		if (!addr_eq(&a, &net_get()->fam[V6].guest))
-			put_iaaddr(wr, &a, 0);
+			put_iaaddr(wr, &a, 0, old_valid_s(&a));
 	}
 }
 
@@ -351,7 +383,9 @@ static void put_ias(struct wr *wr, const struct dhcp6_req *req, bool refuse,
 			continue;
 		}
 		begin = ia_begin(wr, ia);
-		put_iaaddr(wr, &net_get()->fam[V6].guest, dhcp6_infinity);
+		put_iaaddr(wr, &net_get()->fam[V6].guest,
+			   dhcp6_follows() ? DHCP6_PREFERRED_S : dhcp6_infinity,
+			   dhcp6_follows() ? DHCP6_VALID_S : dhcp6_infinity);
 		if (expire)
 			put_expired(wr, ia);
 		opt_end(wr, begin);
@@ -548,9 +582,21 @@ static void dhcp6_reply(const struct dhcp6_req *req,
 	frame_send_udp(&ip, DHCP6_SERVER_PORT, DHCP6_CLIENT_PORT, &payload, 0);
 }
 
+static void dhcp6_net_changed(const struct net *old)
+{
+	const struct addr *was = &old->fam[V6].guest;
+
+	if (addr_is_none(was) || addr_eq(was, &net_get()->fam[V6].guest))
+		return;
+	dhcp6.old = *was;
+	dhcp6.old_until = mono_add(loop_now(), DUR_S(DHCP6_VALID_S));
+}
+
 void dhcpv6_init(const struct conf *c)
 {
 	dhcp6.conf = c;
+	dhcp6.old = (struct addr){ { 0 } };
+	net_add_hook(dhcp6_net_changed);
 	dhcp6.duid.type = be16_put(3);		/* DUID-LL */
 	dhcp6.duid.htype = be16_put(1);		/* Ethernet */
 	memcpy(dhcp6.duid.mac, c->our_mac, sizeof(dhcp6.duid.mac));

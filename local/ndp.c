@@ -15,6 +15,11 @@
  * autoconfiguration, for ever; none without an address. M only if our DHCPv6
  * server has that address to give.
  *
+ * The host's network changes: RAs as when a link comes up. The prefix of before is
+ * in them, deprecated (preferred for no time, RFC 4862 5.5.4) and valid for two
+ * hours from then on, so that what uses it goes on; resolvers of before are taken
+ * back, and so is the router, if our address is another one.
+ *
  * Timers: one. When a link comes up, RAs go to all nodes at once and twice more
  * at 16 s distance (RFC 4861 6.2.4), for guests that came up before us or have
  * been moved; then after a random 200 to 600 s each. It stops with the link,
@@ -54,6 +59,9 @@ enum {
 	ND_RA_MAX_S		= 600,	/* MaxRtrAdvInterval */
 	ND_RA_INITIAL		= 3,	/* MAX_INITIAL_RTR_ADVERTISEMENTS */
 	ND_RA_INITIAL_S		= 16,	/* MAX_INITIAL_RTR_ADVERT_INTERVAL */
+
+	ND_OLD_MAX		= 4,	/* prefixes of before */
+	ND_OLD_VALID_S		= 7200,	/* RFC 4862 5.5.3 e */
 };
 
 static const uint32_t nd_infinity = UINT32_MAX;
@@ -88,6 +96,13 @@ static struct {
 	const struct conf *conf;
 	struct timer timer;		/* next RA to all nodes */
 	unsigned initial;		/* RAs left at short distance */
+	struct {
+		struct addr guest;	/* its address in that prefix; or none */
+		mono_t until;		/* valid */
+	} old[ND_OLD_MAX];
+	unsigned old_next;		/* to be replaced */
+	struct addr gone_dns[CONF_DNS_MAX];	/* taken back by these RAs */
+	unsigned gone_dns_count;
 	uint32_t random;		/* state of the generator, not zero */
 } ndp;
 
@@ -205,22 +220,33 @@ static void ndp_send_ns(const struct addr *target)
 	ndp_send(&net_get()->fam[V6].our, &group, group_mac, ICMP6_NS, &wr);
 }
 
-/* RFC 4861 4.6.2 */
-static void ndp_put_prefix(struct wr *wr)
+/* RFC 4861 4.6.2: the prefix of an address, unless that is none */
+static void ndp_put_prefix(struct wr *wr, const struct addr *guest,
+			   uint32_t valid_s, uint32_t preferred_s)
 {
-	const struct addr *guest = &net_get()->fam[V6].guest;
-
 	if (addr_is_none(guest))
 		return;
 	wr_u8(wr, ND_OPT_PREFIX);
 	wr_u8(wr, 4);
 	wr_u8(wr, ND_PREFIX_LEN);
 	wr_u8(wr, ND_PREFIX_ONLINK | ND_PREFIX_AUTO);
-	wr_u32(wr, nd_infinity);		/* valid */
-	wr_u32(wr, nd_infinity);		/* preferred */
+	wr_u32(wr, valid_s);
+	wr_u32(wr, preferred_s);
 	wr_zero(wr, 4);
 	wr_bytes(wr, guest->b, ND_PREFIX_LEN / 8);
 	wr_zero(wr, (128 - ND_PREFIX_LEN) / 8);
+}
+
+/* Those of before, until they have expired */
+static void ndp_put_old_prefixes(struct wr *wr)
+{
+	for (unsigned i = 0; i < ND_OLD_MAX; i++) {
+		int64_t left_us = mono_sub(ndp.old[i].until, loop_now()).us;
+
+		if (left_us > 0)
+			ndp_put_prefix(wr, &ndp.old[i].guest,
+				       (uint32_t)(left_us / 1000000), 0);
+	}
 }
 
 /* RFC 4861 4.6.4; hosts ignore what is below IPv6's minimum */
@@ -234,19 +260,18 @@ static void ndp_put_mtu(struct wr *wr)
 	wr_u32(wr, ndp.conf->mtu);
 }
 
-/* RFC 8106 5.1 */
-static void ndp_put_rdnss(struct wr *wr)
+/* RFC 8106 5.1; for no time: they aren't to be used any more */
+static void ndp_put_rdnss(struct wr *wr, const struct addr *dns, unsigned count,
+			  uint32_t lifetime_s)
 {
-	const struct net_family *fam = &net_get()->fam[V6];
-
-	if (!ndp.conf->dhcp_dns || !fam->dns_count)
+	if (!ndp.conf->dhcp_dns || !count)
 		return;
 	wr_u8(wr, ND_OPT_RDNSS);
-	wr_u8(wr, (uint8_t)(1 + 2 * fam->dns_count));
+	wr_u8(wr, (uint8_t)(1 + 2 * count));
 	wr_zero(wr, 2);
-	wr_u32(wr, nd_infinity);
-	for (unsigned i = 0; i < fam->dns_count; i++)
-		wr_bytes(wr, fam->dns[i].b, sizeof(fam->dns[i].b));
+	wr_u32(wr, lifetime_s);
+	for (unsigned i = 0; i < count; i++)
+		wr_bytes(wr, dns[i].b, sizeof(dns[i].b));
 }
 
 /* RFC 8106 5.2: names are not compressed, zeroes fill up the last unit. Names
@@ -287,10 +312,24 @@ static void ndp_send_ra(const struct addr *dst, const uint8_t *dst_mac)
 	wr_zero(&wr, 8);			/* times: unspecified */
 	ndp_put_link_addr(&wr, ND_OPT_SOURCE_LL);
 	ndp_put_mtu(&wr);
-	ndp_put_prefix(&wr);
-	ndp_put_rdnss(&wr);
+	ndp_put_prefix(&wr, &fam->guest, nd_infinity, nd_infinity);
+	ndp_put_old_prefixes(&wr);
+	ndp_put_rdnss(&wr, fam->dns, fam->dns_count, nd_infinity);
+	if (ndp.initial)
+		ndp_put_rdnss(&wr, ndp.gone_dns, ndp.gone_dns_count, 0);
 	ndp_put_dnssl(&wr);
 	ndp_send(&fam->our, dst, dst_mac, ICMP6_RA, &wr);
+}
+
+/* We aren't a router any more, by that address of ours: RFC 4861 6.2.5 */
+static void ndp_send_end(const struct addr *our)
+{
+	uint8_t buf[16];
+	struct wr wr = wr_init(buf, sizeof(buf));
+
+	wr_u8(&wr, ND_CUR_HOP_LIMIT);
+	wr_zero(&wr, 11);			/* flags, lifetime, times */
+	ndp_send(our, &all_nodes, all_nodes_mac, ICMP6_RA, &wr);
 }
 
 /* Do we advertise ourselves as router at all? */
@@ -362,6 +401,60 @@ static void ndp_timer(struct timer *t)
 	timer_set(t, TIMER_NDP, mono_add(loop_now(), next));
 }
 
+static bool ndp_same_prefix(const struct addr *a, const struct addr *b)
+{
+	return addr_same_prefix(a, b, ND_PREFIX_LEN);
+}
+
+/* The prefix of `was` is one of before, that of `now` no longer is */
+static void ndp_note_prefix(const struct addr *was, const struct addr *now)
+{
+	if (addr_eq(was, now) || ndp_same_prefix(was, now))
+		return;
+	for (unsigned i = 0; i < ND_OLD_MAX; i++) {
+		if (ndp_same_prefix(&ndp.old[i].guest, now) ||
+		    ndp_same_prefix(&ndp.old[i].guest, was))
+			ndp.old[i].guest = (struct addr){ { 0 } };
+	}
+	if (addr_is_none(was))
+		return;
+	ndp.old[ndp.old_next].guest = *was;
+	ndp.old[ndp.old_next].until =
+		mono_add(loop_now(), DUR_S(ND_OLD_VALID_S));
+	ndp.old_next = (ndp.old_next + 1) % ND_OLD_MAX;
+}
+
+static void ndp_note_dns(const struct net_family *was,
+			 const struct net_family *now)
+{
+	ndp.gone_dns_count = 0;
+	for (unsigned i = 0; i < was->dns_count; i++) {
+		bool gone = true;
+
+		for (unsigned j = 0; j < now->dns_count; j++)
+			gone = gone && !addr_eq(&was->dns[i], &now->dns[j]);
+		if (gone)
+			ndp.gone_dns[ndp.gone_dns_count++] = was->dns[i];
+	}
+}
+
+static void ndp_net_changed(const struct net *old)
+{
+	const struct net_family *was = &old->fam[V6];
+	const struct net_family *now = &net_get()->fam[V6];
+
+	if (!ndp_is_router())
+		return;
+	ndp_note_prefix(&was->guest, &now->guest);
+	ndp_note_dns(was, now);
+	if (!tap_is_up())
+		return;
+	if (!addr_eq(&was->our, &now->our))
+		ndp_send_end(&was->our);
+	ndp.initial = ND_RA_INITIAL;
+	timer_set(&ndp.timer, TIMER_NDP, loop_now());
+}
+
 void ndp_init(const struct conf *c)
 {
 	timer_cancel(&ndp.timer);
@@ -369,6 +462,9 @@ void ndp_init(const struct conf *c)
 	random_bytes(&ndp.random, sizeof(ndp.random));
 	ndp.random |= 1;
 	timer_set_handler(TIMER_NDP, ndp_timer);
+	memset(ndp.old, 0, sizeof(ndp.old));
+	ndp.gone_dns_count = 0;
+	net_add_hook(ndp_net_changed);
 }
 
 bool ndp_input(const struct pkt *pkt)

@@ -184,6 +184,41 @@ ip addr del 203.0.113.77/25 dev eth0
 ip route replace default via "$GW4"
 pasta_down
 
+# without --config-net, as in a virtual machine: told by RA and DHCP
+# shellcheck disable=SC2086 # words
+pasta_up --no-map-gw -t none -u none -T none -U none
+in_ns "$ns" sysctl -qw net.ipv6.conf.eth0.accept_dad=0 \
+	net.ipv6.conf.eth0.addr_gen_mode=0
+in_ns "$ns" ip link set eth0 up
+soon 'RA: the prefix' eval "has '2001:db8:1:.*dynamic'"
+cat >"$T/lease" <<-'X'
+	#!/bin/sh
+	[ "$1" != bound ] || echo "$ip $router $lease"
+	X
+chmod 755 "$T/lease"
+lease()
+{
+	in_ns "$ns" busybox udhcpc -fnq -i eth0 -t 5 -T 1 -s "$T/lease" "$@" \
+		2>/dev/null
+}
+is "$(lease)" "$HOST4 $GW4 3600" 'DHCP: a lease that ends'
+ip addr add 2001:db8:9::2/64 dev eth0 nodad
+ip addr del "$HOST6/64" dev eth0
+ip addr add 203.0.113.77/25 dev eth0
+ip addr del "$HOST4/24" dev eth0
+ip route replace default via 203.0.113.9
+soon 'RA: another prefix' eval "has '2001:db8:9:.*dynamic'"
+ok '... the old one is deprecated' has '2001:db8:1:.*deprecated'
+ok '... and valid for two hours' eval "has '2001:db8:1:.*valid_lft 7[12]..sec'"
+is "$(lease -r "$HOST4")" '203.0.113.77 203.0.113.9 3600' \
+	'DHCP: another address for who asks again'
+ip addr del 2001:db8:9::2/64 dev eth0
+ip addr add "$HOST6/64" dev eth0 nodad
+ip addr add "$HOST4/24" dev eth0
+ip addr del 203.0.113.77/25 dev eth0
+ip route replace default via "$GW4"
+pasta_down
+
 # eth1: a second link between host and world, 203.0.114.0/24 and 2001:db8:2::/64
 second_up()
 {

@@ -263,6 +263,13 @@ const struct net *net_get(void)
 	return &net;
 }
 
+static net_hook fake_hook;		/* the last one */
+
+void net_add_hook(net_hook fn)
+{
+	fake_hook = fn;
+}
+
 /* A guest with 192.0.2.15/24 and 2001:db8:1::15 */
 static inline void fake_conf(struct conf *c)
 {
@@ -273,6 +280,7 @@ static inline void fake_conf(struct conf *c)
 	memcpy(c->our_mac, (uint8_t[]){ 0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55 },
 	       6);
 	c->mtu = 65520;
+	c->no_follow_host = true;	/* leases without end */
 	c->dhcp_dns = c->dhcp_search = true;
 
 	v4->enabled = v6->enabled = true;

@@ -283,6 +283,21 @@ static void discover(void)
 	fake_conf(&conf);
 }
 
+/* An address that may become another one has to be asked for again */
+static void follows(void)
+{
+	conf.no_follow_host = false;
+	REPLIES_TO(udhcpc_discover, 2, "DISCOVER, the host may move:");
+	opt_is(51, "00000e10");
+	net.fam[V4].local_mode = true;
+	REPLIES_TO(udhcpc_discover, 2, "  the host has no network yet:");
+	opt_is(51, "00000078");
+	net.fam[V4].guest_fixed = true;
+	REPLIES_TO(udhcpc_discover, 2, "  an address that was given:");
+	opt_is(51, "ffffffff");
+	fake_conf(&conf);
+}
+
 static void nothing_known(void)
 {
 	conf.mtu = 0;
@@ -645,6 +660,7 @@ int main(void)
 	fake_conf(&conf);
 	dhcp_init(&conf);
 	discover();
+	follows();
 	nothing_known();
 	routes();
 	request();

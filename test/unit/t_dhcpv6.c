@@ -261,6 +261,34 @@ static void renewals(void)
 		  "00050018" HEX_OTHER "00000000" "00000000");
 }
 
+/* The host's network is another one, and the guest's address, too */
+static void moves(void)
+{
+	struct net old = net;
+
+	old.fam[V6].guest = fake_addr("2001:db8:9::15");
+	conf.no_follow_host = false;
+	REPLIES_TO(MSG(5, 1, 2, 3, CLIENT_ID, SERVER_ID, IA_NA(OURS)), 7,
+		   "RENEW, the host may move");
+	opt_is(3, "00123456" "00000708" "00000b40"
+		  "00050018" HEX_OURS "00000e10" "00001c20");
+	fake_hook(&old);
+	fake_now = mono_add(fake_now, DUR_S(1200));
+	REPLIES_TO(MSG(5, 1, 2, 3, CLIENT_ID, SERVER_ID, IA_NA(OTHER)), 7,
+		   "RENEW of the address of before");
+	opt_is(3, "00123456" "00000708" "00000b40"
+		  "00050018" HEX_OURS "00000e10" "00001c20"
+		  "00050018" HEX_OTHER "00000000" "00001770");
+	fake_now = mono_add(fake_now, DUR_S(6000));
+	REPLIES_TO(MSG(5, 1, 2, 3, CLIENT_ID, SERVER_ID, IA_NA(OTHER)), 7,
+		   "... when it has expired");
+	opt_is(3, "00123456" "00000708" "00000b40"
+		  "00050018" HEX_OURS "00000e10" "00001c20"
+		  "00050018" HEX_OTHER "00000000" "00000000");
+	fake_conf(&conf);
+	dhcpv6_init(&conf);
+}
+
 static void confirms(void)
 {
 	REPLIES_TO(confirm, 7, "CONFIRM");
@@ -498,6 +526,7 @@ int main(void)
 	several_ias();
 	requests();
 	renewals();
+	moves();
 	confirms();
 	releases();
 	information_requests();

@@ -452,6 +452,74 @@ static void periodic(void)
 	fake_conf(&conf);
 }
 
+/* The host's network is another one */
+static void moves(void)
+{
+	const struct fake_sent *s = fake_sent;
+	struct net old;
+
+	fake_conf(&conf);
+	ndp_init(&conf);
+	fake_link_up = true;
+	conf.mtu = 0;
+	net.fam[V6].dns[0] = fake_addr("2001:db8::53");
+	net.fam[V6].dns_count = 1;
+	old = net;
+	net.fam[V6].guest = fake_addr("2001:db8:2::9");
+	net.fam[V6].our = fake_addr("fe80::2");
+	net.fam[V6].dns[0] = fake_addr("2001:db8::54");
+	fake_reset();
+	fake_hook(&old);
+	is_int(fake_sent_count, 1, "another address of ours: one RA at once");
+	is_str(ADDR_STR(&s->src), "fe80::1", "  from the old one");
+	is_str(fake_hex(s->data, s->len), "40" "00" "0000" "00000000" "00000000",
+	       "  which is no router any more");
+	fake_reset();
+	fake_fire();
+	is_str(ADDR_STR(&s->src), "fe80::2", "then one from the new one");
+	is_str(fake_hex(s->data + 20, s->len - 20),
+	       "0304" "40" "c0" "ffffffff" "ffffffff" "00000000"
+	       "20010db8000200000000000000000000"
+	       "0304" "40" "c0" "00001c20" "00000000" "00000000"
+	       "20010db8000100000000000000000000"
+	       "1903" "0000" "ffffffff" "20010db8000000000000000000000054"
+	       "1903" "0000" "00000000" "20010db8000000000000000000000053",
+	       "  the old prefix is deprecated, the old resolver taken back");
+	fake_now = mono_add(fake_now, DUR_S(3600));
+	ra_is("80", "0304" "40" "c0" "ffffffff" "ffffffff" "00000000"
+	      "20010db8000200000000000000000000"
+	      "0304" "40" "c0" "00000e10" "00000000" "00000000"
+	      "20010db8000100000000000000000000"
+	      "1903" "0000" "ffffffff" "20010db8000000000000000000000054"
+	      "1903" "0000" "00000000" "20010db8000000000000000000000053",
+	      "an hour later");
+	for (int i = 0; i < 2; i++)
+		fake_fire();
+	fake_now = mono_add(fake_now, DUR_S(7201));
+	ra_is("80", "0304" "40" "c0" "ffffffff" "ffffffff" "00000000"
+	      "20010db8000200000000000000000000"
+	      "1903" "0000" "ffffffff" "20010db8000000000000000000000054",
+	      "two hours later it has expired");
+
+	old = net;
+	net.fam[V6].guest = fake_addr("2001:db8:1::15");
+	fake_hook(&old);
+	old = net;
+	net.fam[V6].guest = fake_addr("2001:db8:2::9");
+	fake_hook(&old);
+	for (int i = 0; i < 3; i++)
+		fake_fire();
+	ra_is("80", "0304" "40" "c0" "ffffffff" "ffffffff" "00000000"
+	      "20010db8000200000000000000000000"
+	      "0304" "40" "c0" "00001c00" "00000000" "00000000"
+	      "20010db8000100000000000000000000"
+	      "1903" "0000" "ffffffff" "20010db8000000000000000000000054",
+	      "there and back: one is preferred, the other one isn't");
+	fake_link_up = false;
+	fake_conf(&conf);
+	ndp_init(&conf);
+}
+
 static void mutations(void)
 {
 	unsigned long replies = 0, wrong = 0;
@@ -491,6 +559,7 @@ int main(void)
 	malformed_rs();
 	others();
 	periodic();
+	moves();
 	mutations();
 	return done();
 }
