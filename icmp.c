@@ -28,6 +28,7 @@
 #include "host/net.h"
 #include "host/sock.h"
 #include "util.h"
+#include "util/csum.h"
 #include "util/wire.h"
 
 enum {
@@ -104,13 +105,111 @@ static bool ping_is_ours(const struct addr *a)
 		addr_eq(a, &cf->map_host_loopback));
 }
 
+/* The flow whose host is `peer`; NULL: nobody asked that one */
+static struct flow *ping_find(const struct dgram_sock *s,
+			      const struct addr *peer)
+{
+	struct flow_side host = { .our = s->our, .our_port = s->port,
+				  .peer = *peer };
+	struct flow *f = flow_lookup(HOST, s->proto, &host);
+
+	return f && dgram_sock_of(f) == s ? f : NULL;
+}
+
+/* Tell of what was sent with `h`, data of it in e, quoting the guest's packet */
+static void ping_send_err(struct flow *f, const struct wire_icmp *h,
+			  const struct icmp_err *e)
+{
+	uint8_t head[DGRAM_SENT_HEAD];
+	const struct dgram_sent *sent;
+	struct icmp_quote q = { .ttl = PING_TTL };
+	size_t n = MIN(e->data_len, sizeof(head) - PING_WORD);
+
+	memcpy(head, &h->id, PING_WORD);
+	memcpy(head + PING_WORD, e->data, n);
+	sent = dgram_flow_sent(f, head, PING_WORD + n, sizeof(*h) + e->data_len);
+	if (sent)
+		q = (struct icmp_quote){
+			.ip_id = sent->ip_id, .len = sent->len,
+			.ttl = sent->ttl, .tos = sent->tos, .df = sent->df,
+		};
+	f->dgram.too_big |= e->error == EMSGSIZE;
+	icmp_err_quote(&f->side[GUEST], f->proto, h, sizeof(*h), &q, e);
+}
+
+/* The checksum with another identifier: RFC 1624 3, in whatever byte order */
+static be16_t ping_csum(be16_t csum, be16_t was, be16_t is)
+{
+	uint32_t sum = (uint16_t)~csum.raw + (uint16_t)~was.raw + is.raw;
+
+	return (be16_t){ (uint16_t)~csum_fold(sum) };
+}
+
+/* An error of the network, off the queue of a socket */
+static void ping_error(void *arg, const struct icmp_err *error)
+{
+	static struct icmp_err e;
+	const struct dgram_sock *s = arg;
+	struct flow *f = ping_find(s, &error->dst);
+	be16_t id = be16_put(s->guest_port);
+	struct wire_icmp h;
+
+	if (!f || !error->error || error->data_len < sizeof(h))
+		return;
+	/* What was sent begins with the ICMP header; the guest knows it by its own
+	 * id. The checksum of ICMPv6 has addresses in it: it's computed anew.
+	 */
+	e = *error;
+	memcpy(&h, e.data, sizeof(h));
+	h.csum = s->v6 ? (be16_t){ 0 } : ping_csum(h.csum, h.id, id);
+	h.id = id;
+	e.data_len -= sizeof(h);
+	memmove(e.data, e.data + sizeof(h), e.data_len);
+	ping_send_err(f, &h, &e);
+}
+
+static void ping_errors(struct dgram_sock *s)
+{
+	static struct icmp_err e;
+
+	while (icmp_err_next(s->fd, &e) > 0)
+		ping_error(s, &e);
+}
+
+/* The host didn't send it at all: tell, if that is for lack of a route, or as it's
+ * too big
+ */
+static void ping_refused(struct flow *f, const struct pkt *pkt, int error)
+{
+	struct dgram_sock *s = dgram_sock_of(f);
+	struct icmp_err e = { .error = error };
+	struct wire_icmp h = {
+		.type = pkt->icmp.type, .code = pkt->icmp.code,
+		.id = be16_put(pkt->icmp.id), .seq = be16_put(pkt->icmp.seq),
+	};
+
+	drop(DROP_ECHO_ERROR);
+	flow_trace(f, "send: %s", strerror(error));
+	if (error == EMSGSIZE)
+		e.info = icmp_err_local_mtu(s->fd, ping_error, s);
+	if (error != EHOSTUNREACH && error != ENETUNREACH && !e.info)
+		return;
+	/* In front of the identifier, with which the payload begins */
+	bytes_copy(&pkt->l3, pkt->l3.len - pkt->payload.len - sizeof(h.csum),
+		   &h.csum, sizeof(h.csum));
+	e.data_len = bytes_copy(&pkt->payload, PING_WORD, e.data,
+				sizeof(e.data));
+	ping_send_err(f, &h, &e);
+}
+
 static void ping_send(struct flow *f, const struct pkt *pkt)
 {
 	bool v4 = pkt->family == V4;
 	uint8_t head[4] = { pkt->icmp.type, pkt->icmp.code };
 	/* A frame's pieces, or one if it came in fragments */
 	struct iovec iov[1 + TAP_RX_IOV];
-	int fd = dgram_sock_of(f)->fd, ttl = pkt->ttl;
+	struct dgram_sock *s = dgram_sock_of(f);
+	int ttl = pkt->ttl;
 	union sockaddr_any to;
 	union {
 		struct cmsghdr c;
@@ -130,13 +229,12 @@ static void ping_send(struct flow *f, const struct pkt *pkt)
 		msg.msg_control = &control;
 		msg.msg_controllen = sizeof(control);
 	}
+	dgram_sock_set_pmtudisc(s, dgram_flow_pmtudisc(f, pkt));
 	/* A pending error comes back once, instead of sending */
-	if (sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+	if (sendmsg(s->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
 	    errno != EAGAIN &&
-	    sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-		drop(DROP_ECHO_ERROR);
-		flow_trace(f, "send: %s", strerror(errno));
-	}
+	    sendmsg(s->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		ping_refused(f, pkt, errno);
 }
 
 void icmp_input(const struct pkt *pkt)
@@ -168,42 +266,10 @@ void icmp_input(const struct pkt *pkt)
 	} else if (f) {
 		dgram_flow_used(f, GUEST);
 		audit_count(f, pkt->payload.len, 0);
+		dgram_flow_note(f, pkt);
 		ping_send(f, pkt);
 	} else if (ping_is_ours(&pkt->dst)) {
 		ping_reply(&pkt->dst, &pkt->src, 0, &pkt->payload);
-	}
-}
-
-/* The flow whose host is `peer`; NULL: nobody asked that one */
-static struct flow *ping_find(const struct dgram_sock *s,
-			      const struct addr *peer)
-{
-	struct flow_side host = { .our = s->our, .our_port = s->port,
-				  .peer = *peer };
-	struct flow *f = flow_lookup(HOST, s->proto, &host);
-
-	return f && dgram_sock_of(f) == s ? f : NULL;
-}
-
-static void ping_errors(struct dgram_sock *s)
-{
-	static struct icmp_err e;
-
-	while (icmp_err_next(s->fd, &e) > 0) {
-		struct flow *f = ping_find(s, &e.dst);
-		/* What was sent begins with the ICMP header; the guest knows it
-		 * by its own id
-		 */
-		struct wire_icmp h = { .id = be16_put(s->guest_port) };
-
-		if (!f || !e.error || e.data_len < sizeof(h))
-			continue;
-		h.type = e.data[0];
-		h.code = e.data[1];
-		memcpy(&h.seq, e.data + 6, sizeof(h.seq));
-		e.data_len -= sizeof(h);
-		memmove(e.data, e.data + sizeof(h), e.data_len);
-		icmp_err_send(&f->side[GUEST], f->proto, &h, sizeof(h), &e);
 	}
 }
 

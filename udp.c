@@ -90,17 +90,29 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 	return NULL;
 }
 
-/* The guest's UDP header, for an error that quotes its datagram */
-static void udp_send_err(const struct flow *f, const struct icmp_err *e)
+/* Tell, quoting the guest's datagram as it was */
+static void udp_send_err(struct flow *f, const struct icmp_err *e)
 {
 	const struct flow_side *g = &f->side[GUEST];
+	struct icmp_quote q = { .ttl = UDP_TTL };
 	struct wire_udp l4 = {
 		.sport = be16_put(g->peer_port),
 		.dport = be16_put(g->our_port),
 		.len = be16_put((uint16_t)(sizeof(l4) + e->data_len)),
 	};
+	const struct dgram_sent *sent = dgram_flow_sent(f, e->data, e->data_len,
+							be16_get(l4.len));
 
-	icmp_err_send(g, PROTO_UDP, &l4, sizeof(l4), e);
+	if (sent) {
+		q = (struct icmp_quote){
+			.ip_id = sent->ip_id, .len = sent->len,
+			.ttl = sent->ttl, .tos = sent->tos, .df = sent->df,
+		};
+		l4.len = be16_put(sent->len);
+		l4.csum = be16_put(sent->csum);
+	}
+	f->dgram.too_big |= e->error == EMSGSIZE;
+	icmp_err_quote(g, PROTO_UDP, &l4, sizeof(l4), &q, e);
 }
 
 /* Nobody answers there */
@@ -112,15 +124,37 @@ static void udp_dns_failed(const struct flow *f)
 		net_dns_failed(&f->side[HOST].peer);
 }
 
-void udp_refused(const struct flow *f, const struct msghdr *m, int error)
+/* An error of the network, off the queue of a socket */
+static void udp_error(void *arg, const struct icmp_err *e)
+{
+	const struct dgram_sock *s = arg;
+	struct flow_side host = { .our = s->rule ? e->our : s->our,
+				  .our_port = s->port,
+				  .peer = e->dst, .peer_port = e->dst_port };
+	struct flow *f = flow_lookup(HOST, PROTO_UDP, &host);
+
+	udp_counters.errors++;
+	if (!f || dgram_sock_of(f) != s || f->type != FLOW_UDP || !e->error)
+		return;
+	if (e->error != EMSGSIZE)
+		udp_dns_failed(f);
+	udp_send_err(f, e);
+}
+
+void udp_refused(struct flow *f, const struct msghdr *m, int error)
 {
 	static struct icmp_err e;
 	struct bytes data = { m->msg_iov, (uint32_t)m->msg_iovlen, 0, 0 };
+	struct dgram_sock *s = dgram_sock_of(f);
 
 	drop(DROP_UDP_ERROR);
-	if (error != EHOSTUNREACH && error != ENETUNREACH)
+	e.info = 0;
+	if (error == EMSGSIZE)
+		e.info = icmp_err_local_mtu(s->fd, udp_error, s);
+	if (error != EHOSTUNREACH && error != ENETUNREACH && !e.info)
 		return;
-	udp_dns_failed(f);
+	if (error != EMSGSIZE)
+		udp_dns_failed(f);
 	udp_counters.errors++;
 	for (size_t i = 0; i < m->msg_iovlen; i++)
 		data.len += (uint32_t)m->msg_iov[i].iov_len;
@@ -299,20 +333,8 @@ static void udp_errors(struct dgram_sock *s)
 {
 	static struct icmp_err e;
 
-	for (int i = 0; i < UDP_ERRORS && icmp_err_next(s->fd, &e) > 0; i++) {
-		struct flow_side host = { .our = s->rule ? e.our : s->our,
-					  .our_port = s->port,
-					  .peer = e.dst,
-					  .peer_port = e.dst_port };
-		struct flow *f = flow_lookup(HOST, PROTO_UDP, &host);
-
-		udp_counters.errors++;
-		if (!f || dgram_sock_of(f) != s || f->type != FLOW_UDP ||
-		    !e.error)
-			continue;
-		udp_dns_failed(f);
-		udp_send_err(f, &e);
-	}
+	for (int i = 0; i < UDP_ERRORS && icmp_err_next(s->fd, &e) > 0; i++)
+		udp_error(s, &e);
 }
 
 static void udp_event(struct loop_ref ref, uint32_t events)

@@ -48,7 +48,10 @@ struct flow {
 		struct {
 			struct dgram_flow dgram;	/* UDP, echo */
 			struct udp_flow udp;
-			struct udp_splice_flow udp_splice;
+			union {
+				struct dgram_ring ring;	/* of frames */
+				struct udp_splice_flow udp_splice;
+			};
 		};
 	};
 };

@@ -50,17 +50,6 @@ static const unsigned frame_mtu_least[FAMILIES] = {
 	       sizeof(struct wire_ip4),
 };
 
-static size_t frame_csum_offset(uint8_t proto)
-{
-	switch (proto) {
-	case PROTO_TCP:
-		return offsetof(struct wire_tcp, csum);
-	case PROTO_UDP:
-		return offsetof(struct wire_udp, csum);
-	}
-	return offsetof(struct wire_icmp, csum);
-}
-
 size_t frame_l3_len(const struct frame_ip *ip)
 {
 	return sizeof(struct wire_eth) +
@@ -140,7 +129,7 @@ static void frame_csum(uint8_t *p, const struct frame_ip *ip, size_t l4_len,
 		       const struct bytes *payload, bool partial)
 {
 	size_t len = l4_len + payload->len;
-	size_t off = frame_csum_offset(ip->proto);
+	size_t off = wire_csum_offset(ip->proto);
 	uint64_t sum = 0;
 	be16_t csum;
 
@@ -189,7 +178,7 @@ size_t frame_build(uint8_t *hdr, const struct frame_ip *ip,
 	*ret_meta = (struct tap_meta){
 		.csum_partial = partial,
 		.csum_start = (uint16_t)l3_len,
-		.csum_offset = (uint16_t)frame_csum_offset(ip->proto),
+		.csum_offset = (uint16_t)wire_csum_offset(ip->proto),
 	};
 	if (gso_size && payload->len > gso_size) {
 		ret_meta->gso = ip->proto == PROTO_TCP ? TAP_GSO_TCP :

@@ -94,6 +94,7 @@ static enum pkt_verdict parse_udp(struct pkt *pkt, struct rd *rd,
 	if (!csum && pkt->family == V6)
 		return PKT_CSUM;
 	*ret_no_csum = !csum;
+	pkt->l4_csum = csum;
 	pkt->l3.len = l4_off + len;
 	pkt->payload = bytes_slice(&pkt->l3, l4_off + sizeof(struct wire_udp),
 				   len - sizeof(struct wire_udp));
@@ -140,8 +141,10 @@ static enum pkt_verdict parse_l4(const struct tap_frame *frame,
 	default:
 		return PKT_UNKNOWN_PROTO;
 	}
-	if (verdict == PKT_OK && !frame->meta.csum_ok && !no_csum &&
-	    !parse_csum_ok(pkt, l4_off))
+	/* What wasn't verified may be left to an offload of the guest's */
+	if (frame->meta.csum_ok)
+		pkt->l4_csum = 0;
+	else if (verdict == PKT_OK && !no_csum && !parse_csum_ok(pkt, l4_off))
 		return PKT_CSUM;
 	return verdict;
 }
@@ -196,6 +199,7 @@ static enum pkt_verdict parse_ip4(const struct tap_frame *frame,
 	pkt->src = addr_from_v4(src);
 	pkt->dst = addr_from_v4(dst);
 	pkt->df = frag & IP4_DF;
+	pkt->ip_id = id;
 	if (frag & (IP4_MF | IP4_OFFSET)) {
 		pkt->frag = (struct pkt_frag){
 			.id = id,
@@ -278,6 +282,7 @@ static enum pkt_verdict parse_ip6(const struct tap_frame *frame,
 
 	pkt->family = V6;
 	pkt->tos = (uint8_t)(word >> 20);
+	pkt->ip_id = word & 0xfffff;
 	pkt->src = addr_from_v6(src);
 	pkt->dst = addr_from_v6(dst);
 	/* v4-mapped addresses don't belong on a wire, and ours mean IPv4 */
@@ -308,6 +313,7 @@ enum pkt_verdict frame_parse(const struct tap_frame *frame,
 		return PKT_BAD;
 	pkt->gso_size = frame->meta.gso_size;
 	pkt->df = true;
+	pkt->l4_csum = 0;
 
 	switch (type) {
 	case ETHERTYPE_ARP_:

@@ -46,6 +46,8 @@ struct pkt {
 	uint8_t ttl;			/* or hop limit */
 	uint8_t tos;			/* DSCP and ECN */
 	bool df;			/* IPv4: don't fragment */
+	uint32_t ip_id;			/* identification; IPv6: flow label */
+	uint16_t l4_csum;		/* UDP: complete, as sent; else 0 */
 	uint16_t gso_size;		/* 0: one segment */
 	uint8_t src_mac[6], dst_mac[6];
 	struct addr src, dst;

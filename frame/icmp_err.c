@@ -23,7 +23,7 @@
 #include "util/wire.h"
 
 enum {
-	QUOTE_MAX4	= 8,		/* RFC 792: 64 bits of the datagram */
+	QUOTE_MAX4	= 528,		/* RFC 1812 4.3.2.3: 576 in all, likewise */
 	QUOTE_MAX6	= 1232,		/* RFC 4443 2.4 (c), less headers */
 	ICMP4_NET_UNREACH	= 0,
 	ICMP4_HOST_UNREACH	= 1,
@@ -101,6 +101,20 @@ int icmp_err_next(int fd, struct icmp_err *ret_err)
 	return 1;
 }
 
+uint32_t icmp_err_local_mtu(int fd, void (*other)(void *arg,
+						  const struct icmp_err *e),
+			    void *arg)
+{
+	static struct icmp_err e;
+
+	while (icmp_err_next(fd, &e) > 0) {
+		if (!e.is_icmp && e.error == EMSGSIZE)
+			return e.info;
+		other(arg, &e);
+	}
+	return 0;
+}
+
 /* Type and code in the guest's family, and the word that follows */
 static void icmp_err_translate(const struct icmp_err *e, bool v4,
 			       uint8_t *ret_type, uint8_t *ret_code)
@@ -126,24 +140,73 @@ static void icmp_err_translate(const struct icmp_err *e, bool v4,
 	}
 }
 
-void icmp_err_send(const struct flow_side *guest, uint8_t proto,
-		   const void *l4, size_t l4_len, const struct icmp_err *e)
+/* The guest's IP header, len bytes of L4 behind it; returns its length */
+static size_t icmp_quote_ip(uint8_t *p, const struct flow_side *guest,
+			    uint8_t proto, const struct icmp_quote *q,
+			    size_t len)
+{
+	struct wire_ip4 h4 = {
+		.ver_ihl = 0x45, .tos = q->tos,
+		.tot_len = be16_put((uint16_t)(sizeof(h4) + len)),
+		.id = be16_put((uint16_t)q->ip_id),
+		.frag = be16_put(q->df ? IP4_DF : 0),
+		.ttl = q->ttl, .proto = proto,
+	};
+	struct wire_ip6 h6 = {
+		.ver_tc_flow = be32_put(6U << 28 | (uint32_t)q->tos << 20 |
+					q->ip_id),
+		.payload_len = be16_put((uint16_t)len),
+		.next_hdr = proto, .hop_limit = q->ttl,
+	};
+
+	if (!addr_is_v4(&guest->our)) {
+		memcpy(h6.src, guest->peer.b, sizeof(h6.src));
+		memcpy(h6.dst, guest->our.b, sizeof(h6.dst));
+		memcpy(p, &h6, sizeof(h6));
+		return sizeof(h6);
+	}
+	memcpy(h4.src, addr_v4_bytes(&guest->peer), sizeof(h4.src));
+	memcpy(h4.dst, addr_v4_bytes(&guest->our), sizeof(h4.dst));
+	h4.csum = csum_finish(csum_add(0, &h4, sizeof(h4)));
+	memcpy(p, &h4, sizeof(h4));
+	return sizeof(h4);
+}
+
+/* Complete the L4 header's checksum field over the data, which is all there */
+static void icmp_quote_csum(uint8_t *l4, size_t l4_len,
+			    const struct flow_side *guest, uint8_t proto,
+			    const struct icmp_err *e)
+{
+	size_t at = wire_csum_offset(proto);
+	uint64_t sum = 0;
+	be16_t csum;
+
+	memcpy(&csum, l4 + at, sizeof(csum));
+	if (csum.raw)
+		return;
+	if (proto != PROTO_ICMP)
+		sum = csum_pseudo(&guest->peer, &guest->our, proto,
+				  (uint32_t)(l4_len + e->data_len));
+	sum = csum_add(sum, l4, l4_len);
+	csum = csum_finish(csum_add(sum, e->data, e->data_len));
+	if (proto == PROTO_UDP && !csum.raw)
+		csum.raw = 0xffff;
+	memcpy(l4 + at, &csum, sizeof(csum));
+}
+
+void icmp_err_quote(const struct flow_side *guest, uint8_t proto,
+		    const void *l4, size_t l4_len, const struct icmp_quote *q,
+		    const struct icmp_err *e)
 {
 	bool v4 = addr_is_v4(&guest->our);
 	struct frame_ip ip = {
 		.src = guest->our, .dst = guest->peer,
 		.proto = v4 ? PROTO_ICMP : PROTO_ICMP6, .ttl = 64,
 	};
-	struct frame_ip quoted = {
-		.src = guest->peer, .dst = guest->our, .proto = proto,
-	};
-	uint32_t data_len = (uint32_t)MIN(e->data_len, v4 ?
-					  QUOTE_MAX4 - MIN(l4_len, QUOTE_MAX4) :
-					  QUOTE_MAX6 - l4_len);
+	size_t len = q->len ? q->len : l4_len + e->data_len, l3_len;
 	uint8_t hdr[TAP_HDR_MAX], word[4] = { 0 };
-	struct bytes rest, data;
-	struct tap_meta meta;
 	struct iovec iov[3];
+	struct bytes rest;
 	uint8_t type, code;
 	be32_t mtu;
 
@@ -155,17 +218,26 @@ void icmp_err_send(const struct flow_side *guest, uint8_t proto,
 	if (e->error == EMSGSIZE)
 		memcpy(word, &mtu, sizeof(word));
 
-	/* The datagram's own headers, without Ethernet's */
-	iov[2] = iov_const(e->data, data_len);
-	data = (struct bytes){ &iov[2], 1, 0, data_len };
-	frame_build(hdr, &quoted, l4, l4_len, &data, 0, &meta);
+	l3_len = icmp_quote_ip(hdr, guest, proto, q, len);
+	memcpy(hdr + l3_len, l4, l4_len);
+	if (len == l4_len + e->data_len)
+		icmp_quote_csum(hdr + l3_len, l4_len, guest, proto, e);
 	iov[0] = iov_const(word, sizeof(word));
-	iov[1] = iov_const(hdr + sizeof(struct wire_eth),
-			   frame_l3_len(&quoted) + l4_len -
-			   sizeof(struct wire_eth));
+	iov[1] = iov_const(hdr, l3_len + l4_len);
+	iov[2] = iov_const(e->data, MIN(e->data_len, v4 ?
+					QUOTE_MAX4 - MIN(l4_len, QUOTE_MAX4) :
+					QUOTE_MAX6 - l4_len));
 	rest = (struct bytes){ iov, 3, 0, (uint32_t)(iov[0].iov_len +
 			       iov[1].iov_len + iov[2].iov_len) };
 	frame_send_icmp(&ip, type, code, &rest);
+}
+
+void icmp_err_send(const struct flow_side *guest, uint8_t proto,
+		   const void *l4, size_t l4_len, const struct icmp_err *e)
+{
+	static const struct icmp_quote unknown = { .ttl = 64 };
+
+	icmp_err_quote(guest, proto, l4, l4_len, &unknown, e);
 }
 
 size_t icmp_err_refusal(const struct flow_side *side,

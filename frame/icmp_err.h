@@ -22,13 +22,34 @@ struct icmp_err {
 /* Take the next error from fd's queue: 1, 0 if there is none */
 int icmp_err_next(int fd, struct icmp_err *ret_err);
 
+/* sendmsg() said EMSGSIZE: the MTU that was told in fd's queue just now, 0 if none
+ * was. What was there before it goes to other(arg, …).
+ */
+uint32_t icmp_err_local_mtu(int fd, void (*other)(void *arg,
+						  const struct icmp_err *e),
+			    void *arg);
+
 /* Enable the error queue of a socket, of either family */
 void icmp_err_enable(int fd, bool v6);
 
-/* Tell the guest, quoting its datagram as it was on its side: `l4` is the header
- * that it had there. Sent from the offender if that has the guest's family,
- * else from the destination.
+/* How the guest's packet looked beside what the flow knows. All zero but ttl: that
+ * isn't known.
  */
+struct icmp_quote {
+	uint32_t ip_id;			/* identification; IPv6: flow label */
+	uint16_t len;			/* L4 header and data; 0: as quoted */
+	uint8_t ttl, tos;
+	bool df;
+};
+
+/* Tell the guest, quoting its packet as it was on its side: `l4` is the header that
+ * it had there; a checksum of 0 is computed if all of the data is in e. Sent from
+ * the offender if that has the guest's family, else from the destination.
+ */
+void icmp_err_quote(const struct flow_side *guest, uint8_t proto,
+		    const void *l4, size_t l4_len, const struct icmp_quote *q,
+		    const struct icmp_err *e);
+/* The same, with nothing known beside */
 void icmp_err_send(const struct flow_side *guest, uint8_t proto,
 		   const void *l4, size_t l4_len, const struct icmp_err *e);
 

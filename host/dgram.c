@@ -29,6 +29,7 @@
 enum {
 	DGRAM_SOCKS	= 131072,
 	DGRAM_BUCKETS	= 16384,
+	DGRAM_ICMP_HEAD	= 4,		/* type, code, checksum */
 	DGRAM_KEEP	= 64,		/* descriptors, at most, … */
 	DGRAM_KEEP_PART	= 16,		/* …and one in so many */
 };
@@ -90,7 +91,8 @@ struct dgram_sock *dgram_sock_adopt(void)
 		return NULL;
 	}
 	gen = (uint16_t)(s->gen + 1);
-	*s = (struct dgram_sock){ .fd = -1, .gen = gen, .side = HOST };
+	*s = (struct dgram_sock){ .fd = -1, .gen = gen, .side = HOST,
+				  .pmtudisc = IP_PMTUDISC_WANT };
 	return s;
 }
 
@@ -267,6 +269,7 @@ struct dgram_sock *dgram_sock_get(uint8_t proto, const struct flow_side *guest,
 		      (*cf->outbound_if || !addr_is_none(&cf->outbound)),
 		.guest = guest->peer, .guest_port = guest->peer_port,
 		.our = host->our, .side = HOST,
+		.pmtudisc = IP_PMTUDISC_WANT,
 	};
 	struct dgram_sock *s = dgram_sock_find(&want, host);
 	uint32_t *head;
@@ -365,6 +368,67 @@ void dgram_flow_used(struct flow *f, enum flow_side_name from)
 	if (!s->rule)
 		idle_used(&s->idle, IDLE_SOCK, f->dgram.sock, f->dgram.began,
 			  f->dgram.answered);
+}
+
+uint8_t dgram_flow_pmtudisc(const struct flow *f, const struct pkt *pkt)
+{
+	if (pkt->family == V6)
+		return IP_PMTUDISC_WANT;
+	if (!pkt->df)
+		return IP_PMTUDISC_DONT;
+	return pkt->ip_id && !f->dgram.too_big ? IP_PMTUDISC_WANT :
+						 IP_PMTUDISC_PROBE;
+}
+
+void dgram_sock_set_pmtudisc(struct dgram_sock *s, uint8_t pmtudisc)
+{
+	int value = pmtudisc;
+
+	if (s->pmtudisc == pmtudisc)
+		return;
+	setsockopt(s->fd, IPPROTO_IP, IP_MTU_DISCOVER, &value, sizeof(value));
+	s->pmtudisc = pmtudisc;
+}
+
+void dgram_flow_note(struct flow *f, const struct pkt *pkt)
+{
+	struct dgram_ring *ring = &f->ring;
+	struct dgram_sent *sent = &ring->sent[ring->next];
+
+	if (pkt->gso_size)
+		return;
+	ring->next = (uint8_t)((ring->next + 1) % DGRAM_SENT);
+	*sent = (struct dgram_sent){
+		.ip_id = pkt->ip_id, .csum = pkt->l4_csum,
+		.ttl = pkt->ttl, .tos = pkt->tos, .df = pkt->df,
+		.len = (uint16_t)(pkt->payload.len +
+				  (pkt->proto == PROTO_UDP ?
+				   sizeof(struct wire_udp) : DGRAM_ICMP_HEAD)),
+	};
+	bytes_copy(&pkt->payload, 0, sent->head, sizeof(sent->head));
+}
+
+const struct dgram_sent *dgram_flow_sent(struct flow *f, const void *head,
+					 size_t len, size_t whole)
+{
+	struct dgram_sent *found = NULL;
+	int best = -1;
+
+	/* The newest one first */
+	for (unsigned i = 1; i <= DGRAM_SENT; i++) {
+		struct dgram_sent *sent = &f->ring.sent[
+			(f->ring.next + DGRAM_SENT - i) % DGRAM_SENT];
+		int fits = 2 * (sent->len == whole) + !sent->told;
+
+		if (!sent->len || fits <= best ||
+		    memcmp(sent->head, head, MIN(len, sizeof(sent->head))))
+			continue;
+		found = sent;
+		best = fits;
+	}
+	if (found)
+		found->told = true;
+	return found;
 }
 
 void dgram_flow_end(struct flow *f)

@@ -10,6 +10,7 @@
 #define HOST_DGRAM_H
 
 #include "engine/flow.h"
+#include "frame/frame_parse.h"
 #include "fwd/fwd_rule.h"
 
 struct dgram_sock {
@@ -31,6 +32,8 @@ struct dgram_sock {
 	struct addr our;		/* bound to; none: any */
 	uint32_t next;			/* hash chain or free list, index + 1 */
 	struct idle idle;
+
+	uint8_t pmtudisc;		/* IP_PMTUDISC_…, as set; IPv4 only */
 
 	/* UDP's own */
 	bool no_segment;		/* trains of datagrams were refused */
@@ -89,6 +92,24 @@ void dgram_flow_begin(struct flow *f, struct dgram_sock *s,
 void dgram_flow_used(struct flow *f, enum flow_side_name from);
 /* For end(): frees the flow, and its socket if that has no other */
 void dgram_flow_end(struct flow *f);
+/* IP_PMTUDISC_… by which the host's kernel treats a packet of IPv4 as the guest's
+ * own did: without DF it may be cut up anywhere; with DF, here only
+ * (IP_PMTUDISC_WANT), or nowhere. For the latter two look alike but for the
+ * identification, which Linux leaves 0 where nobody is to use it; or to who was told
+ * the path's MTU, and takes no notice.
+ */
+uint8_t dgram_flow_pmtudisc(const struct flow *f, const struct pkt *pkt);
+void dgram_sock_set_pmtudisc(struct dgram_sock *s, uint8_t pmtudisc);
+
+/* Note what the guest sends, for errors about it; datagrams of a train are not */
+void dgram_flow_note(struct flow *f, const struct pkt *pkt);
+/* The one that an error is about, of which `head` came back: what follows UDP's
+ * header or the checksum of ICMP. Of several that it could be, one that is `whole`
+ * bytes long with its header, as if all had come back, and wasn't asked for yet;
+ * then the last one. NULL: it's forgotten.
+ */
+const struct dgram_sent *dgram_flow_sent(struct flow *f, const void *head,
+					 size_t len, size_t whole);
 /* For struct idle_ops: to make room, by the flow's index */
 void dgram_flow_evict(uint32_t index);
 /* Last datagram, for struct flow_ops */

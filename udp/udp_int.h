@@ -9,6 +9,7 @@
 enum {
 	UDP_BATCH	= 64,		/* messages to or off a socket */
 	UDP_TRAIN_BYTES	= 65000,
+	UDP_TTL		= 64,		/* what our sockets send by default */
 };
 
 /* Datagrams in a train of len bytes, seg each (0: it's one) */
@@ -32,9 +33,9 @@ bool udp_recv(struct dgram_sock *s);
 /* The flow of a datagram from the host's side, new if need be; or NULL */
 struct flow *udp_flow_from_host(struct dgram_sock *s,
 				const struct flow_side *host, bool to_many);
-/* The host didn't send m at all: tell, if that is for lack of a route. What is
- * too big is told by the error queue.
+/* The host didn't send m at all: tell, if that is for lack of a route, or as it's too
+ * big
  */
-void udp_refused(const struct flow *f, const struct msghdr *m, int error);
+void udp_refused(struct flow *f, const struct msghdr *m, int error);
 
 #endif /* UDP_UDP_INT_H */

@@ -17,7 +17,6 @@
 #include "util.h"
 
 enum {
-	UDP_TTL		= 64,		/* what our sockets send by default */
 	UDP_IOV		= 1024,		/* in one batch to a socket */
 	UDP_TRAIN_DGRAMS = 64,		/* what all kernels take at once */
 };
@@ -58,13 +57,14 @@ struct udp_out {
 	uint16_t dgrams[UDP_BATCH];	/* in the train */
 	bool full[UDP_BATCH];		/* ends with a shorter one */
 	unsigned cnt, iovs;
+	uint8_t pmtudisc;		/* of all of them */
 	const struct pkt *pkt;		/* the last one's headers */
 	union sockaddr_any to;
 	socklen_t to_len;
 };
 
 /* A train that was refused (no checksum offload, small path MTU): one by one */
-static void udp_send_each(const struct flow *f, const struct msghdr *train,
+static void udp_send_each(struct flow *f, const struct msghdr *train,
 			  uint32_t seg)
 {
 	struct bytes all = { train->msg_iov, (uint32_t)train->msg_iovlen, 0,
@@ -102,11 +102,13 @@ static bool udp_cant_segment(int error)
 	       error == EOPNOTSUPP;
 }
 
-static void udp_out_flush(const struct flow *f, struct udp_out *out)
+static void udp_out_flush(struct flow *f, struct udp_out *out)
 {
 	struct dgram_sock *s = dgram_sock_of(f);
 	unsigned done = 0;
 
+	if (out->cnt)
+		dgram_sock_set_pmtudisc(s, out->pmtudisc);
 	while (done < out->cnt) {
 		int error;
 		unsigned sent = sock_send_batch(s->fd, out->mm + done,
@@ -161,18 +163,20 @@ static bool udp_out_follows(const struct dgram_sock *s, const struct udp_out *ou
 	       out->pkt->ttl == p->ttl && out->pkt->tos == p->tos;
 }
 
-static void udp_out_add(const struct flow *f, struct udp_out *out,
+static void udp_out_add(struct flow *f, struct udp_out *out,
 			const struct pkt *p, const struct bytes *part)
 {
 	const struct dgram_sock *s = dgram_sock_of(f);
+	uint8_t pmtudisc = dgram_flow_pmtudisc(f, p);
 	struct msghdr *m;
 	unsigned n;
 
-	if (out->iovs + part->cnt > UDP_IOV ||
+	if (out->iovs + part->cnt > UDP_IOV || pmtudisc != out->pmtudisc ||
 	    (out->cnt == UDP_BATCH && !udp_out_follows(s, out, p, part->len))) {
 		udp_out_end_train(out);
 		udp_out_flush(f, out);
 	}
+	out->pmtudisc = pmtudisc;
 	n = bytes_to_iov(part, &out->iov[out->iovs], UDP_IOV - out->iovs);
 	if (udp_out_follows(s, out, p, part->len)) {
 		out->full[out->cnt - 1] = part->len < out->seg[out->cnt - 1];
@@ -209,6 +213,8 @@ void udp_out_run(struct flow *f, const struct pkt *pkts, unsigned n)
 		uint32_t off = 0;
 
 		audit_count(f, p->payload.len, 0);
+		if (i + DGRAM_SENT >= n)
+			dgram_flow_note(f, p);
 		do {
 			struct bytes part = bytes_slice(&p->payload, off, seg);
 

@@ -3,6 +3,8 @@
 #ifndef UTIL_WIRE_H
 #define UTIL_WIRE_H
 
+#include <stddef.h>
+
 #include "util/types.h"
 
 enum {
@@ -137,5 +139,17 @@ enum {
 	PROTO_NONE	= 59,
 	PROTO_DSTOPTS	= 60,
 };
+
+/* Where in its header a protocol's checksum is: TCP, UDP; others as ICMP */
+static inline size_t wire_csum_offset(uint8_t proto)
+{
+	switch (proto) {
+	case PROTO_TCP:
+		return offsetof(struct wire_tcp, csum);
+	case PROTO_UDP:
+		return offsetof(struct wire_udp, csum);
+	}
+	return offsetof(struct wire_icmp, csum);
+}
 
 #endif /* UTIL_WIRE_H */

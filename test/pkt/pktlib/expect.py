@@ -88,6 +88,9 @@ class GuestExpects:
         if save:
             k, _, var = save.partition(":")
             out.append((f"save {save}", lambda p: self.save(p, k, var)))
+        if f.flag("assent"):
+            out.append(("assent", lambda p: any(
+                q.startswith(p.quoted) for q in self.sent_ip)))
         if f.flag("echoed"):
             out.append(("echoed", lambda p: p.payload ==
                         stream(UP, 0, len(p.payload))))

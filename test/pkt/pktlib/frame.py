@@ -67,7 +67,8 @@ def build_ip(src, dst, proto, body, m):
         body = struct.pack("!BBHI", nh, 0, off & 0xfff8 | bool(more),
                            m.get("ipid", 1)) + body
         nh = 44
-    return struct.pack("!IHBB", (m.get("ver", 6) & 15) << 28 | tos << 20,
+    return struct.pack("!IHBB", (m.get("ver", 6) & 15) << 28 | tos << 20 |
+                       m.get("label", 0),
                        m.get("iplen", len(body)), nh, ttl) + s + d + body
 
 
@@ -270,6 +271,7 @@ class Frame:
     def quote(self, b, v6):
         f = self.f
         f["quoted"] = len(b)
+        self.quoted = b
         if v6:
             f["qproto"], f["qsrc"], f["qdst"] = b[6], addr(b[8:24]), \
                 addr(b[24:40])

@@ -19,7 +19,7 @@ class GuestSends:
         """Fields that are the same for all kinds of frames"""
         m = {}
         for k in ("ttl", "tos", "iplen", "ihl", "ver", "vlan", "trunc", "pad",
-                  "ipid", "ethtype"):
+                  "ipid", "label", "ethtype"):
             v = f.get(k, number)
             if v is not None:
                 m[k] = v

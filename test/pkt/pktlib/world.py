@@ -34,6 +34,7 @@ class World(HostCommands, GuestSends, GuestExpects):
         if script.network == "ll-gateway" and fam == 6:
             self.vars["GW"] = self.vars["ROUTERLL"] = "fe80::1"
         self.old = []           # connections whose names were used again
+        self.sent_ip = []       # packets of the guest
         self.conns, self.hosts, self.listeners, self.udps = {}, {}, {}, {}
         self.inbox, self.timeline = [], []
         self.t0 = time.monotonic()
@@ -294,8 +295,9 @@ class World(HostCommands, GuestSends, GuestExpects):
         elif dst == "255.255.255.255":
             mac = BROADCAST
         etype = ETH_IP4 if d.version == 4 else ETH_IP6
-        self.emit(build_eth(mac, etype, build_ip(src, dst, proto, body, m), m),
-                  text)
+        packet = build_ip(src, dst, proto, body, m)
+        self.sent_ip.append(packet)
+        self.emit(build_eth(mac, etype, packet, m), text)
 
     def emit_arp(self, op, spa, tpa, m, tha=b"\0" * 6):
         body = struct.pack("!HHBBH6s4s6s4s", 1, ETH_IP4, 6, 4, op, GUEST_MAC,
