@@ -5,8 +5,7 @@
 # Podman, rootless, with our program as its network: as slirp4netns, and, where
 # Podman knows it (4.4 and later), as pasta.
 #
-#	PODMAN			another podman
-#	CONTAINERS_HELPER_BINARY_DIR	and its helpers, which we leave alone
+# PODMAN and CONTAINERS_HELPER_BINARY_DIR name another one, see test/lib/rootless.sh
 
 # shellcheck disable=SC2154 # the libraries set pid and so on
 # shellcheck source=test/lib/tap.sh
@@ -16,136 +15,14 @@
 # shellcheck source=test/lib/rootless.sh
 . "$(dirname "$0")/../lib/rootless.sh"
 
-PODMAN=${PODMAN:-podman}
 command -v "$PODMAN" >/dev/null || skip_all "podman isn't installed"
 world_up
 need_tun
 rootless_up
 helper_up slirp4netns
 
-# not in /run, of which Podman mounts another one for its bridges
-mount -t tmpfs -o mode=1777 tmpfs /mnt || bail 'no tmpfs on /mnt'
-cp -a "$T/bin" /mnt/bin
-
-# whatever Podman brings along, our names go first
-for dir in ${CONTAINERS_HELPER_BINARY_DIR:+"$CONTAINERS_HELPER_BINARY_DIR"} \
-	   /usr/lib/podman /usr/libexec/podman; do
-	for f in "$dir"/*; do
-		name=$(basename "$f")
-		[ -x "$f" ] && [ ! -e "/mnt/bin/$name" ] &&
-			ln -s "$f" "/mnt/bin/$name"
-	done
-done
-export CONTAINERS_HELPER_BINARY_DIR=/mnt/bin
-
-mkdir -p "$HOME/.config/containers"
-cat >"$HOME/.config/containers/containers.conf" <<E
-[containers]
-cgroups = "disabled"
-cgroupns = "host"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-network_cmd_path = "/mnt/bin/slirp4netns"
-E
-cat >"$HOME/.config/containers/storage.conf" <<E
-[storage]
-driver = "vfs"
-runroot = "$XDG_RUNTIME_DIR/containers"
-graphroot = "/mnt/storage"
-E
-chown -R "$WORLD_UID:$WORLD_UID" "$HOME"
-
-podman()
-{
-	as_user timeout 60 "$PODMAN" "$@"
-}
-
-# podman run in the foreground, with the network $net and more options
-run()
-{
-	podman run --rm --network "$net" img "$@"
-}
-
-version=$("$PODMAN" --version | sed 's/.* //')
-major=${version%%.*}
-minor=${version#*.}
-minor=${minor%%.*}
-diag "podman $version"
-
 world_greets
-image_tar "$T/img.tar"
-ok 'an image' podman import -q "$T/img.tar" img
-
-outbound()
-{
-	is "$(run wget -qO- "http://$WORLD4/hello")" 'hello from the world' \
-		"$1: TCP, IPv4"
-	is "$(run wget -qO- "http://[$WORLD6]/hello" 2>&1)" \
-		'hello from the world' "$1: TCP, IPv6"
-	is "$(run wget -qO- http://v4.example.org/hello)" \
-		'hello from the world' "$1: by name"
-	like "$(podman run --rm --cap-add net_raw --network "$net" img \
-		ping -c 1 -W 5 "$WORLD4" 2>&1)" '*1 packets received*' \
-		"$1: ping"
-}
-
-# has the container's address been taken over by what serves it?
-ask_tcp()
-{
-	"$1" timeout 5 socat -t 5 - "TCP:$2" </dev/null 2>/dev/null
-}
-
-ask_udp()
-{
-	echo ping | "$1" timeout 5 socat -t 3 - "UDP:$2" 2>/dev/null
-}
-
-# published NAME SOURCE-AT-LOOPBACK SOURCE-FROM-WORLD (patterns)
-published()
-{
-	if ! podman run -d --name served --network "$net" -p 8080:80 \
-	     -p 8081:81/udp -p 8100-8119:61-80 -p 127.0.0.1:8082:80 img serve \
-	     >"$T/id" 2>"$T/err"; then
-		fail "$1: a container with ports"
-		diag "$(cat "$T/err")"
-		return
-	fi
-	pass "$1: a container with ports"
-	wait_for '[ "$(ask_tcp in_host 127.0.0.1:8080)" ]'
-	like "$(ask_tcp in_host 127.0.0.1:8080)" "peer $2" \
-		"$1: TCP, from the host"
-	like "$(ask_tcp in_world "$HOST4:8080")" "peer $3" \
-		"$1: TCP, from the world"
-	wait_for '[ "$(ask_udp in_host 127.0.0.1:8081)" ]'
-	like "$(ask_udp in_world "$HOST4:8081")" "peer $3*ping" \
-		"$1: UDP, from the world"
-	like "$(ask_tcp in_host 127.0.0.1:8119)" "peer*" \
-		"$1: the last port of a range"
-	like "$(ask_tcp in_host 127.0.0.1:8082)" "peer*" \
-		"$1: a port of one address"
-	is "$(ask_tcp in_world "$HOST4:8082")" '' \
-		"$1: ... and of no other"
-
-	ok "$1: stop" podman rm -f -t 0 served
-	ok "$1: nothing listens any more" wait_for \
-		'! listening host tcp 8080 && ! listening host udp 8081'
-	ok "$1: no process is left" nothing_runs
-	is "$(left_files)" '' "$1: no file is left"
-}
-
-nothing_runs()
-{
-	wait_for '! pgrep -x "slirp4netns|pasta|passt|conmon|rootlessport"'
-}
-
-# sockets and names of namespaces; that of the API stays, as the original leaves it
-left_files()
-{
-	find "$XDG_RUNTIME_DIR" /tmp "$T/tmp" -newer "$T/img.tar" \
-		\( -name 'netns-*' -o -name '*slirp*.sock' \
-		   -o -path '*/rp/*' \) 2>/dev/null
-}
+podman_up
 
 slirp_cells()
 {
@@ -220,9 +97,5 @@ fi
 
 bridge_cells
 
-# its own process, which holds the user namespace
-podman system migrate >/dev/null 2>&1
-ok 'nothing of Podman is left' \
-	wait_for '! pgrep -u "$WORLD_UID" -x "catatonit|podman"'
-
+podman_down
 done_testing

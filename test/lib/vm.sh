@@ -4,6 +4,9 @@
 # Guests for tests, in QEMU, from test/tools/mkinitramfs. After world.sh.
 #
 #	vm_build		make kernel and initramfs, if not there yet
+#	vm_initrd SCRIPT FILE	make the initramfs of a guest that runs SCRIPT, for
+#				who starts it by other means, with $vm_dir/kernel
+#				and $VM_CMDLINE
 #	vm_start SCRIPT -- ARGS	start a guest which runs the shell script SCRIPT,
 #				ARGS are QEMU's, for its network
 #	vm_wait [SECS]		until it has ended (90), returns SCRIPT's status,
@@ -21,11 +24,16 @@
 
 VM_MEMORY=${VM_MEMORY:-384}
 VM_NIC=${VM_NIC:-}
+VM_CMDLINE='console=ttyS0 quiet panic=-1 mitigations=off nokaslr'
+VM_CMDLINE="$VM_CMDLINE random.trust_cpu=on tsc=reliable cryptomgr.notests"
+VM_CMDLINE="$VM_CMDLINE no_timer_check"
 VM_PROGRAMS='getent ip ping curl socat iperf3 dhclient dhcpcd'
 
 vm_build()
 {
 	vm_dir=$TOP/build/vm
+	# in another tree: of the machine's programs, made before
+	[ "${TREE_INSIDE:-}" != 1 ] || return 0
 	mkdir -p "$vm_dir" 2>/dev/null
 	[ -w "$vm_dir" ] || { vm_dir=$T/vm; mkdir -p "$vm_dir"; }
 
@@ -76,6 +84,16 @@ vm_n=0
 # set by spawn in world.sh
 pid=${pid:-}
 
+vm_initrd()
+{
+	mkdir -p "$T/vmfs"
+	cp "$1" "$T/vmfs/script"
+	{
+		cat "$vm_dir/initrd"
+		(cd "$T/vmfs" && find . | cpio -o -H newc -R 0:0 --quiet)
+	} >"$2"
+}
+
 vm_start()
 {
 	vm_script=$1
@@ -83,19 +101,13 @@ vm_start()
 	vm_n=$((vm_n + 1))
 	vm_out=$T/vm$vm_n.out
 	vm_console=$T/vm$vm_n.console
-	mkdir -p "$T/vmfs"
-	cp "$vm_script" "$T/vmfs/script"
-	{
-		cat "$vm_dir/initrd"
-		(cd "$T/vmfs" && find . | cpio -o -H newc -R 0:0 --quiet)
-	} >"$T/vm$vm_n.initrd"
+	vm_initrd "$vm_script" "$T/vm$vm_n.initrd"
 	: >"$vm_out"
 	# shellcheck disable=SC2046 # words
 	spawn host qemu-system-x86_64 -M q35 $(vm_accel) -m "$VM_MEMORY" \
 		-display none -no-reboot -nodefaults -no-user-config \
 		-kernel "$vm_dir/kernel" -initrd "$T/vm$vm_n.initrd" \
-		-append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr \
-random.trust_cpu=on tsc=reliable cryptomgr.notests no_timer_check" \
+		-append "$VM_CMDLINE" \
 		-serial "file:$vm_console" \
 		-chardev "file,id=out,path=$vm_out" \
 		-device isa-serial,chardev=out "$@" >"$T/vm$vm_n.qemu" 2>&1
