@@ -15,7 +15,6 @@ enum timer_kind {
 	TIMER_TCP_ACK,
 	TIMER_UDP,
 	TIMER_ICMP,
-	TIMER_SPLICE,
 	TIMER_NDP,			/* periodic router advertisements */
 	TIMER_NETNS,			/* is the namespace still there? */
 	TIMER_FWD,			/* auto ports */
