@@ -80,15 +80,23 @@ static struct {
 
 enum { LINGER_S = 10 };		/* for connections of a command that has ended */
 
-/* Made by us, not found */
-static struct leftover pid_leftover = { .dir_fd = -1 };
+/* Files that are written to. They are opened early, since a path may be refused,
+ * and emptied by files_begin() when the start has succeeded: of one that fails,
+ * another instance's files don't notice anything.
+ */
+enum file { FILE_PID, FILE_LOG, FILE_AUDIT, FILE_LEARN, FILE_PCAP, FILES };
+static struct leftover files_made[FILES] = {	/* by us, not found */
+	[0 ... FILES - 1] = { .dir_fd = -1 },
+};
 
 /* What a start that fails must not leave behind; safe in signal handlers */
 static void roof_undo(void)
 {
+	isolate_undo();
 	tap_unix_undo();
 	api_undo();
-	leftover_remove(&pid_leftover);
+	for (unsigned i = 0; i < FILES; i++)
+		leftover_remove(&files_made[i]);
 }
 
 /* The start has succeeded: from now on, failures leave things as they are */
@@ -97,7 +105,8 @@ static void roof_keep(void)
 	log_at_die(NULL);
 	tap_unix_keep();
 	api_keep();
-	leftover_keep(&pid_leftover);
+	for (unsigned i = 0; i < FILES; i++)
+		leftover_keep(&files_made[i]);
 }
 
 /* Whatever ends us: who comes next wants our ports, and may have them long before
@@ -211,20 +220,21 @@ static void signals_watch(void)
 		die("Couldn't watch signals: %s", strerror(errno));
 }
 
-/* Opened early, since a path may be refused; filled at the end */
-static int pid_file_open(const struct conf *c)
+/* Descriptor, -1 without a path; dies if it can't be opened */
+static int file_open(enum file which, const char *option, const char *path,
+		     int flags)
 {
 	int fd;
 
-	if (!*c->pid_file)
+	if (!*path)
 		return -1;
-	fd = open(c->pid_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = open(path, flags | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd >= 0)
-		leftover_note(&pid_leftover, c->pid_file);
+		leftover_note(&files_made[which], path);
 	else
-		fd = open_output(c->pid_file, O_WRONLY | O_TRUNC);
+		fd = open_output(path, flags);
 	if (fd < 0)
-		die("--pid: couldn't open %s: %s", c->pid_file, strerror(-fd));
+		die("%s: couldn't open %s: %s", option, path, strerror(-fd));
 	return fd;
 }
 
@@ -241,44 +251,36 @@ static const char *log_title(const struct conf *c, pid_t pid)
 	return title;
 }
 
-static void log_open(const struct conf *c)
+/* All but the PID file, which is returned: -1 if there is none */
+static int files_open(const struct conf *c)
 {
-	int fd;
+	int fd = file_open(FILE_LOG, "--log-file", c->log_file, O_RDWR);
 
-	if (!*c->log_file) {
-		if (!c->debug)
-			log_open_syslog();
-		return;
-	}
-	fd = open_output(c->log_file, O_RDWR | O_TRUNC);
-	if (fd < 0)
-		die("--log-file: couldn't open %s: %s", c->log_file,
-		    strerror(-fd));
-	log_to_file(fd, c->log_size, log_title(c, getpid()));
+	if (fd >= 0)
+		log_to_file(fd, c->log_size);
+	else if (!c->debug)
+		log_open_syslog();
+	/* A pipe that nobody reads mustn't stop us */
+	fd = file_open(FILE_AUDIT, "--audit", c->audit_file,
+		       O_RDWR | O_NONBLOCK);
+	if (fd >= 0)
+		audit_open(fd, c->log_size);
+	learn.fd = file_open(FILE_LEARN, "--policy-learn", c->learn_file,
+			     O_RDWR);
+	pcap_open(file_open(FILE_PCAP, "--pcap", c->pcap_file, O_WRONLY));
+	return file_open(FILE_PID, "--pid", c->pid_file, O_WRONLY);
 }
 
-/* A pipe that nobody reads mustn't stop us */
-static void audit_file_open(const struct conf *c)
+/* The start has succeeded, as process `pid` */
+static void files_begin(const struct conf *c, pid_t pid)
 {
-	int fd;
+	int rc = pcap_begin();
 
-	if (!*c->audit_file)
-		return;
-	fd = open_output(c->audit_file, O_RDWR | O_TRUNC | O_NONBLOCK);
-	if (fd < 0)
-		die("--audit: couldn't open %s: %s", c->audit_file,
-		    strerror(-fd));
-	audit_open(fd, c->log_size);
-}
-
-static void learn_file_open(const struct conf *c)
-{
-	if (!*c->learn_file)
-		return;
-	learn.fd = open_output(c->learn_file, O_RDWR | O_TRUNC);
-	if (learn.fd < 0)
-		die("--policy-learn: couldn't open %s: %s", c->learn_file,
-		    strerror(-learn.fd));
+	if (rc)
+		die("--pcap: couldn't write %s: %s", c->pcap_file,
+		    strerror(-rc));
+	audit_start();
+	log_begin(log_title(c, pid));
 }
 
 /* The tap device: handed to us, or made inside the namespace */
@@ -365,12 +367,8 @@ int main(int argc, char **argv)
 	log_at_die(roof_undo);
 	conf_init(c, argc, argv);
 
-	log_open(c);
-	audit_file_open(c);
-	learn_file_open(c);
-	pid_fd = pid_file_open(c);
-	if (*c->pcap_file)
-		pcap_open(c->pcap_file);
+	log_title(c, self);	/* while /proc is there */
+	pid_fd = files_open(c);
 	sock_init(c);
 	ports_open(c, HOST);
 	host_addrs_read();
@@ -419,9 +417,8 @@ int main(int argc, char **argv)
 	pesto_start();
 	control_start(c);
 	pid = isolate_daemonize(c, pid_fd);
-	if (pid != self)
-		log_first_line(log_title(c, pid));
 	signals_watch();
+	files_begin(c, pid);
 	if (mprotect(&roof, sizeof(roof), PROT_READ))
 		die("mprotect: %s", strerror(errno));
 	isolate_final(c);

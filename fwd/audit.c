@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "engine/flow.h"
 #include "fwd/policy.h"
@@ -170,6 +171,14 @@ static void line_flow(struct line *l, uint8_t proto,
 void audit_open(int fd, size_t max)
 {
 	ringfile_init(&audit.file, fd, max);
+}
+
+void audit_start(void)
+{
+	if (audit.file.fd < 0)
+		return;
+	/* A pipe has nothing that could be in the way */
+	(void)!ftruncate(audit.file.fd, 0);
 	audit_on = true;
 }
 

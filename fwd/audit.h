@@ -21,8 +21,10 @@
 
 #include "engine/flow_types.h"
 
-/* Write to fd, which is kept, `max` bytes at most; -1: nothing */
+/* Write to fd, which is kept, `max` bytes at most, once audit_start() was called */
 void audit_open(int fd, size_t max);
+/* The start has succeeded: what the file had goes */
+void audit_start(void);
 
 extern bool audit_on;
 extern uint64_t audit_lost;

@@ -40,6 +40,7 @@
 #include "start/isolate.h"
 
 #include <cap-ng.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -57,6 +58,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "engine/conf_types.h"
@@ -121,6 +123,7 @@ static struct {
 	struct rlimit nofile;		/* as we were started with */
 	int null_fd;			/* /dev/null, for the background */
 	int ready_fd;			/* tell the waiting parent; -1: none */
+	pid_t waits_for;		/* we are that parent: the child, or 0 */
 	bool was_root;			/* of the machine, and still there */
 } iso = { .null_fd = -1, .ready_fd = -1 };
 
@@ -191,6 +194,24 @@ static unsigned next_kept(const int *keep, unsigned count, unsigned from)
 	return next;
 }
 
+/* Before Linux 5.9: those that are open, one by one */
+static int close_listed(const int *keep, unsigned count)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *e;
+
+	if (!dir)
+		return -1;
+	while ((e = readdir(dir))) {
+		int fd = atoi(e->d_name);
+
+		if (fd >= FIRST_FD && fd != dirfd(dir) &&
+		    next_kept(keep, count, (unsigned)fd) != (unsigned)fd)
+			close(fd);
+	}
+	return closedir(dir);
+}
+
 static void close_inherited(const int *keep, unsigned count)
 {
 	unsigned first = FIRST_FD, next;
@@ -201,6 +222,8 @@ static void close_inherited(const int *keep, unsigned count)
 		first = next + 1;
 	}
 	rc |= close_from_to(first, UINT_MAX);
+	if (rc && errno == ENOSYS)
+		rc = close_listed(keep, count);
 	if (rc)
 		warn("Couldn't close inherited files: %s", strerror(errno));
 }
@@ -414,13 +437,37 @@ static void pid_write(int fd, pid_t pid)
 	if (fd < 0)
 		return;
 	snprintf(buf, sizeof(buf), "%d\n", pid);
+	(void)!ftruncate(fd, 0);
 	rc = write_all(fd, buf, strlen(buf));
 	if (rc)
 		die("Couldn't write PID file: %s", strerror(-rc));
 }
 
+void isolate_undo(void)
+{
+	if (iso.waits_for > 0)
+		kill(iso.waits_for, SIGKILL);
+}
+
+/* The child has ended before it was ready: the reason is its own last message,
+ * unless it had no time for one
+ */
+__attribute__((noreturn))
+static void daemon_died(pid_t child)
+{
+	int status = 0;
+
+	iso.waits_for = 0;
+	if (waitpid(child, &status, 0) == child && WIFSIGNALED(status))
+		die("The process in the background was killed by signal %d (%s)"
+		    " while it started", WTERMSIG(status),
+		    strsignal(WTERMSIG(status)));
+	die_told();
+}
+
 /* Parent: wait until the child is ready, say who it is. Its own messages have
- * been printed by itself; that of its last step, without stderr, is ours.
+ * been printed by itself; that of its last step, without stderr, is ours. Until
+ * we have ended, with success, the child ends with us: isolate_undo().
  */
 __attribute__((noreturn))
 static void daemon_parent(int ready_fd, pid_t child, int pid_fd)
@@ -430,13 +477,13 @@ static void daemon_parent(int ready_fd, pid_t child, int pid_fd)
 
 	/* The child can't know it by itself */
 	if (write(ready_fd, &child, sizeof(child)) != sizeof(child))
-		_exit(EXIT_FAILURE);
+		daemon_died(child);
 	do {
 		n = read(ready_fd, &outcome, sizeof(outcome));
 	} while (n < 0 && errno == EINTR);
 
 	if (n != sizeof(outcome))
-		_exit(EXIT_FAILURE);
+		daemon_died(child);
 	if (outcome)
 		die("Couldn't filter system calls: %s", strerror(outcome));
 	pid_write(pid_fd, child);
@@ -463,6 +510,7 @@ pid_t isolate_daemonize(const struct conf *c, int pid_fd)
 	if (child < 0)
 		die("Couldn't go to the background: %s", strerror(errno));
 	if (child) {
+		iso.waits_for = child;
 		close(p[1]);
 		daemon_parent(p[0], child, pid_fd);
 	}

@@ -42,6 +42,11 @@ void isolate_fs(const struct conf *c);
  */
 pid_t isolate_daemonize(const struct conf *c, int pid_fd);
 
+/* The start is called off: who waits for a process in the background ends it. Safe
+ * in signal handlers.
+ */
+void isolate_undo(void);
+
 /* 4: last thing before the loop. Drops stdin, stdout, stderr in the background,
  * capabilities, is not dumpable, sets no_new_privs, loads the seccomp
  * allow-list for this mode.

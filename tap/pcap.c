@@ -37,7 +37,12 @@ static struct {
 
 static uint8_t pcap_buf[sizeof(struct pcap_rec) + PCAP_SNAPLEN];
 
-void pcap_open(const char *path)
+void pcap_open(int fd)
+{
+	pcap.fd = fd;
+}
+
+int pcap_begin(void)
 {
 	const struct {
 		uint32_t magic;
@@ -46,12 +51,11 @@ void pcap_open(const char *path)
 		uint32_t sigfigs, snaplen, linktype;
 	} head = { 0xa1b2c3d4, 2, 4, 0, 0, PCAP_SNAPLEN, 1 };
 
-	pcap.fd = open_output(path, O_WRONLY | O_TRUNC);
 	if (pcap.fd < 0)
-		die("--pcap: couldn't open %s: %s", path,
-		    strerror(-pcap.fd));
-	if (write(pcap.fd, &head, sizeof(head)) != sizeof(head))
-		die("--pcap: couldn't write %s: %s", path, strerror(errno));
+		return 0;
+	/* A pipe has nothing that could be in the way */
+	(void)!ftruncate(pcap.fd, 0);
+	return write_all(pcap.fd, &head, sizeof(head));
 }
 
 /* Where it may take long */

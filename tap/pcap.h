@@ -5,8 +5,12 @@
 
 #include "util/iov.h"
 
-/* Create (truncate) path and write the file header; dies if it can't */
-void pcap_open(const char *path);
+/* Capture to fd (kept) once pcap_begin() was called */
+void pcap_open(int fd);
+/* The start has succeeded: what the file had goes. 0, also without a file, or
+ * -errno.
+ */
+int pcap_begin(void);
 /* One frame made of up to two parts; nothing without a file. A write error
  * ends the capture with a warning, not the program.
  */

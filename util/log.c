@@ -32,7 +32,6 @@
 
 enum {
 	LOG_LINE_MAX	= 1024,
-	LOG_START_MAX	= 65536,
 	LOG_ROOM	= 4096,		/* for a few lines */
 };
 
@@ -59,6 +58,8 @@ static struct {
 	unsigned lost[OUTPUTS];	/* not told yet */
 	int syslog_fd;			/* -1: not open */
 	struct ringfile file;
+	bool held;			/* its lines wait in log_start */
+	size_t held_len;
 	struct timespec start;
 	void (*undo)(void);
 } log_state = {
@@ -68,6 +69,8 @@ static struct {
 	.syslog_fd = -1,
 	.file = { .fd = -1 },
 };
+
+static char log_start[LOG_START_MAX];
 
 static const int log_priority[] = {
 	[LOG_LVL_ERR] = LOG_ERR,
@@ -105,6 +108,15 @@ static void log_file_write(const void *line, size_t len)
 	ringfile_write(&log_state.file, line, len);
 }
 
+static bool log_hold(const char *line, size_t len)
+{
+	if (len > sizeof(log_start) - log_state.held_len)
+		return false;
+	memcpy(log_start + log_state.held_len, line, len);
+	log_state.held_len += len;
+	return true;
+}
+
 static bool log_file_line(enum log_level level, const char *text)
 {
 	char line[LOG_LINE_MAX + 64], when[32];
@@ -113,6 +125,8 @@ static bool log_file_line(enum log_level level, const char *text)
 	log_time(when, sizeof(when), 4);
 	len = snprintf(line, sizeof(line), "%s: %s%s\n", when,
 		       log_prefix[level], text);
+	if (log_state.held)
+		return log_hold(line, (size_t)MIN(len, (int)sizeof(line) - 1));
 	return writer_put(log_file_write, line,
 			  (size_t)MIN(len, (int)sizeof(line) - 1));
 }
@@ -228,6 +242,14 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 }
 
+void die_told(void)
+{
+	if (log_state.undo)
+		log_state.undo();
+	writer_drain();
+	exit(EXIT_FAILURE);
+}
+
 void die(const char *fmt, ...)
 {
 	va_list ap;
@@ -235,10 +257,7 @@ void die(const char *fmt, ...)
 	va_start(ap, fmt);
 	log_vmsg(LOG_LVL_ERR, fmt, ap);
 	va_end(ap);
-	if (log_state.undo)
-		log_state.undo();
-	writer_drain();
-	exit(EXIT_FAILURE);
+	die_told();
 }
 
 void log_at_die(void (*undo)(void))
@@ -357,34 +376,34 @@ void log_timestamps(bool on)
 	log_state.timestamps = on;
 }
 
-void log_to_file(int fd, size_t max_size, const char *first_line)
+void log_to_file(int fd, size_t max_size)
 {
-	ssize_t n;
-
 	ringfile_init(&log_state.file, fd, max_size);
-	n = dprintf(fd, "%s\n", first_line);
-	if (n > 0)
-		log_state.file.size = (size_t)n;
+	log_state.held = true;
+	log_state.held_len = 0;
 }
 
-void log_first_line(const char *first_line)
+void log_begin(const char *first_line)
 {
-	static char buf[LOG_START_MAX];
-	char *rest;
-	ssize_t n;
+	char line[LOG_LINE_MAX];
+	int len;
 
-	if (log_state.file.fd < 0 || log_state.file.size >= sizeof(buf))
+	if (log_state.file.fd < 0)
 		return;
-	n = pread(log_state.file.fd, buf, sizeof(buf) - 1, 0);
-	if (n != (ssize_t)log_state.file.size)
-		return;
-	buf[n] = '\0';
-	rest = strchr(buf, '\n');
-	if (!rest || ftruncate(log_state.file.fd, 0) ||
-	    lseek(log_state.file.fd, 0, SEEK_SET))
-		return;
-	n = dprintf(log_state.file.fd, "%s%s", first_line, rest);
-	log_state.file.size = n > 0 ? (size_t)n : 0;
+	log_state.held = false;
+	/* A pipe or a terminal has nothing that could be in the way */
+	(void)!ftruncate(log_state.file.fd, 0);
+	len = snprintf(line, sizeof(line), "%s\n", first_line);
+	writer_put(log_file_write, line,
+		   (size_t)MIN(len, (int)sizeof(line) - 1));
+	for (size_t at = 0; at < log_state.held_len; ) {
+		const char *p = log_start + at;
+		const char *end = memchr(p, '\n', log_state.held_len - at);
+		size_t n = (size_t)(end - p) + 1;
+
+		writer_put(log_file_write, p, n);
+		at += n;
+	}
 }
 
 void log_open_syslog(void)

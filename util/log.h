@@ -35,6 +35,8 @@ void log_msg(enum log_level level, const char *fmt, ...)
 /* Start-up only: print one line, then exit with status 1 */
 void die(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
+/* The same, where the reason has been told */
+void die_told(void) __attribute__((noreturn));
 /* Called by die() before it exits: removes what a failed start leaves */
 void log_at_die(void (*undo)(void));
 
@@ -82,12 +84,16 @@ void log_open_stderr(void);
 bool log_has_file(void);
 /* With -d, lines on stderr get a "seconds.fraction: " prefix */
 void log_timestamps(bool on);
-/* Log to fd (opened, kept) from now on instead of syslog, bounded to max_size
- * bytes: the oldest lines are dropped. First line: name version: exe (pid).
+enum { LOG_START_MAX = 65536 };
+/* Log to fd (opened, kept) instead of syslog, bounded to max_size bytes: the oldest
+ * lines are dropped. Until log_begin(), the file stays as it is, and up to
+ * LOG_START_MAX bytes of messages wait.
  */
-void log_to_file(int fd, size_t max_size, const char *first_line);
-/* Another first line in its place, as long as the file isn't large yet */
-void log_first_line(const char *first_line);
+void log_to_file(int fd, size_t max_size);
+/* The start has succeeded: what the file had is replaced by this line (name
+ * version: exe (pid)) and the messages of the start. Nothing without a file.
+ */
+void log_begin(const char *first_line);
 /* Connect to the system log now, while it can be reached; no error if not */
 void log_open_syslog(void);
 /* stderr is no longer ours: only file or syslog from now on */

@@ -57,6 +57,14 @@ wait_for "[ \"\$(field $pid Seccomp)\" = 2 ]"
 check 'passt, foreground' "$pid" 0 'user mnt ipc uts'
 stop "$pid"
 
+# the shim's own filter makes it two
+spawn user lacking close-range passt -q -f -s "$T/user/sock"
+wait_for "[ -S '$T/user/sock' ]"
+wait_for "[ \"\$(field $pid Seccomp_filters)\" = 2 ]"
+is "$(find "/proc/$pid/fd" -lname "$T/leak*")" '' \
+	'before Linux 5.9: no inherited descriptor'
+stop "$pid"
+
 as_user timeout 10 passt -q -s "$T/user/sock" -P "$T/user/pid"
 daemon=$(cat "$T/user/pid")
 check 'passt, background' "$daemon" 0 'user mnt ipc uts pid'

@@ -20,7 +20,9 @@ left()
 	find "$d" -type s
 	[ ! -s "$d/pid" ] || echo "PID file: $(cat "$d/pid")"
 	for p in $(processes); do
-		alive "$p" && echo "process: $(tr '\0' ' ' <"/proc/$p/cmdline")"
+		# one that is on its way out has no command line any more
+		cmd=$(tr '\0' ' ' <"/proc/$p/cmdline")
+		[ -z "$cmd" ] || ! alive "$p" || echo "process: $cmd"
 	done
 }
 
@@ -247,6 +249,63 @@ if command -v lacking >/dev/null; then
 else
 	skip 'no shims' 5
 fi
+
+# the last step fails: who was to go on in the background doesn't
+fresh
+(cd "$d" && as_user timeout 5 passt -P /dev/full -s sock) 2>"$T/err" >&2
+is "$?" 1 "a PID file that can't be written"
+like "$(cat "$T/err")" '*PID file*' '... is the reason that is told'
+ok '... nothing is left' wait_for '[ -z "$(left)" ]'
+
+# killed while it starts
+if command -v lacking >/dev/null; then
+	fresh
+	(cd "$d" && as_user timeout 5 lacking life passt -P pid -s sock) \
+		2>"$T/err" >&2
+	is "$?" 1 'killed while it starts, in the background'
+	like "$(cat "$T/err")" '*killed by signal*' '... is the reason that is told'
+	is "$(left)$(ls "$d")" '' '... nothing is left'
+else
+	skip 'no shims' 3
+fi
+
+# called off, at whatever moment: nothing goes on, or it is all there
+fresh
+bad=
+for ms in $(seq 1 40); do
+	[ -z "$bad" ] || break
+	(cd "$d" && exec setpriv --reuid "$WORLD_UID" --clear-groups \
+		passt -P pid -s sock) 2>"$T/err" >&2 &
+	p=$!
+	pause "0.0$(printf '%02d' "$ms")"
+	kill -TERM "$p" 2>/dev/null
+	wait "$p"
+	status=$?
+	if [ "$status" -eq 0 ]; then
+		kill -TERM "$(cat "$d/pid")"
+	elif [ "$status" -ne 143 ]; then
+		bad="$bad $ms: status $status"
+	fi
+	wait_for '[ -z "$(processes)" ]' 5 || bad="$bad $ms: runs on"
+	[ ! -S "$d/sock" ] || [ "$status" -eq 0 ] || bad="$bad $ms: socket"
+	rm -f "$d/sock" "$d/pid"
+done
+is "$bad" '' 'SIGTERM at any moment of a start'
+
+# files of another instance
+fresh
+for f in pid log pcap audit; do
+	as_user sh -c 'echo "of another" >"$1"' sh "$d/$f"
+done
+as_user timeout 5 passt -P "$d/pid" -l "$d/log" -p "$d/pcap" \
+	--audit "$d/audit" -s /nonexistent/sock 2>"$T/err" >&2
+is "$?" 1 "a start that fails behind another's files"
+is "$(cat "$d/pid" "$d/log" "$d/pcap" "$d/audit" | uniq -c | tr -s ' ')" \
+	' 4 of another' '... leaves them as they are'
+rm "$d"/*
+as_user timeout 5 passt -P "$d/pid" -l "$d/log" -p "$d/pcap" \
+	--audit "$d/audit" -s /nonexistent/sock 2>"$T/err" >&2
+is "$? $(ls "$d")" '1 ' '... and those that it made are gone'
 
 # links that others have put there
 fresh

@@ -18,6 +18,8 @@
  *	buf-lock	SO_BUF_LOCK: before Linux 5.14
  *	tcp-info	what TCP_INFO tells since Linux 3.15
  *	peace	SIGTERM while the program starts: before it gives up its files
+ *	life	in the process that watches signals: it dies when it begins to
+ *	close-range	close_range(): before Linux 5.9
  *	near	no peer of TCP is: round trips take 200 ms
  *	calm	now and then a call fails for want of memory or descriptors, or
  *		by an interruption: splice(), pipe2(), recv(), connect()
@@ -29,9 +31,11 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
+#include <linux/seccomp.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -47,6 +51,8 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/param.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -137,6 +143,32 @@ int unshare(int flags)
 	if (flags & CLONE_NEWNS && lacks("peace"))
 		raise(SIGTERM);
 	return (int)syscall(SYS_unshare, flags);
+}
+
+/* By a filter, as no function of libc's has to be called for it */
+__attribute__((constructor))
+static void before_5_9(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+
+	if (lacks("close-range") &&
+	    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog)))
+		abort();
+}
+
+int signalfd(int fd, const sigset_t *mask, int flags)
+{
+	if (lacks("life"))
+		__builtin_trap();	/* PID 1 can't send itself SIGKILL */
+	return (int)syscall(SYS_signalfd4, fd, mask, _NSIG / 8, flags);
 }
 
 static bool refused(unsigned long request, unsigned long arg)

@@ -123,7 +123,8 @@ static void file(void)
 	char pad[2000];
 
 	memset(pad, 'x', sizeof(pad));
-	log_to_file(fd, 100000, "passt 1.0: passt (1)");
+	log_to_file(fd, 100000);
+	log_begin("passt 1.0: passt (1)");
 	is_str(contents(fd), "passt 1.0: passt (1)\n", "the first line");
 	err("a %s", "message");
 	ok(strstr(contents(fd), ": ERROR:   a message\n"), "an error");
@@ -145,22 +146,37 @@ static void file(void)
 
 	close(fd);
 	fd = memfd_create("log", 0);
-	log_to_file(fd, 100000, "passt 1.0: passt (999)");
+	dprintf(fd, "another's\nand more\n");
+	log_to_file(fd, 100000);
 	err("e");
-	log_first_line("passt 1.0: passt (1001)");
+	warn("f");
+	is_str(contents(fd), "another's\nand more\n",
+	       "the file stays as it is until the start has succeeded");
+	log_begin("passt 1.0: passt (1001)");
+	err("g");
 	ok(!strncmp(contents(fd), "passt 1.0: passt (1001)\n", 24) &&
-	   strstr(contents(fd), ": ERROR:   e\n"), "another first line");
-	log_first_line("passt 1.0: passt (1)");
-	err("f");
-	ok(!strncmp(contents(fd), "passt 1.0: passt (1)\n", 21) &&
 	   strstr(contents(fd), ": ERROR:   e\n") &&
-	   strstr(contents(fd), ": ERROR:   f\n"), "  a shorter one");
-	log_first_line("x");
-	is_str(strchr(contents(fd), 0) - 2, "f\n", "  nothing is left behind it");
+	   strstr(contents(fd), ": WARNING: f\n") &&
+	   strstr(contents(fd), ": ERROR:   g\n"),
+	   "  then it has what was said meanwhile");
+	ok(!strstr(contents(fd), "another"), "  and nothing else");
 
 	close(fd);
 	fd = memfd_create("log", 0);
-	log_to_file(fd, 16384, "passt 1.0: passt (1)");
+	log_to_file(fd, 100000);
+	for (int i = 0; i < 3000; i++)
+		info("line %d %.60s", i, pad);
+	log_begin("passt 1.0: passt (1)");
+	info("after");
+	fstat(fd, &st);
+	ok(st.st_size > LOG_START_MAX / 2 && st.st_size < LOG_START_MAX + 1000 &&
+	   strstr(contents(fd), "messages lost"),
+	   "  what is too much for that is counted");
+
+	close(fd);
+	fd = memfd_create("log", 0);
+	log_to_file(fd, 16384);
+	log_begin("passt 1.0: passt (1)");
 	for (int i = 0; i < 3000; i++) {
 		info("line %d %.*s", i, (int)random_below(120), pad);
 		fstat(fd, &st);
@@ -179,7 +195,8 @@ static void file(void)
 	fd = memfd_create("log", 0);
 	wrong = cuts = 0;
 	before = 0;
-	log_to_file(fd, 200000, "passt 1.0: passt (1)");
+	log_to_file(fd, 200000);
+	log_begin("passt 1.0: passt (1)");
 	for (int i = 0; i < 10000; i++) {
 		info("line %d %.*s", i, (int)random_below(500), pad);
 		fstat(fd, &st);
@@ -197,7 +214,8 @@ static void file(void)
 
 	/* A message longer than a line */
 	fd = memfd_create("log", 0);
-	log_to_file(fd, 16384, "passt 1.0: passt (1)");
+	log_to_file(fd, 16384);
+	log_begin("passt 1.0: passt (1)");
 	info("line 0 %.*s", (int)sizeof(pad), pad);
 	info("line 1");
 	ok(whole_lines(fd, 1), "a very long message is cut, and still a line");
