@@ -143,6 +143,7 @@ SRCS	+= ctl/control.c
 SRCS	+= ctl/ctl_flows.c
 SRCS	+= ctl/ctl_net.c
 SRCS	+= ctl/ctl_rules.c
+SRCS	+= ctl/metrics.c
 SRCS	+= ctl/pesto_proto.c
 SRCS	+= ctl/rules.c
 SRCS	+= ctl/slirp_api.c

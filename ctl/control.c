@@ -259,8 +259,8 @@ static void command_status(struct ctl_call *k)
 
 	jsonw_open(w, NULL, '{');
 	jsonw_str(w, "version", VERSION);
-	jsonw_str(w, "mode", k->conf->mode == MODE_PASTA ? "pasta" :
-			     k->conf->mode == MODE_VU ? "vhost-user" : "passt");
+	jsonw_str(w, "mode", k->session->conf->mode == MODE_PASTA ? "pasta" :
+			     k->session->conf->mode == MODE_VU ? "vhost-user" : "passt");
 	jsonw_uint(w, "subscribers", control.subscribers);
 	jsonw_close(w, '}');
 }
@@ -343,9 +343,11 @@ static void command_subscribe(struct ctl_call *k)
 
 static const struct ctl_command commands[] = {
 	{ "commands",		command_commands },
+	{ "counters",		ctl_counters },
 	{ "flows",		ctl_flows },
 	{ "log-level",		command_log_level },
 	{ "net",		ctl_net },
+	{ "reset",		ctl_reset },
 	{ "rule-add",		ctl_rule_add },
 	{ "rule-delete",	ctl_rule_delete },
 	{ "rules",		ctl_rules },
@@ -419,7 +421,8 @@ static void list_more(struct api_client *c, struct ctl_session *s)
 		write_done(c, &w);
 		if (!goes_on) {
 			s->next = NULL;
-			api_write(c, "]}}\n", 4);
+			if (!s->is_text)
+				api_write(c, "]}}\n", 4);
 		} else if (!w.len) {
 			if (!c->out_len)
 				api_again(c);
@@ -441,8 +444,7 @@ static void more(struct api_client *c)
 static void line_run(struct api_client *c, const char *line, size_t len)
 {
 	struct jsonw w = writer(c);
-	struct ctl_call k = { .conf = control.conf, .session = session_of(c),
-			      .w = &w };
+	struct ctl_call k = { .session = session_of(c), .w = &w };
 
 	command_run(&k, line, len);
 	if (w.bad) {
@@ -460,6 +462,45 @@ static void line_run(struct api_client *c, const char *line, size_t len)
 	c->stays = k.session->subscribed;
 }
 
+/* ---- HTTP ---- */
+
+/* "GET /metrics HTTP/1.1": what JSON never looks like */
+static bool is_http(const char *line, size_t len)
+{
+	static const char version[] = " HTTP/1.";
+	size_t n = strlen(version);
+
+	while (len && isspace((unsigned char)line[len - 1]))
+		len--;
+	return len > n && !memcmp(line + len - n - 1, version, n);
+}
+
+static void http_begin(struct ctl_session *s, const char *line, size_t len)
+{
+	static const char metrics[] = "GET /metrics HTTP/1.";
+	size_t n = strlen(metrics);
+
+	s->http = true;
+	s->http_metrics = len > n && !memcmp(line, metrics, n);
+}
+
+/* All has been said: the answer, whose end is that of the connection */
+static void http_answer(struct api_client *c, struct ctl_session *s)
+{
+	c->ending = true;
+	api_print(c, "HTTP/1.1 %s\r\nContent-Type: %s\r\n"
+		  "Connection: close\r\n\r\n%s",
+		  s->http_metrics ? "200 OK" : "404 Not Found",
+		  s->http_metrics ? "text/plain; version=0.0.4; charset=utf-8" :
+				    "text/plain",
+		  s->http_metrics ? "" : "There is /metrics alone, to GET\n");
+	if (!s->http_metrics)
+		return;
+	s->next = metrics_next;
+	s->is_text = true;
+	s->cursor = 0;
+}
+
 static bool is_blank(const char *line, size_t len)
 {
 	while (len && isspace((unsigned char)line[len - 1]))
@@ -469,6 +510,7 @@ static bool is_blank(const char *line, size_t len)
 
 static bool input(struct api_client *c)
 {
+	struct ctl_session *s = session_of(c);
 	const char *end = memchr(c->in, '\n', c->in_len);
 	size_t len = end ? (size_t)(end - c->in) : c->in_len;
 
@@ -484,7 +526,11 @@ static bool input(struct api_client *c)
 	}
 	if (!end && (!c->eof || !len))
 		return false;
-	if (!is_blank(c->in, len))
+	if (s->http && is_blank(c->in, len))
+		http_answer(c, s);
+	else if (is_http(c->in, len))
+		http_begin(s, c->in, len);
+	else if (!s->http && !is_blank(c->in, len))
 		line_run(c, c->in, len);
 	api_consume(c, end ? len + 1 : len);
 	return true;
@@ -492,7 +538,7 @@ static bool input(struct api_client *c)
 
 static void opened(struct api_client *c)
 {
-	*session_of(c) = (struct ctl_session){ .next = NULL };
+	*session_of(c) = (struct ctl_session){ .conf = control.conf };
 }
 
 static void closed(struct api_client *c)

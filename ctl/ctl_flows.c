@@ -40,6 +40,20 @@ static void print_side(struct jsonw *w, const char *name,
 	jsonw_close(w, '}');
 }
 
+static void print_state(struct jsonw *w, const struct flow *f)
+{
+	const struct flow_ops *ops = flow_ops(f);
+	char text[64];
+
+	if (!ops)
+		return;
+	ops->describe(f, text, sizeof(text));
+	jsonw_str(w, "state", text);
+	if (ops->active)
+		jsonw_milli(w, "idle", (uint64_t)MAX(0,
+			    mono_sub(loop_now(), ops->active(f)).us / 1000));
+}
+
 /* "index.generation": what an id stands for never comes again soon */
 void ctl_flow_print(struct jsonw *w, const char *name, const struct flow *f)
 {
@@ -49,6 +63,7 @@ void ctl_flow_print(struct jsonw *w, const char *name, const struct flow *f)
 	jsonw_open(w, name, '{');
 	jsonw_str(w, "id", id);
 	jsonw_str(w, "proto", proto_name(f->proto));
+	print_state(w, f);
 	jsonw_bool(w, "spliced", f->type == FLOW_SPLICE ||
 				f->type == FLOW_UDP_SPLICE);
 	jsonw_str(w, "begun_by", f->ini == GUEST ? "guest" : "host");
@@ -100,6 +115,38 @@ static bool next(struct ctl_session *s, struct jsonw *w)
 		return true;
 	}
 	return s->cursor < flow_high();
+}
+
+/* By its id; NULL and ctl_fail() if there is none, or no longer */
+static struct flow *find(struct ctl_call *k)
+{
+	unsigned index, gen;
+	char id[ID_LEN];
+	struct flow *f;
+
+	if (!ctl_arg_text(k, "id", id, sizeof(id), NULL))
+		return NULL;
+	if (sscanf(id, "%u.%u", &index, &gen) != 2 || index >= flow_high()) {
+		ctl_fail(k, "NotFound", "There is no flow %s", id);
+		return NULL;
+	}
+	f = flow_at(index);
+	if (!is_live(f) || f->gen != gen || !flow_ops(f)) {
+		ctl_fail(k, "NotFound", "Flow %s has ended", id);
+		return NULL;
+	}
+	return f;
+}
+
+void ctl_reset(struct ctl_call *k)
+{
+	struct flow *f = find(k);
+
+	if (!f)
+		return;
+	flow_end(f);
+	jsonw_open(k->w, NULL, '{');
+	jsonw_close(k->w, '}');
 }
 
 static bool filter_proto(struct ctl_call *k, uint8_t *ret)

@@ -30,19 +30,23 @@ typedef bool (*ctl_next)(struct ctl_session *s, struct jsonw *w);
 
 /* What is known of a client */
 struct ctl_session {
+	const struct conf *conf;
+
 	/* The answer that is being written; NULL: none */
 	ctl_next next;
 	bool comma;
+	bool is_text;			/* no JSON: the end of it is the end */
 	uint64_t cursor;		/* the list's own */
 	struct ctl_filter filter;
 
+	bool http;			/* lines up to a blank one follow */
+	bool http_metrics;		/* …and then what was asked for */
 	bool subscribed;
 	uint32_t wants;			/* bits of enum news */
 	uint64_t event;			/* the first one it hasn't seen */
 };
 
 struct ctl_call {
-	const struct conf *conf;
 	struct ctl_session *session;
 	struct json args;
 	struct jsonw *w;
@@ -78,7 +82,12 @@ void ctl_rule_delete(struct ctl_call *k);
 /* ctl_flows.c */
 struct flow;
 void ctl_flows(struct ctl_call *k);
+void ctl_reset(struct ctl_call *k);
 void ctl_flow_print(struct jsonw *w, const char *name, const struct flow *f);
+
+/* metrics.c */
+void ctl_counters(struct ctl_call *k);
+bool metrics_next(struct ctl_session *s, struct jsonw *w);
 
 /* ctl_net.c */
 void ctl_net(struct ctl_call *k);

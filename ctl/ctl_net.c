@@ -70,8 +70,8 @@ void ctl_net(struct ctl_call *k)
 	for (unsigned i = 0; i < net->search.count; i++)
 		jsonw_str(w, NULL, net->search.name[i]);
 	jsonw_close(w, ']');
-	jsonw_uint(w, "mtu", k->conf->mtu);
-	jsonw_str(w, "our_mac", MAC_STR(k->conf->our_mac));
+	jsonw_uint(w, "mtu", k->session->conf->mtu);
+	jsonw_str(w, "our_mac", MAC_STR(k->session->conf->our_mac));
 	print_guest(w);
 	jsonw_close(w, '}');
 }

@@ -104,7 +104,7 @@ static bool parse(struct ctl_call *k, struct fwd_rules *ret,
 	}
 
 	if (fwd_rule_parse_option(o->name[1], spec, fwd_table_allowed(o->side),
-				  &k->conf->ephemeral, ret, why)) {
+				  &k->session->conf->ephemeral, ret, why)) {
 		ctl_fail(k, "BadArgument", "%s", why);
 		return false;
 	}

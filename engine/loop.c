@@ -48,6 +48,7 @@ static struct {
 	mono_t now;
 	uint64_t turns;
 	uint64_t span[LOOP_SPANS];	/* turns, by how long they took */
+	uint64_t busy_us;		/* all of them together */
 	bool spins;			/* others can run meanwhile */
 	bool alternates;		/* link and sockets, in turn */
 	unsigned source;		/* of the last turn's events */
@@ -70,6 +71,7 @@ static bool loop_has_cpus(void)
 
 static const struct counter loop_rows[] = {
 	COUNTER("turns", loop.turns, "turns", "of the loop"),
+	COUNTER("busy_us", loop.busy_us, "microseconds", "spent in them"),
 	COUNTER_OF("turn_us", "16", loop.span[0], "turns", "of up to 16 µs"),
 	COUNTER_OF("turn_us", "64", loop.span[1], "turns", "of up to 64 µs"),
 	COUNTER_OF("turn_us", "256", loop.span[2], "turns", "of up to 256 µs"),
@@ -156,6 +158,7 @@ static void loop_account(void)
 	for (int64_t up_to = 16; us > up_to && i < LOOP_SPANS - 1; up_to *= 4)
 		i++;
 	loop.span[i]++;
+	loop.busy_us += (uint64_t)us;
 }
 
 dur_t loop_cpu_time(void)

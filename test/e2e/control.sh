@@ -21,13 +21,18 @@ import selectors, socket
 waits = selectors.DefaultSelector()
 listener = socket.create_server(("", 80), backlog=1024)
 waits.register(listener, selectors.EVENT_READ)
+def echo(s):
+    try:
+        data = s.recv(4096)
+        s.sendall(data)
+        return data
+    except ConnectionError:
+        return b""
 while True:
     for key, _ in waits.select():
         if key.fileobj is listener:
             waits.register(listener.accept()[0], selectors.EVENT_READ)
-        elif data := key.fileobj.recv(4096):
-            key.fileobj.sendall(data)
-        else:
+        elif not echo(key.fileobj):
             waits.unregister(key.fileobj)
             key.fileobj.close()
 P
@@ -167,11 +172,25 @@ ok(len(c.ask("flows", address="127.0.0.1")["return"]["flows"]) >= 1,
 ok(error(c.ask("flows", address="x")) == "BadArgument", "no address")
 ok(error(c.ask("flows", proto="x")) == "BadArgument", "no protocol")
 begun = got["data"]["id"]
+ok(flows[0]["state"] and flows[0].get("idle", 0) < 60,
+   "its state", flows)
 c.ask("rule-add", option="-t", spec="8085")
 ok(e.line()["event"] == "rules", "rules change")
-s.close()
+ok(c.ask("reset", id=begun) == {"return": {}}, "reset")
 got = e.line()
 ok(got["event"] == "flow-end" and got["data"]["id"] == begun, "it ends", got)
+try:
+    got = s.recv(1)
+except ConnectionResetError:
+    got = "reset"
+ok(got == "reset", "its client is told", got)
+ok(error(c.ask("reset", id=begun)) == "NotFound", "once more")
+ok(error(c.ask("reset", id="x")) == "NotFound", "no flow")
+ok(error(c.ask("reset")) == "BadArgument", "no id")
+
+counters = c.ask("counters")["return"]["counters"]
+values = {(n["name"], n["label"]): n["value"] for n in counters}
+ok(values["turns", None] > 0 and len(values) == len(counters), "counters", values)
 ok(e.ask("status")["return"]["subscribers"] == 1, "requests in between")
 ok(error(c.ask("subscribe", events=["x"])) == "BadArgument", "no such event")
 ok(error(c.ask("subscribe", events="flow")) == "BadArgument", "no list")
@@ -238,6 +257,25 @@ c = Client()
 ok("return" in c.ask("status"), "after all that")
 sys.exit(failed != 0)
 P
+http()
+{
+	printf 'GET %s HTTP/1.1\r\nHost: x\r\n\r\n' "$1" |
+		timeout 20 socat -t 20 - "UNIX-CONNECT:$control"
+}
+http /metrics >"$T/metrics"
+like "$(head -n 1 "$T/metrics")" 'HTTP/1.1 200 OK?' 'metrics'
+sed '1,/^.$/d' "$T/metrics" >"$T/text"
+ok '... as Prometheus wants them' promtool check metrics <"$T/text"
+is "$(promtool check metrics <"$T/text" 2>&1)" '' '... to the letter'
+for name in passt_dropped_total passt_flows passt_turn_seconds_bucket; do
+	ok "... $name" grep -q "^$name{" "$T/text"
+done
+ok '... by curl, too' curl -sf --unix-socket "$control" http://x/metrics \
+	-o "$T/curled"
+is "$(grep -c ^passt_ "$T/curled")" "$(grep -c ^passt_ "$T/text")" \
+	'... the same ones'
+like "$(http /)" 'HTTP/1.1 404 *' 'no other page'
+
 spawn host python3 "$T/client.py" "$control" "$HOST4" >"$T/client.out" 2>&1
 wait "$pid"
 is $? 0 'a client' || diag "$(cat "$T/client.out")"
