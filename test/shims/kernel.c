@@ -64,7 +64,7 @@ enum {
 	USO	= 0x20 | 0x40,
 };
 
-enum { FDS = 64, LONG_US = 200000 };
+enum { FDS = 1024, LONG_US = 200000 };
 
 static const volatile int64_t *clock_ns;
 static int (*real_clock)(clockid_t, struct timespec *);
