@@ -51,7 +51,8 @@
 #	sha256 PATH		its checksum, nothing else
 #
 #	$T			private directory, $T/user belongs to the user
-#	$TOP			the source tree
+#	$TOP			the source tree; after world_up a view of it, in which
+#				users can run test/tools, too
 #	WORLD_CC		congestion control of the routes between the two,
 #				default the machine's
 #	PASST_BIN_DIR		where passt and pasta are, default $TOP
@@ -311,6 +312,24 @@ world_links()
 	wait_for 'world_settled in_host && world_settled in_world'
 }
 
+# The tree may be in a directory that the user can't enter, or its files be for
+# their owner alone: what a user runs is copied, and the rest linked to
+world_tree()
+{
+	[ "$WORLD_ROOT" ] || return 0
+	mkdir -p "$T/top/test"
+	for tree_f in "$TOP"/* "$TOP"/test/*; do
+		[ "$tree_f" = "$TOP/test" ] ||
+			ln -s "$tree_f" "$T/top/${tree_f#"$TOP"/}"
+	done
+	for tree_f in tools lib; do
+		rm "$T/top/test/$tree_f"
+		cp -a "$TOP/test/$tree_f" "$T/top/test/$tree_f"
+	done
+	chmod -R a+rX "$T/top/test/tools" "$T/top/test/lib"
+	TOP=$T/top
+}
+
 world_up()
 {
 	trap world_cleanup EXIT
@@ -330,7 +349,7 @@ world_up()
 	WORLD_CC=${WORLD_CC:-}
 	export T HOME TMPDIR XDG_RUNTIME_DIR WORLD_CC
 
-	# the tree may be in a directory that the user can't read
+	world_tree
 	if [ -x "$PASST_BIN_DIR/passt" ]; then
 		cp "$PASST_BIN_DIR/passt" "$T/bin/passt"
 		ln -s passt "$T/bin/pasta"
