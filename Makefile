@@ -130,6 +130,7 @@ SRCS	+= splice/udp_splice.c
 
 SRCS	+= conf.c
 SRCS	+= conf/conf_opts.c
+SRCS	+= conf/opts.c
 SRCS	+= conf/slirp_opts.c
 
 SRCS	+= start/cleaner.c
@@ -208,7 +209,7 @@ $(PROGS): $(BINDIR)%: $(BUILD)/tools/%.o $$(addprefix $(BUILD)/,$$(LINKS.$$*))
 
 # Command lines in, resolved configuration out
 $(BUILD)/conf/t_conf: test/conf/t_conf.c $(addprefix $(BUILD)/,conf.o \
-		conf/conf_opts.o conf/slirp_opts.o fwd/fwd_rule.o \
+		conf/conf_opts.o conf/opts.o conf/slirp_opts.o fwd/fwd_rule.o \
 		fwd/learned.o fwd/policy.o fwd/policy_spec.o host/net.o \
 		host/net_resolve.o host/nlmsg.o host/resolv.o util/dnsname.o util/rdwr.o \
 		util/parse.o util/addr.o util/assert.o)

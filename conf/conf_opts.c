@@ -2,8 +2,8 @@
 /* Role: every option of the command line, see conf_opts.h
  *
  * Data: options[] is the only list of options. The input of getopt_long(), the
- * check of modes and the text of --help are made from it; test/conf compares it
- * with the manual page. A row without a name is a heading of --help.
+ * check of modes and the text of --help are made from it (opts.c); test/conf compares
+ * it with the manual page.
  *
  * Flow: a word of the command line → row → is it for this mode? → does this
  * version have it? (not_yet[]) → handler, which checks the value and stores it.
@@ -17,13 +17,13 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "conf/opts.h"
 #include "fwd/policy.h"
 #include "util.h"
 #include "util/log.h"
@@ -39,31 +39,10 @@ enum {
 };
 
 enum {
-	LONG_OPT	= 256,		/* getopt's value: this + row */
-	HELP_COLUMN	= 29,
 	STATS_MAX_S	= 86400,
 	LOG_ENTRIES_MIN	= 5,		/* pages in the smallest log file */
 	LOG_PAGE_MIN	= 8192,
 	POLICY_FILE_MAX	= 8 << 20,
-};
-
-/* One option as it was met on the command line */
-struct call {
-	struct conf *c;
-	struct conf_given *g;
-	const struct opt *row;
-	const char *name;		/* as typed: "-m" or "--mtu" */
-	const char *arg;		/* "" for options without argument */
-};
-
-struct opt {
-	const char *name;		/* long, without dashes */
-	char letter;			/* or 0 */
-	const char *arg;		/* as --help calls it; NULL: none */
-	unsigned modes;			/* M_… */
-	void (*handle)(const struct call *k);
-	size_t at;			/* field that it sets, if it sets one */
-	const char *help;		/* lines, without the option */
 };
 
 static bool is_none(const struct call *k)
@@ -929,183 +908,66 @@ static void conf_check_mode(const struct call *k)
 	die("%s is for %s mode only", k->name, only);
 }
 
-/* --help, from the table */
-
-static void usage_option(FILE *f, const struct opt *o)
+static void conf_check(const struct call *k)
 {
-	const char *line = o->help;
-	int used;
-
-	if (o->letter)
-		used = fprintf(f, "  -%c, --%s", o->letter, o->name);
-	else
-		used = fprintf(f, "      --%s", o->name);
-	if (o->arg)
-		used += fprintf(f, " %s", o->arg);
-	if (used >= HELP_COLUMN) {
-		fputc('\n', f);
-		used = 0;
-	}
-
-	while (line) {
-		const char *end = strchr(line, '\n');
-		int len = end ? (int)(end - line) : (int)strlen(line);
-
-		fprintf(f, "%*s%.*s\n", HELP_COLUMN - used, "", len, line);
-		used = 0;
-		line = end ? end + 1 : NULL;
-	}
+	conf_check_mode(k);
+	conf_check_supported(k);
 }
 
-static void usage(FILE *f, enum mode mode)
+static struct opts opts_of(enum mode mode)
 {
-	if (mode == MODE_PASTA)
-		fputs("Usage: pasta [OPTION]... [COMMAND [ARGUMENT]...]\n"
-		      "       pasta [OPTION]... PID\n"
-		      "       pasta [OPTION]... --netns PATH|NAME\n\n"
-		      "Connect a network namespace without privileges: a new one with a command or\n"
-		      "shell in it, that of a process, or a named one.\n",
-		      f);
-	else
-		fputs("Usage: passt [OPTION]...\n\n"
-		      "Connect a virtual machine to the network without privileges.\n",
-		      f);
+	static const char pasta[] =
+		"Usage: pasta [OPTION]... [COMMAND [ARGUMENT]...]\n"
+		"       pasta [OPTION]... PID\n"
+		"       pasta [OPTION]... --netns PATH|NAME\n\n"
+		"Connect a network namespace without privileges: a new one with a command or\n"
+		"shell in it, that of a process, or a named one.\n";
+	static const char passt[] =
+		"Usage: passt [OPTION]...\n\n"
+		"Connect a virtual machine to the network without privileges.\n";
 
-	for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
-		const struct opt *o = &options[i];
-
-		if (!(o->modes & 1u << mode))
-			continue;
-		if (o->name)
-			usage_option(f, o);
-		else
-			fprintf(f, "\n%s:\n", o->help);
-	}
+	return (struct opts){
+		.row = options, .count = ARRAY_SIZE(options),
+		.head = mode == MODE_PASTA ? pasta : passt,
+		.modes = 1u << mode, .equals = ' ', .complain_last = true,
+		.check = conf_check,
+	};
 }
 
-/* getopt's view of the table */
-struct getopt_tables {
-	struct option longs[ARRAY_SIZE(options) + 1];
-	char shorts[2 * ARRAY_SIZE(options) + 2];
-};
-
-static void getopt_tables_init(struct getopt_tables *t)
+static void early_seen(const struct opt *o, const char *arg, void *of)
 {
-	struct option *l = t->longs;
-	char *s = t->shorts;
+	struct conf_early *early = of;
 
-	*s++ = '+';
-	for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
-		const struct opt *o = &options[i];
-
-		if (!o->name)
-			continue;
-		*l++ = (struct option){
-			.name = o->name,
-			.has_arg = o->arg ? required_argument : no_argument,
-			.val = LONG_OPT + (int)i,
-		};
-		if (!o->letter)
-			continue;
-		*s++ = o->letter;
-		if (o->arg)
-			*s++ = ':';
-	}
-	*l = (struct option){ 0 };
-	*s = '\0';
-}
-
-/* Row for getopt's value; NULL if getopt has complained */
-static const struct opt *opt_from_val(int val)
-{
-	if (val >= LONG_OPT)
-		return &options[val - LONG_OPT];
-	for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
-		if (options[i].letter == val)
-			return &options[i];
-	}
-	return NULL;
+	if (!strcmp(o->name, "vhost-user"))
+		early->vhost_user = true;
+	else if (o->handle == opt_socket ||
+		 (o->handle == opt_fd && !parse_fd(arg, &early->fd)))
+		early->fd = -1;
 }
 
 struct conf_early conf_opts_early(int argc, char **argv)
 {
+	const struct opts o = opts_of(MODE_PASST);
 	struct conf_early early = { .fd = -1 };
-	struct getopt_tables t;
-	int val;
 
-	getopt_tables_init(&t);
-	optind = 0;
-	opterr = 0;
-	while ((val = getopt_long(argc, argv, t.shorts, t.longs, NULL)) != -1) {
-		const struct opt *o = opt_from_val(val);
-
-		if (!o)
-			continue;
-		if (!strcmp(o->name, "vhost-user"))
-			early.vhost_user = true;
-		else if (o->handle == opt_socket ||
-			 (o->handle == opt_fd && !parse_fd(optarg, &early.fd)))
-			early.fd = -1;
-	}
-	opterr = 1;
+	opts_scan(&o, argc, argv, early_seen, &early);
 	return early;
-}
-
-/* getopt has complained. Once more after the usage, which has pushed that off
- * the screen, and in getopt's own words, which clients look for.
- */
-__attribute__((noreturn))
-static void bad_option(enum mode mode, int argc, char **argv,
-		       const struct getopt_tables *t)
-{
-	int val;
-
-	usage(stderr, mode);
-	fputc('\n', stderr);
-	optind = 0;
-	do {
-		val = getopt_long(argc, argv, t->shorts, t->longs, NULL);
-	} while (val != -1 && opt_from_val(val));
-	exit(EXIT_FAILURE);
 }
 
 int conf_opts_parse(struct conf *c, struct conf_given *g, int argc,
 		    char **argv)
 {
+	const struct opts o = opts_of(c->mode);
 	char why[POLICY_ERR_LEN];
-	struct getopt_tables t;
-	int val;
+	int words = opts_parse(&o, c, g, argc, argv);
 
-	getopt_tables_init(&t);
-	optind = 0;
-	while ((val = getopt_long(argc, argv, t.shorts, t.longs, NULL)) != -1) {
-		const struct opt *o = opt_from_val(val);
-		char name[64];
-
-		if (!o)
-			bad_option(c->mode, argc, argv, &t);
-		if (o->letter == 'h') {
-			usage(stdout, c->mode);
-			exit(EXIT_SUCCESS);
-		}
-
-		struct call k = { c, g, o, name, optarg ? optarg : "" };
-
-		if (val >= LONG_OPT)
-			snprintf(name, sizeof(name), "--%s", o->name);
-		else
-			snprintf(name, sizeof(name), "-%c", o->letter);
-		conf_check_mode(&k);
-		conf_check_supported(&k);
-		o->handle(&k);
-	}
 	if (*c->learn_file && policy_pending())
 		die("--policy-learn allows everything: it doesn't go with --allow, --deny or --policy");
 	if (*c->learn_file)
 		policy_learn_mode();
 	if (policy_commit(why))
 		die("Rules of --allow, --deny and --policy: %s", why);
-	return optind;
+	return words;
 }
 
 void conf_opts_add_fwd(struct conf *c, enum conf_dir dir,

@@ -14,12 +14,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/opts.h"
 #include "util.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -53,88 +53,14 @@ struct given_slirp {
 	bool configure, ipv6, no_loopback, no_dns;
 };
 
-/* Values of getopt_long() beside letters */
-enum {
-	OPT_CIDR = 256,
-	OPT_NO_LOOPBACK,
-	OPT_NO_LOOPBACK_OLD,
-	OPT_NETNS_TYPE,
-	OPT_USERNS,
-	OPT_SANDBOX_OLD,
-	OPT_NOTHING,			/* what we do anyway */
-	OPT_OUTBOUND,
-	OPT_OUTBOUND6,
-	OPT_NO_DNS,
-	OPT_MAC,
-	OPT_TARGET_TYPE,
-};
+static struct given_slirp given = { .net = SLIRP_NET, .len = SLIRP_LEN };
 
-static const char shorts[] = "ce:r:m:6a:hv";
-
-/* clang-format off */
-static const struct option longs[] = {
-	{ "configure",			no_argument,	   NULL, 'c' },
-	{ "exit-fd",			required_argument, NULL, 'e' },
-	{ "ready-fd",			required_argument, NULL, 'r' },
-	{ "mtu",			required_argument, NULL, 'm' },
-	{ "enable-ipv6",		no_argument,	   NULL, '6' },
-	{ "api-socket",			required_argument, NULL, 'a' },
-	{ "cidr",			required_argument, NULL, OPT_CIDR },
-	{ "disable-host-loopback",	no_argument,	   NULL, OPT_NO_LOOPBACK },
-	{ "no-host-loopback",		no_argument,	   NULL, OPT_NO_LOOPBACK_OLD },
-	{ "netns-type",			required_argument, NULL, OPT_NETNS_TYPE },
-	{ "userns-path",		required_argument, NULL, OPT_USERNS },
-	{ "enable-sandbox",		no_argument,	   NULL, OPT_NOTHING },
-	{ "create-sandbox",		no_argument,	   NULL, OPT_SANDBOX_OLD },
-	{ "enable-seccomp",		no_argument,	   NULL, OPT_NOTHING },
-	{ "outbound-addr",		required_argument, NULL, OPT_OUTBOUND },
-	{ "outbound-addr6",		required_argument, NULL, OPT_OUTBOUND6 },
-	{ "disable-dns",		no_argument,	   NULL, OPT_NO_DNS },
-	{ "macaddress",			required_argument, NULL, OPT_MAC },
-	{ "target-type",		required_argument, NULL, OPT_TARGET_TYPE },
-	{ "help",			no_argument,	   NULL, 'h' },
-	{ "version",			no_argument,	   NULL, 'v' },
-	{ 0 },
-};
-/* clang-format on */
-
-static const char help_text[] =
-"Usage: slirp4netns [OPTION]... PID|PATH|FD [TAPNAME]\n"
-"\n"
-"Connect a network namespace without privileges, the way slirp4netns does.\n"
-"TAPNAME: name of the interface in the namespace, default: tap0\n"
-"\n"
-"  -c, --configure            Set address and route, bring the interface up\n"
-"  -e, --exit-fd=FD           Exit when something happens at this descriptor\n"
-"  -r, --ready-fd=FD          Write 1 to this descriptor when all is ready\n"
-"  -m, --mtu=MTU              1 to 65521\n"
-"                             default: 1500\n"
-"  -6, --enable-ipv6          IPv6, in fd00::/64\n"
-"  -a, --api-socket=PATH      Take requests to forward ports on this socket\n"
-"      --cidr=NET/LENGTH      Network of the guest\n"
-"                             default: 10.0.2.0/24\n"
-"      --disable-host-loopback\n"
-"                             The gateway doesn't lead to the host's 127.0.0.1\n"
-"      --netns-type=TYPE      What the first word is: path, pid, or tapfd for\n"
-"                             an open tap device\n"
-"                             default: pid\n"
-"      --userns-path=PATH     Join this user namespace\n"
-"                             default: that of PID\n"
-"      --enable-sandbox       No effect: there is a sandbox in any case\n"
-"      --enable-seccomp       No effect: system calls are filtered in any case\n"
-"      --outbound-addr=ADDR|INTERFACE\n"
-"                             Source address or interface of IPv4 connections\n"
-"      --outbound-addr6=ADDR|INTERFACE\n"
-"                             Source address or interface of IPv6 connections\n"
-"      --disable-dns          The third address doesn't lead to a resolver\n"
-"      --macaddress=MAC       MAC address of the interface; needs --configure\n"
-"      --target-type=netns    No other type than this\n"
-"  -h, --help                 Print this, and exit\n"
-"  -v, --version              Print the version, and exit\n";
+/* Options, each on its own */
 
 __attribute__((noreturn))
-static void print_version(void)
+static void opt_version(const struct call *k)
 {
+	(void)k;
 	printf("slirp4netns version %s (passt)\n"
 	       "commit: %s\n"
 	       "libslirp: none\n"
@@ -145,22 +71,54 @@ static void print_version(void)
 	exit(EXIT_SUCCESS);
 }
 
-/* Options, each on its own */
-
-static void warn_old(const char *old, const char *new)
+static void opt_flag(const struct call *k)
 {
-	warn("%s is deprecated: give %s instead", old, new);
+	*((bool *)(void *)((char *)&given + k->row->at)) = true;
 }
 
-static enum netns_type parse_type(const char *s)
+static void opt_text(const struct call *k)
 {
-	if (!strcmp(s, "pid"))
-		return TYPE_PID;
-	if (!strcmp(s, "path"))
-		return TYPE_PATH;
-	if (!strcmp(s, "tapfd"))
-		return TYPE_TAPFD;
-	die("Invalid --netns-type: %s (expected path, pid or tapfd)", s);
+	*((const char **)(void *)((char *)&given + k->row->at)) = k->arg;
+}
+
+/* What we do anyway */
+static void opt_nothing(const struct call *k)
+{
+	(void)k;
+}
+
+/* Old spellings */
+
+static void opt_no_loopback_old(const struct call *k)
+{
+	warn("%s is deprecated: give --disable-host-loopback instead", k->name);
+	given.no_loopback = true;
+}
+
+static void opt_sandbox_old(const struct call *k)
+{
+	warn("%s is deprecated: give --enable-sandbox instead", k->name);
+}
+
+static void opt_netns_type(const struct call *k)
+{
+	if (!strcmp(k->arg, "pid"))
+		given.type = TYPE_PID;
+	else if (!strcmp(k->arg, "path"))
+		given.type = TYPE_PATH;
+	else if (!strcmp(k->arg, "tapfd"))
+		given.type = TYPE_TAPFD;
+	else
+		die("Invalid --netns-type: %s (expected path, pid or tapfd)",
+		    k->arg);
+}
+
+static void opt_target_type(const struct call *k)
+{
+	if (!strcmp(k->arg, "bess"))
+		die("--target-type=bess is not supported by this version");
+	if (strcmp(k->arg, "netns"))
+		die("Invalid --target-type: %s (expected netns)", k->arg);
 }
 
 static uint32_t v4_number(const struct addr *a)
@@ -171,9 +129,10 @@ static uint32_t v4_number(const struct addr *a)
 	return ntohl(n);
 }
 
-static void parse_cidr(const char *s, struct given_slirp *g)
+static void opt_cidr(const struct call *k)
 {
-	const char *p = s;
+	const char *s = k->arg, *p = s;
+	struct given_slirp *g = &given;
 	struct addr a;
 	unsigned len;
 
@@ -194,76 +153,67 @@ static void parse_cidr(const char *s, struct given_slirp *g)
 		    s);
 }
 
-static void take_option(struct given_slirp *g, int val, const char *arg)
-{
-	switch (val) {
-	case 'c':
-		g->configure = true;
-		break;
-	case 'r':
-		g->ready_fd = arg;
-		break;
-	case 'e':
-		g->exit_fd = arg;
-		break;
-	case 'm':
-		g->mtu = arg;
-		break;
-	case '6':
-		g->ipv6 = true;
-		break;
-	case 'a':
-		g->api_socket = arg;
-		break;
-	case OPT_CIDR:
-		parse_cidr(arg, g);
-		break;
-	case OPT_NO_LOOPBACK_OLD:
-		warn_old("--no-host-loopback", "--disable-host-loopback");
-		g->no_loopback = true;
-		break;
-	case OPT_NO_LOOPBACK:
-		g->no_loopback = true;
-		break;
-	case OPT_NETNS_TYPE:
-		g->type = parse_type(arg);
-		break;
-	case OPT_USERNS:
-		g->userns = arg;
-		break;
-	case OPT_SANDBOX_OLD:
-		warn_old("--create-sandbox", "--enable-sandbox");
-		break;
-	case OPT_NOTHING:
-		break;
-	case OPT_OUTBOUND:
-		g->outbound[V4] = arg;
-		break;
-	case OPT_OUTBOUND6:
-		g->outbound[V6] = arg;
-		break;
-	case OPT_NO_DNS:
-		g->no_dns = true;
-		break;
-	case OPT_MAC:
-		g->mac = arg;
-		break;
-	case OPT_TARGET_TYPE:
-		if (!strcmp(arg, "bess"))
-			die("--target-type=bess is not supported by this version");
-		if (strcmp(arg, "netns"))
-			die("Invalid --target-type: %s (expected netns)", arg);
-		break;
-	case 'h':
-		fputs(help_text, stdout);
-		exit(EXIT_SUCCESS);
-	case 'v':
-		print_version();
-	default:
-		fputs(help_text, stderr);
-		exit(EXIT_FAILURE);
-	}
-}
+#define AT(field)	offsetof(struct given_slirp, field)
+
+/* clang-format off */
+static const struct opt options[] = {
+{ "configure", 'c', NULL, 1, opt_flag, AT(configure),
+  "Set address and route, bring the interface up" },
+{ "exit-fd", 'e', "FD", 1, opt_text, AT(exit_fd),
+  "Exit when something happens at this descriptor" },
+{ "ready-fd", 'r', "FD", 1, opt_text, AT(ready_fd),
+  "Write 1 to this descriptor when all is ready" },
+{ "mtu", 'm', "MTU", 1, opt_text, AT(mtu),
+  "1 to 65521\n"
+  "default: 1500" },
+{ "enable-ipv6", '6', NULL, 1, opt_flag, AT(ipv6),
+  "IPv6, in fd00::/64" },
+{ "api-socket", 'a', "PATH", 1, opt_text, AT(api_socket),
+  "Take requests to forward ports on this socket" },
+{ "cidr", 0, "NET/LENGTH", 1, opt_cidr, 0,
+  "Network of the guest\n"
+  "default: 10.0.2.0/24" },
+{ "disable-host-loopback", 0, NULL, 1, opt_flag, AT(no_loopback),
+  "The gateway doesn't lead to the host's 127.0.0.1" },
+{ "no-host-loopback", 0, NULL, 1, opt_no_loopback_old, 0, NULL },
+{ "netns-type", 0, "TYPE", 1, opt_netns_type, 0,
+  "What the first word is: path, pid, or tapfd for\n"
+  "an open tap device\n"
+  "default: pid" },
+{ "userns-path", 0, "PATH", 1, opt_text, AT(userns),
+  "Join this user namespace\n"
+  "default: that of PID" },
+{ "enable-sandbox", 0, NULL, 1, opt_nothing, 0,
+  "No effect: there is a sandbox in any case" },
+{ "create-sandbox", 0, NULL, 1, opt_sandbox_old, 0, NULL },
+{ "enable-seccomp", 0, NULL, 1, opt_nothing, 0,
+  "No effect: system calls are filtered in any case" },
+{ "outbound-addr", 0, "ADDR|INTERFACE", 1, opt_text, AT(outbound[V4]),
+  "Source address or interface of IPv4 connections" },
+{ "outbound-addr6", 0, "ADDR|INTERFACE", 1, opt_text, AT(outbound[V6]),
+  "Source address or interface of IPv6 connections" },
+{ "disable-dns", 0, NULL, 1, opt_flag, AT(no_dns),
+  "The third address doesn't lead to a resolver" },
+{ "macaddress", 0, "MAC", 1, opt_text, AT(mac),
+  "MAC address of the interface; needs --configure" },
+{ "target-type", 0, "netns", 1, opt_target_type, 0,
+  "No other type than this" },
+{ "help", 'h', NULL, 1, NULL, 0,
+  "Print this, and exit" },
+{ "version", 'v', NULL, 1, opt_version, 0,
+  "Print the version, and exit" },
+};
+/* clang-format on */
+
+static const struct opts slirp_opts = {
+	.row = options, .count = ARRAY_SIZE(options), .modes = 1,
+	.equals = '=', .words_anywhere = true,
+	.head = "Usage: slirp4netns [OPTION]... PID|PATH|FD [TAPNAME]\n"
+		"\n"
+		"Connect a network namespace without privileges, the way slirp4netns does.\n"
+		"TAPNAME: name of the interface in the namespace, default: tap0\n"
+		"\n",
+};
 
 /* Into the configuration */
 
@@ -436,47 +386,49 @@ static void translate_words(struct conf *c, const struct given_slirp *g,
 void slirp_opts_parse(struct conf *c, struct conf_given *cg, int argc,
 		      char **argv)
 {
-	struct given_slirp g = { .net = SLIRP_NET, .len = SLIRP_LEN };
-	int val;
-
-	optind = 0;
-	while ((val = getopt_long(argc, argv, shorts, longs, NULL)) != -1)
-		take_option(&g, val, optarg);
+	const struct given_slirp *gs = &given;
+	int words = opts_parse(&slirp_opts, c, cg, argc, argv);
 
 	c->slirp = c->foreground = c->quiet = c->no_splice = true;
 	for (enum conf_dir dir = DIR_IN; dir < DIRS; dir++)
 		cg->fwd[dir][FWD_TCP] = cg->fwd[dir][FWD_UDP] = true;
-	translate_words(c, &g, argc - optind, argv + optind);
-	translate_fds(c, &g);
-	translate_addresses(c, cg, &g);
-	translate_link(c, &g);
-	if (g.api_socket)
-		need_path("--api-socket", g.api_socket, c->api_socket,
+	translate_words(c, gs, argc - words, argv + words);
+	translate_fds(c, gs);
+	translate_addresses(c, cg, gs);
+	translate_link(c, gs);
+	if (gs->api_socket)
+		need_path("--api-socket", gs->api_socket, c->api_socket,
 			  sizeof(c->api_socket));
+}
+
+/* Text of each descriptor */
+struct named {
+	const char *fd[SLIRP_FDS];
+	bool tapfd;
+};
+
+static void early_seen(const struct opt *row, const char *arg, void *of)
+{
+	struct named *n = of;
+
+	if (row->letter == 'r')
+		n->fd[SLIRP_FD_READY] = arg;
+	else if (row->letter == 'e')
+		n->fd[SLIRP_FD_EXIT] = arg;
+	else if (row->handle == opt_netns_type)
+		n->tapfd = !strcmp(arg, "tapfd");
 }
 
 unsigned slirp_opts_early(int argc, char **argv, int ret_fds[SLIRP_FDS])
 {
-	const char *named[SLIRP_FDS] = { NULL };
-	bool tapfd = false;
+	struct named named = { .tapfd = false };
+	int words = opts_scan(&slirp_opts, argc, argv, early_seen, &named);
 	unsigned n = 0;
-	int val;
 
-	optind = 0;
-	opterr = 0;
-	while ((val = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		if (val == 'r')
-			named[SLIRP_FD_READY] = optarg;
-		else if (val == 'e')
-			named[SLIRP_FD_EXIT] = optarg;
-		else if (val == OPT_NETNS_TYPE)
-			tapfd = !strcmp(optarg, "tapfd");
-	}
-	opterr = 1;
-	if (tapfd && optind < argc)
-		named[SLIRP_FD_TAP] = argv[optind];
+	if (named.tapfd && words < argc)
+		named.fd[SLIRP_FD_TAP] = argv[words];
 	for (unsigned i = 0; i < SLIRP_FDS; i++) {
-		if (named[i] && parse_number_of_fd(named[i], &ret_fds[n]))
+		if (named.fd[i] && parse_number_of_fd(named.fd[i], &ret_fds[n]))
 			n++;
 	}
 	return n;
