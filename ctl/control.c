@@ -16,13 +16,18 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/api_server.h"
 #include "ctl/ctl_int.h"
+#include "engine/flow.h"
 #include "engine/loop.h"
 #include "engine/news.h"
+#include "fwd/egress.h"
+#include "host/listen.h"
 #include "host/net.h"
+#include "host/portscan.h"
 #include "util/log.h"
 
 enum {
@@ -40,6 +45,7 @@ struct event {
 
 static struct {
 	const struct conf *conf;
+	bool draining;
 	unsigned subscribers;
 	uint64_t events;		/* that there were */
 } control;
@@ -158,6 +164,15 @@ bool ctl_arg_uint(struct ctl_call *k, const char *name, unsigned max,
 	return true;
 }
 
+static unsigned flows_live(void)
+{
+	unsigned n = 0;
+
+	for (enum flow_type t = FLOW_NEW + 1; t < FLOW_DEAD; t++)
+		n += flow_count(t);
+	return n;
+}
+
 /* ---- Events ---- */
 
 static const char *const event_name[NEWS_KINDS] = {
@@ -213,6 +228,9 @@ static void event_add(enum news what, const void *about)
 
 static void event_news(enum news what, const void *about)
 {
+	/* It still counts */
+	if (what == NEWS_FLOW_END && control.draining && flows_live() == 1)
+		loop_exit(EXIT_SUCCESS);
 	if (control.subscribers)
 		event_add(what, about);
 }
@@ -261,8 +279,28 @@ static void command_status(struct ctl_call *k)
 	jsonw_str(w, "version", VERSION);
 	jsonw_str(w, "mode", k->session->conf->mode == MODE_PASTA ? "pasta" :
 			     k->session->conf->mode == MODE_VU ? "vhost-user" : "passt");
+	jsonw_bool(w, "draining", control.draining);
+	jsonw_uint(w, "flows", flows_live());
 	jsonw_uint(w, "subscribers", control.subscribers);
 	jsonw_close(w, '}');
+}
+
+/* Nobody comes in any more, and we go with the last one */
+static void command_drain(struct ctl_call *k)
+{
+	unsigned live = flows_live();
+
+	if (!control.draining)
+		info_limited("Draining: %u flows are left", live);
+	control.draining = true;
+	egress_drain();
+	portscan_stop();
+	listen_close_all();
+	if (!live)
+		loop_exit(EXIT_SUCCESS);
+	jsonw_open(k->w, NULL, '{');
+	jsonw_uint(k->w, "flows", flows_live());
+	jsonw_close(k->w, '}');
 }
 
 static const char *const level_name[] = {
@@ -344,6 +382,7 @@ static void command_subscribe(struct ctl_call *k)
 static const struct ctl_command commands[] = {
 	{ "commands",		command_commands },
 	{ "counters",		ctl_counters },
+	{ "drain",		command_drain },
 	{ "flows",		ctl_flows },
 	{ "log-level",		command_log_level },
 	{ "net",		ctl_net },

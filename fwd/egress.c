@@ -18,6 +18,7 @@
 
 static struct {
 	bool silent;
+	bool draining;
 	uint16_t udp_port, tcp_port;	/* our resolver's; 0: none */
 } egress;
 
@@ -32,6 +33,18 @@ void egress_set_resolver(uint16_t udp_port, uint16_t tcp_port)
 {
 	egress.udp_port = udp_port;
 	egress.tcp_port = tcp_port;
+}
+
+void egress_drain(void)
+{
+	egress.draining = true;
+}
+
+static struct egress egress_closed(void)
+{
+	drop(DROP_DRAINING);
+	return (struct egress){ .verdict = EGRESS_UNREACHABLE,
+				.rule = POLICY_NO_RULE };
 }
 
 static const char *proto_name(uint8_t proto)
@@ -109,6 +122,8 @@ struct egress egress_out(const struct net *net, uint8_t proto,
 	struct flow_side host;
 	struct egress e;
 
+	if (egress.draining)
+		return egress_closed();
 	if (egress_is_query(proto, guest->our_port) &&
 	    net->fam[addr_family(&guest->our)].enabled &&
 	    egress_is_resolver(net, &guest->our) &&
@@ -134,6 +149,8 @@ struct egress egress_out(const struct net *net, uint8_t proto,
 struct egress egress_splice(uint8_t proto, const struct flow_side *from,
 			    struct flow_side *to)
 {
+	if (egress.draining)
+		return egress_closed();
 	if (egress_is_query(proto, to->peer_port)) {
 		*to = egress_resolver(proto);
 		return (struct egress){ .is_query = true,
@@ -157,7 +174,7 @@ bool egress_is_allowed(uint8_t proto, const struct flow_side *guest,
 {
 	struct policy_flow pf = egress_flow(proto, guest, host);
 
-	return policy_ask(&pf, loop_now()).go;
+	return !egress.draining && policy_ask(&pf, loop_now()).go;
 }
 
 bool egress_may_name(uint8_t proto, const struct flow_side *guest,

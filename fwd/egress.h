@@ -31,6 +31,9 @@ struct egress {
 /* silently: nobody is told */
 void egress_init(bool silently);
 
+/* From now on no flow begins: as a closed port */
+void egress_drain(void);
+
 /* Guest → host, as fwd_map_out(); *ret_host is only set for EGRESS_GO */
 struct egress egress_out(const struct net *net, uint8_t proto,
 			 const struct flow_side *guest,

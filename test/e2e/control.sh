@@ -283,4 +283,31 @@ diag "$(grep -c '^ok' "$T/client.out") held"
 ok 'the daemon lives' alive "$pasta_pid"
 pasta_down
 ok 'the socket has gone' wait_for '[ ! -e "$control" ]'
+
+# draining: what is there goes on, nothing new comes, and that's the end
+rm -f "$T/user/go" "$T/user/long"
+pasta_up --config-net -t 8080:80 -u none -T none -U none --control "$control"
+spawn "ns:$ns" socat TCP-LISTEN:80,reuseaddr,fork SYSTEM:cat
+wait_port "ns:$ns" tcp 80
+spawn world socat TCP4-LISTEN:7000,reuseaddr,fork SYSTEM:cat
+wait_port world tcp 7000
+spawn "ns:$ns" sh -c "(echo one; while [ ! -e '$T/user/go' ]; do sleep 0.05; done;
+	echo two) | socat -t 10 - TCP4:$WORLD4:7000 >'$T/user/long'"
+client=$pid
+wait_for '[ -s "$T/user/long" ]'
+ask()
+{
+	printf '%s\n' "$1" | timeout 20 socat -t 20 - "UNIX-CONNECT:$control"
+}
+is "$(ask '{"execute":"drain"}')" '{"return":{"flows":1}}' 'drain: one is left'
+not_ok '... no port is open' listening host tcp 8080
+not_ok '... nobody gets out' in_ns "$ns" timeout 5 socat -u \
+	"TCP4:$WORLD4:7000" STDOUT
+like "$(ask '{"execute":"status"}')" '*"draining":true,"flows":1*' '... status'
+like "$(ask '{"execute":"rule-add","arguments":{"option":"-t","spec":"8081"}}')" \
+	'*"Refused"*' '... no new rule'
+: >"$T/user/go"
+wait_gone "$client"
+is "$(tr '\n' ' ' <"$T/user/long")" 'one two ' '... what was there went on'
+ok '... the end' wait_gone "$pasta_pid" 30
 done_testing
