@@ -717,6 +717,35 @@ static const struct counter tcp_rows[] = {
 		"reset by us"),
 };
 
+/* The host has lost addresses, and has others: a connection from one that is gone
+ * would hang until it times out. Neighbours in the table mostly have the same.
+ */
+static void tcp_net_changed(const struct net *old)
+{
+	struct addr asked = { { 0 } };
+	bool have = true;
+
+	(void)old;
+	for (uint32_t i = 0; i < flow_high(); i++) {
+		struct flow *f = flow_at(i);
+		struct addr our;
+		uint16_t port;
+
+		if (f->type != FLOW_TCP || f->tcp.fd < 0)
+			continue;
+		our = sock_local(f->tcp.fd, &port);
+		if (addr_is_none(&our) || addr_is_loopback(&our))
+			continue;
+		if (!addr_eq(&our, &asked))
+			have = sock_have_addr(&our);
+		asked = our;
+		if (have)
+			continue;
+		flow_debug(f, "the host has lost its address");
+		tcp_abort(f);
+	}
+}
+
 void tcp_init(const struct conf *c)
 {
 	const struct flow_ops ops = {
@@ -732,5 +761,6 @@ void tcp_init(const struct conf *c)
 	tcp_timer_init();
 	flow_set_ops(FLOW_TCP, &ops);
 	loop_set_handler(LOOP_TCP, tcp_sock_event);
+	net_add_hook(tcp_net_changed);
 	accept_set_taker(FWD_TAP, tcp_accepted);
 }

@@ -106,6 +106,8 @@ struct net {
 	bool usable;			/* for some family, there's a host
 					 * interface or a given address */
 	struct net_search search;	/* the guest's search domains */
+	unsigned lost;			/* counts when the host loses addresses,
+					 * but has a network */
 };
 
 #endif /* ENGINE_NET_TYPES_H */

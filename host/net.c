@@ -114,10 +114,11 @@ static bool link_matters(const struct net_options *o,
 	return named;
 }
 
+/* One that goes may be in use: what can't go on shall end */
 static bool addr_matters(const struct net_facts *facts, enum family f,
-			 unsigned ifi)
+			 uint16_t type, unsigned ifi)
 {
-	return !facts->fam[f].template.ifi ||
+	return type == RTM_DELADDR || !facts->fam[f].template.ifi ||
 	       facts->fam[f].template.ifi == ifi;
 }
 
@@ -169,7 +170,8 @@ bool net_matters(const struct net_options *o, const struct net_facts *facts,
 	case RTM_DELADDR:
 		return nh->nlmsg_len >= NLMSG_LENGTH(sizeof(*ifa)) &&
 		       family_of(o, *af, &f) &&
-		       addr_matters(facts, f, ifa->ifa_index);
+		       addr_matters(facts, f, nh->nlmsg_type,
+				    ifa->ifa_index);
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return nh->nlmsg_len >= NLMSG_LENGTH(sizeof(struct rtmsg)) &&

@@ -21,6 +21,7 @@ struct net_facts {
 		int error;		/* 0, or what nl_template_get() said */
 		struct nl_template template;
 	} fam[FAMILIES];
+	unsigned lost;			/* as in struct net */
 	int resolv_error;		/* 0 or -errno */
 	struct resolv resolv;		/* empty if nothing comes from it */
 };

@@ -257,6 +257,7 @@ void net_resolve(const struct net_options *o, const struct net_facts *facts,
 		resolve_dns(o, &facts->resolv, f, fam);
 		ret->usable |= !fam->local_mode || fam->guest_fixed;
 	}
+	ret->lost = facts->lost;
 	ret->search = o->search;
 	if (!o->search.count && !o->search_none && !o->no_link)
 		ret->search = facts->resolv.search;

@@ -58,7 +58,7 @@ bool nl_watch_read(int fd, bool (*matters)(struct nlmsghdr *nh))
 			continue;
 		}
 		for (; NLMSG_OK(nh, n); nh = NLMSG_NEXT(nh, n))
-			yes = yes || matters(nh);
+			yes |= matters(nh);
 	}
 	return yes;
 }

@@ -324,6 +324,17 @@ int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns)
 	return fd;
 }
 
+bool sock_have_addr(const struct addr *a)
+{
+	int fd = socket(addr_is_v4(a) ? AF_INET : AF_INET6,
+			SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool have = fd < 0 || sock_bind(fd, a, 0, sock_scope(a)) !=
+			      -EADDRNOTAVAIL;
+
+	close_fd(&fd);
+	return have;
+}
+
 struct addr sock_local(int fd, uint16_t *ret_port)
 {
 	union sockaddr_any sa = { 0 };

@@ -40,6 +40,9 @@ unsigned sock_scope(const struct addr *a);
  */
 int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns);
 
+/* Does the host have this address? Yes, if nobody can tell. */
+bool sock_have_addr(const struct addr *a);
+
 /* Local address of a socket; none, if the kernel doesn't tell */
 struct addr sock_local(int fd, uint16_t *ret_port);
 

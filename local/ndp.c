@@ -443,7 +443,9 @@ static void ndp_net_changed(const struct net *old)
 	const struct net_family *was = &old->fam[V6];
 	const struct net_family *now = &net_get()->fam[V6];
 
-	if (!ndp_is_router())
+	if (!ndp_is_router() ||
+	    (!memcmp(was, now, sizeof(*was)) &&
+	     !memcmp(&old->search, &net_get()->search, sizeof(old->search))))
 		return;
 	ndp_note_prefix(&was->guest, &now->guest);
 	ndp_note_dns(was, now);

@@ -31,6 +31,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -72,6 +73,7 @@ static struct {
 	int ask_fd;			/* rtnetlink: what is so; or < 0 */
 	int ns_fd;			/* and in the guest's namespace; or < 0 */
 	int fd;				/* our end of the socket pair */
+	bool addr_gone;			/* since the last look */
 } child = { .path = { .fd = -1 } };
 
 /* ---- The child ---- */
@@ -118,6 +120,9 @@ static void child_look(bool nl_news)
 	}
 	facts = *net_get_facts();
 	net_facts_renew(&now, &facts, has);
+	if (child.addr_gone && (has[V4] || has[V6]))
+		facts.lost++;
+	child.addr_gone = false;
 
 	old = *net_get();
 	changed = memcmp(&facts, net_get_facts(), sizeof(facts));
@@ -165,7 +170,10 @@ static void child_rest(int64_t begin_us)
 
 static bool child_matters(struct nlmsghdr *nh)
 {
-	return net_matters(child.options, net_get_facts(), nh);
+	bool yes = net_matters(child.options, net_get_facts(), nh);
+
+	child.addr_gone |= yes && nh->nlmsg_type == RTM_DELADDR;
+	return yes;
 }
 
 /* Wait until something has happened that matters; does rtnetlink say so? */
@@ -276,6 +284,7 @@ static void watcher_event(struct loop_ref ref, uint32_t events)
 {
 	static struct log_limit limit;
 	static struct net_facts facts;
+	static struct net old;
 	ssize_t n;
 
 	(void)ref;
@@ -287,7 +296,9 @@ static void watcher_event(struct loop_ref ref, uint32_t events)
 		watcher_close();
 		return;
 	}
-	if (!net_update(&facts) ||
+	old = *net_get();
+	net_update(&facts);
+	if (!memcmp(old.fam, net_get()->fam, sizeof(old.fam)) ||
 	    !log_allow(&limit, loop_now(), 1, NULL))
 		return;
 	info("The host's network has changed:");

@@ -114,16 +114,60 @@ to_host 'back again'
 soon '... not deprecated any more' eval \
 	"has '$HOST6/64' && ! has '$HOST6/64.*deprecated'"
 
+# held: the guest has a connection; $T/held tells what becomes of it, and the answer
+# to what it says once $T/say is there
+held()
+{
+	cat >"$T/held.py" <<-'X'
+		import os, socket, sys
+		s = socket.create_connection((sys.argv[1], 7000), 5)
+		s.sendall(b"one")
+		while True:
+		    try:
+		        s.settimeout(0.1)
+		        print(s.recv(100).decode() or "end", flush=True)
+		    except socket.timeout:
+		        if os.path.exists(sys.argv[2]):
+		            os.unlink(sys.argv[2])
+		            s.sendall(b"two")
+		    except OSError as e:
+		        sys.exit(print(e.strerror))
+		X
+	spawn "ns:$ns" python3 "$T/held.py" "$WORLD4" "$T/user/say" >"$T/held"
+	held_pid=$pid
+	wait_for "grep -q one '$T/held'" || fail 'a connection'
+}
+
+# a connection whose address is gone ends at once
+held
+ip addr add 203.0.113.78/25 dev eth0
+ip addr del "$HOST4/24" dev eth0
+ip route replace default via "$GW4"
+soon 'the address is gone: the connection ends' grep -q reset "$T/held"
+ip addr add "$HOST4/24" dev eth0
+ip addr del 203.0.113.78/25 dev eth0
+ip route replace default via "$GW4"
+out 'back again'
+held
+
 # cable out, and in: nothing happens to the guest
-before=$(in_ns "$ns" ip -o addr show dev eth0; in_ns "$ns" ip -o route)
+network()
+{
+	in_ns "$ns" ip -o addr show dev eth0 | sed 's/[0-9]*sec//g'
+	in_ns "$ns" ip -o route
+}
+before=$(network)
 down
 pause 0.5
-is "$(in_ns "$ns" ip -o addr show dev eth0; in_ns "$ns" ip -o route)" \
-	"$before" 'no network: the guest keeps what it has'
+is "$(network)" "$before" 'no network: the guest keeps what it has'
 not_ok '... and is told at once that there is none' \
 	in_ns "$ns" timeout 2 "$peer" ask "$WORLD4" 7000 hello
 up4
 up6
+: >"$T/user/say"
+chmod 777 "$T/user/say"
+soon '... a connection has lived through it' grep -q two "$T/held"
+stop "$held_pid"
 out 'the network is back'
 to_host 'the network is back'
 pasta_down

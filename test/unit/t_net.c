@@ -270,6 +270,7 @@ static void test_matters(void)
 	ok(addr_says(RTM_NEWADDR, V4, 2) && addr_says(RTM_DELADDR, V6, 2),
 	   "addresses of the template interface matter");
 	ok(!addr_says(RTM_NEWADDR, V4, 3), "  of others they don't");
+	ok(addr_says(RTM_DELADDR, V4, 3), "  unless they go");
 	ok(link_says(RTM_DELLINK, 2) && !link_says(RTM_NEWLINK, 3),
 	   "its own state does, that of others doesn't");
 	ok(route_says(V4, 0, 3, RT_TABLE_MAIN),
