@@ -39,8 +39,10 @@ static struct {
 	int spare_fd;			/* given up to refuse a connection */
 	unsigned faults;		/* since one was accepted */
 	struct retry retry;
-	uint64_t retry_marks[RETRY_LEVELS * RETRY_WORDS(LISTEN_MAX)];
 } acc = { .spare_fd = -1 };
+
+/* Apart, since what isn't zero at the start takes room in the binary */
+static uint64_t accept_marks[RETRY_LEVELS * RETRY_WORDS(LISTEN_MAX)];
 
 void accept_refuse(const struct accepted *a)
 {
@@ -209,7 +211,7 @@ void accept_init(const struct conf *c)
 
 	acc.conf = c;
 	acc.spare_fd = dup(loop_fd());
-	retry_init(&acc.retry, acc.retry_marks, RETRY_WORDS(LISTEN_MAX),
+	retry_init(&acc.retry, accept_marks, RETRY_WORDS(LISTEN_MAX),
 		   accept_rearm);
 	for (unsigned i = 0; i < ACCEPT_PATHS; i++)
 		if (!acc.taker[i])

@@ -88,10 +88,14 @@ static struct {
 	int udp_fd, tcp_fd;
 	struct siphash_key key;		/* for ids */
 	uint64_t ids;
+} dns = { .udp_fd = -1, .tcp_fd = -1 };
+
+/* Apart, since what isn't zero at the start takes room in the binary */
+static struct {
 	struct dns_query query[QUERIES];
 	struct dns_conn conn[CONNS];
 	uint8_t buf[DNSMSG_MAX];
-} dns = { .udp_fd = -1, .tcp_fd = -1 };
+} dns_mem;
 
 /* ---- What both ways have in common ---- */
 
@@ -195,7 +199,7 @@ static bool take_answer(const void *msg, size_t len, const struct dnsmsg *q,
 static struct loop_ref query_ref(const struct dns_query *d)
 {
 	return (struct loop_ref){ .kind = LOOP_DNS, .gen = d->gen,
-				  .index = (uint32_t)(d - dns.query) };
+				  .index = (uint32_t)(d - dns_mem.query) };
 }
 
 static void query_end(struct dns_query *d)
@@ -260,9 +264,9 @@ static void query_try(struct dns_query *d)
 static struct dns_query *query_slot(const struct sockaddr_in *client,
 				    uint16_t id)
 {
-	struct dns_query *best = &dns.query[0];
+	struct dns_query *best = &dns_mem.query[0];
 
-	for (struct dns_query *d = dns.query; d < dns.query + QUERIES; d++) {
+	for (struct dns_query *d = dns_mem.query; d < dns_mem.query + QUERIES; d++) {
 		if (d->fd >= 0 && d->q.id == id &&
 		    d->client.sin_port == client->sin_port &&
 		    d->client.sin_addr.s_addr == client->sin_addr.s_addr)
@@ -282,12 +286,12 @@ static void query_new(const struct sockaddr_in *client, size_t len)
 	uint8_t no;
 	bool ok;
 
-	no = judge(dns.buf, len, &q, &ok);
+	no = judge(dns_mem.buf, len, &q, &ok);
 	if (!no && len > QUERY_MAX)
 		no = DNS_FORMERR;
 	if (no) {
 		answer_client(client, reply,
-			      dnsmsg_reply(dns.buf, len, ok ? &q : NULL, no,
+			      dnsmsg_reply(dns_mem.buf, len, ok ? &q : NULL, no,
 					   reply));
 		return;
 	}
@@ -298,7 +302,7 @@ static void query_new(const struct sockaddr_in *client, size_t len)
 	d->len = (uint16_t)len;
 	d->tries = 0;
 	d->begun = loop_now();
-	memcpy(d->msg, dns.buf, len);
+	memcpy(d->msg, dns_mem.buf, len);
 	query_try(d);
 }
 
@@ -307,7 +311,7 @@ static void server_event(void)
 	for (int i = 0; i < QUERY_TURN; i++) {
 		struct sockaddr_in from;
 		socklen_t len = sizeof(from);
-		ssize_t n = recvfrom(dns.udp_fd, dns.buf, sizeof(dns.buf),
+		ssize_t n = recvfrom(dns.udp_fd, dns_mem.buf, sizeof(dns_mem.buf),
 				     MSG_DONTWAIT, (struct sockaddr *)&from,
 				     &len);
 
@@ -319,18 +323,18 @@ static void server_event(void)
 
 static void query_event(struct dns_query *d, uint32_t events)
 {
-	ssize_t n = recv(d->fd, dns.buf, sizeof(dns.buf), MSG_DONTWAIT);
+	ssize_t n = recv(d->fd, dns_mem.buf, sizeof(dns_mem.buf), MSG_DONTWAIT);
 
 	if (n < 0 && (errno != EAGAIN || events & EPOLLERR)) {
 		query_try(d);
 		return;
 	}
 	if (n < DNSMSG_HDR ||
-	    !take_answer(dns.buf, (size_t)n, &d->q, d->id))
+	    !take_answer(dns_mem.buf, (size_t)n, &d->q, d->id))
 		return;
-	dns.buf[0] = (uint8_t)(d->q.id >> 8);
-	dns.buf[1] = (uint8_t)d->q.id;
-	answer_client(&d->client, dns.buf, (size_t)n);
+	dns_mem.buf[0] = (uint8_t)(d->q.id >> 8);
+	dns_mem.buf[1] = (uint8_t)d->q.id;
+	answer_client(&d->client, dns_mem.buf, (size_t)n);
 	query_end(d);
 }
 
@@ -342,7 +346,7 @@ static void dns_event(struct loop_ref ref, uint32_t events)
 		server_event();
 		return;
 	}
-	d = &dns.query[ref.index];
+	d = &dns_mem.query[ref.index];
 	if (d->fd >= 0 && d->gen == ref.gen)
 		query_event(d, events);
 }
@@ -352,7 +356,7 @@ static void dns_event(struct loop_ref ref, uint32_t events)
 static struct loop_ref conn_ref(const struct dns_conn *c, bool up)
 {
 	return (struct loop_ref){ .kind = LOOP_DNS_TCP, .gen = c->gen,
-				  .index = (uint32_t)(c - dns.conn),
+				  .index = (uint32_t)(c - dns_mem.conn),
 				  .side = up };
 }
 
@@ -533,9 +537,9 @@ static void conn_wait(struct dns_conn *c)
 
 static struct dns_conn *conn_slot(void)
 {
-	struct dns_conn *best = &dns.conn[0];
+	struct dns_conn *best = &dns_mem.conn[0];
 
-	for (struct dns_conn *c = dns.conn; c < dns.conn + CONNS; c++)
+	for (struct dns_conn *c = dns_mem.conn; c < dns_mem.conn + CONNS; c++)
 		if (best->state != CONN_FREE &&
 		    (c->state == CONN_FREE || mono_before(c->begun, best->begun)))
 			best = c;
@@ -570,7 +574,7 @@ static void dns_tcp_event(struct loop_ref ref, uint32_t events)
 		conn_accept();
 		return;
 	}
-	c = &dns.conn[ref.index];
+	c = &dns_mem.conn[ref.index];
 	if (c->state == CONN_FREE || c->gen != ref.gen)
 		return;
 	if (!ref.side && events & (EPOLLERR | EPOLLHUP))
@@ -638,9 +642,9 @@ void dns_proxy_init(void)
 	if (!policy_has_names())
 		return;
 	for (unsigned i = 0; i < QUERIES; i++)
-		dns.query[i].fd = -1;
+		dns_mem.query[i].fd = -1;
 	for (unsigned i = 0; i < CONNS; i++)
-		dns.conn[i].fd = dns.conn[i].up = -1;
+		dns_mem.conn[i].fd = dns_mem.conn[i].up = -1;
 	counters_add("DNS", dns_proxy_rows, ARRAY_SIZE(dns_proxy_rows));
 	random_bytes(&dns.key, sizeof(dns.key));
 	loop_set_handler(LOOP_DNS, dns_event);

@@ -31,8 +31,10 @@ enum {
 
 static struct {
 	unsigned batch;			/* datagrams in the next one */
-	uint8_t buf[UDP_BATCH][UDP_DGRAM_MAX];
 } rx = { .batch = UDP_BATCH };
+
+/* Apart, since what isn't zero at the start takes room in the binary */
+static uint8_t rx_buf[UDP_BATCH][UDP_DGRAM_MAX];
 
 struct udp_info {
 	struct addr dst;		/* ours, that was talked to; or none */
@@ -212,7 +214,7 @@ bool udp_recv(struct dgram_sock *s)
 	int n;
 
 	for (unsigned i = 0; i < want; i++) {
-		iov[i] = (struct iovec){ rx.buf[i], UINT16_MAX + 1 };
+		iov[i] = (struct iovec){ rx_buf[i], UINT16_MAX + 1 };
 		mm[i].msg_hdr = (struct msghdr){
 			.msg_name = &from[i], .msg_namelen = sizeof(from[i]),
 			.msg_iov = &iov[i], .msg_iovlen = 1,
