@@ -271,14 +271,19 @@ static int files_open(const struct conf *c)
 	return file_open(FILE_PID, "--pid", c->pid_file, O_WRONLY);
 }
 
-/* The start has succeeded, as process `pid` */
-static void files_begin(const struct conf *c, pid_t pid)
+/* Frames are to come; little can fail now */
+static void capture_begin(const struct conf *c)
 {
 	int rc = pcap_begin();
 
 	if (rc)
 		die("--pcap: couldn't write %s: %s", c->pcap_file,
 		    strerror(-rc));
+}
+
+/* The start has succeeded, as process `pid` */
+static void files_begin(const struct conf *c, pid_t pid)
+{
 	audit_start();
 	log_begin(log_title(c, pid));
 }
@@ -400,6 +405,7 @@ int main(int argc, char **argv)
 	watcher_open(c, argv);	/* which needs the host's files */
 	isolate_fs(c);
 
+	capture_begin(c);
 	modules_init(c);
 	if (c->mode == MODE_PASTA) {
 		netns_watch(c);
