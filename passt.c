@@ -81,8 +81,10 @@ static struct {
 enum { LINGER_S = 10 };		/* for connections of a command that has ended */
 
 /* Files that are written to. They are opened early, since a path may be refused,
- * and emptied by files_begin() when the start has succeeded: of one that fails,
- * another instance's files don't notice anything.
+ * and keep what they have, so that a start that fails changes nothing of another
+ * instance's. They are emptied by who writes first: capture_begin() before the
+ * first frame, files_begin() and isolate_daemonize() when the start has succeeded,
+ * learn_write() later.
  */
 enum file { FILE_PID, FILE_LOG, FILE_AUDIT, FILE_LEARN, FILE_PCAP, FILES };
 static struct leftover files_made[FILES] = {	/* by us, not found */

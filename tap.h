@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The link: Ethernet frames from and to the guest, whatever carries them
  *
- * Back-ends (tap_stream.c, tap_tun.c, and a fake in tests, which lends
+ * Back-ends (tap_stream.c, tap_tun.c, tap_vu.c, and a fake in tests, which lends
  * pieces of any size) differ only in where the bytes live. Sending is
  *
  *	tap_reserve() → fill iov → tap_commit() per frame → tap_cancel()

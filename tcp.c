@@ -144,8 +144,8 @@ static void tcp_unqueue(struct flow *f)
 	tcp.queue_len--;
 }
 
-/* What was put off until the end of the turn. *sent: with what others had. */
-static void tcp_run_queued(struct flow *f, uint32_t *sent)
+/* What was put off until the end of the turn. *sent: of the budget, by all. */
+static void tcp_run_queued(struct flow *f, uint32_t budget, uint32_t *sent)
 {
 	struct tcp_conn *conn = &f->tcp;
 
@@ -156,7 +156,7 @@ static void tcp_run_queued(struct flow *f, uint32_t *sent)
 	}
 	if (conn->want_out) {
 		conn->want_out = false;
-		if (!tcp_out_turn(f, sent))
+		if (!tcp_out_turn(f, budget, sent))
 			return;
 	}
 	if (conn->want_ack)
@@ -175,7 +175,7 @@ void tcp_run_queue(void)
 
 		at = conn->next_queued;
 		if (!conn->want_out || conn->want_rst || sent < budget) {
-			tcp_run_queued(f, &sent);
+			tcp_run_queued(f, budget, &sent);
 			continue;
 		}
 		/* Stays, so that the next turn begins with it */

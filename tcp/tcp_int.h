@@ -74,12 +74,12 @@ void tcp_send_stray_rst(const struct pkt *pkt);
  * the connection has ended.
  */
 bool tcp_out(struct flow *f);
-/* Send a connection's share of the turn; *sent: add how much is new. False: the
- * connection has ended.
- */
-bool tcp_out_turn(struct flow *f, uint32_t *sent);
 /* Bytes for all that have many, this turn */
 uint32_t tcp_out_budget(void);
+/* Send a connection's share of that budget, a frame at least; *sent: add how much is
+ * new. False: the connection has ended.
+ */
+bool tcp_out_turn(struct flow *f, uint32_t budget, uint32_t *sent);
 /* What is in flight to the guest has changed: count those with much of it */
 void tcp_note_flight(struct tcp_conn *conn);
 /* Send again: the first holes (SACK), or the first segment */

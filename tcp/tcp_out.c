@@ -467,11 +467,11 @@ uint32_t tcp_out_budget(void)
 	return mono_before(loop_now(), end) ? OUT_BESIDE : TCP_OUT_BUDGET;
 }
 
-bool tcp_out_turn(struct flow *f, uint32_t *sent)
+bool tcp_out_turn(struct flow *f, uint32_t budget, uint32_t *sent)
 {
 	tcp_seq before = f->tcp.snd_nxt;
 
-	if (!tcp_out_some(f, MAX(tcp_out_budget(), (uint32_t)OUT_AT_ONCE)))
+	if (!tcp_out_some(f, MAX(budget, (uint32_t)OUT_AT_ONCE)))
 		return false;
 	*sent += f->tcp.snd_nxt - before;
 	return true;
