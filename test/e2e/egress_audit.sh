@@ -13,9 +13,7 @@
 world_up
 need_tun
 world_greets
-peer=$TOP/test/tools/peer
-spawn world "$peer" serve 4242 >"$T/serve"
-wait_for "grep -q ready '$T/serve'"
+world_peer 4242
 log=$T/user/audit
 
 # lines PYTHON: the lines e of the record for which that is true, by some fields

@@ -12,9 +12,7 @@
 world_up
 need_tun
 world_greets
-peer=$TOP/test/tools/peer
-spawn world "$peer" serve 4242 >"$T/serve"
-wait_for "grep -q ready '$T/serve'"
+world_peer 4242
 policy=$T/user/policy
 
 get()

@@ -33,6 +33,8 @@
 #	world_web		files in $T/web on port 80, PUT on port 8000 to $T/put
 #	world_greets		both, with a page /hello, and a service on the host's
 #				loopback, at TCP port 7777, that says "loopback"
+#	world_peer PORT		test/tools/peer serves in the world, by TCP and UDP; sets
+#				$peer, the program
 #	pod_up			as Podman: a user's user namespace, with mounts of its
 #				own, which the process $pod holds
 #	in_pod CMD...		run in there, as its root
@@ -418,6 +420,13 @@ world_web()
 	spawn world socat TCP6-LISTEN:8000,reuseaddr,fork,backlog=64 \
 		"EXEC:$T/bin/http-put,nofork"
 	wait_port world tcp 80 && wait_port world tcp 8000
+}
+
+world_peer()
+{
+	peer=$TOP/test/tools/peer
+	spawn world "$peer" serve "$1" >"$T/serve"
+	wait_for "grep -q ready '$T/serve'"
 }
 
 world_greets()
