@@ -336,6 +336,7 @@ static void modules_init(const struct conf *c)
 	counters_add("dropped", drop_rows, DROP_REASONS);
 	frame_set_mtu(c->mtu);
 	policy_init();
+	policy_used_init();
 	egress_init(c->deny_silently);
 	input_init(c);
 	arp_init(c);

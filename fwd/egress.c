@@ -15,14 +15,11 @@
 #include "util/log.h"
 #include "util/wire.h"
 
-
 static struct {
 	bool silent;
 	bool draining;
 	uint16_t udp_port, tcp_port;	/* our resolver's; 0: none */
 } egress;
-
-enum { PORT_DNS = 53 };
 
 void egress_init(bool silently)
 {
@@ -62,14 +59,22 @@ static void egress_log(uint8_t proto, const struct flow_side *from,
 		     policy_rule_print(rule, (char[POLICY_STRLEN]){ 0 }));
 }
 
+/* As the policy is asked: `from` is who begins it, `to` where it leads on the host */
+static struct policy_flow egress_flow(uint8_t proto,
+				      const struct flow_side *from,
+				      const struct flow_side *to)
+{
+	return (struct policy_flow){
+		.proto = proto, .port = to->peer_port, .to = to->peer,
+		.seen = from->our,
+	};
+}
+
 /* What the policy says of a flow from `from`, which leads to `to` */
 static struct egress egress_ask(uint8_t proto, const struct flow_side *from,
 				const struct flow_side *to)
 {
-	struct policy_flow pf = {
-		.proto = proto, .port = to->peer_port, .to = to->peer,
-		.seen = from->our,
-	};
+	struct policy_flow pf = egress_flow(proto, from, to);
 	struct policy_answer a = policy_ask(&pf, loop_now());
 	struct egress e = { .verify = a.verify, .rule = a.rule,
 			    .name = a.name };
@@ -157,16 +162,6 @@ struct egress egress_splice(uint8_t proto, const struct flow_side *from,
 					.rule = POLICY_RESOLVER };
 	}
 	return egress_ask(proto, from, to);
-}
-
-static struct policy_flow egress_flow(uint8_t proto,
-				      const struct flow_side *guest,
-				      const struct flow_side *host)
-{
-	return (struct policy_flow){
-		.proto = proto, .port = host->peer_port, .to = host->peer,
-		.seen = guest->our,
-	};
 }
 
 bool egress_is_allowed(uint8_t proto, const struct flow_side *guest,

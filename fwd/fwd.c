@@ -28,7 +28,7 @@
 
 #include <string.h>
 
-enum { PORT_DNS = 53, PORT_DNS_TLS = 853 };
+#include "util/wire.h"
 
 static bool fwd_is_set_to(const struct addr *setting, const struct addr *a)
 {
@@ -136,6 +136,12 @@ static struct addr fwd_guest_addr(const struct net_family *cf,
 	return cf->guest_fixed || addr_is_none(addr) ? cf->guest : *addr;
 }
 
+/* Where what was asked for at `port` leads: a range keeps its offset */
+static uint16_t fwd_port(const struct fwd_rule *r, uint16_t port)
+{
+	return (uint16_t)(r->to + (port - r->first));
+}
+
 bool fwd_map_in(const struct net *net, const struct guest_addrs *seen,
 		const struct fwd_rule *r, const struct flow_side *host,
 		struct flow_side *ret_guest)
@@ -143,7 +149,7 @@ bool fwd_map_in(const struct net *net, const struct guest_addrs *seen,
 	const struct net_family *cf = &net->fam[addr_family(&host->peer)];
 	struct flow_side guest = {
 		.our_port = host->peer_port,
-		.peer_port = (uint16_t)(r->to + (host->our_port - r->first)),
+		.peer_port = fwd_port(r, host->our_port),
 	};
 
 	guest.our = fwd_source(net, seen, &host->peer);
@@ -164,11 +170,6 @@ bool fwd_map_in(const struct net *net, const struct guest_addrs *seen,
 		return false;
 	*ret_guest = guest;
 	return true;
-}
-
-static uint16_t fwd_port(const struct fwd_rule *r, uint16_t port)
-{
-	return (uint16_t)(r->to + (port - r->first));
 }
 
 /* From the host's loopback into the namespace */

@@ -15,12 +15,13 @@
 #include <string.h>
 
 #include "fwd/policy.h"
+#include "util.h"
 #include "util/dnsname.h"
+#include "util/siphash.h"
 #include "util/wire.h"
 
 enum {
 	BUCKETS		= 2 * POLICY_USED_MAX,	/* a power of two */
-	PORT_DNS	= 53,
 	PORTS_LINE	= 8192,
 };
 
@@ -34,6 +35,7 @@ struct used {
 };
 
 static struct {
+	struct siphash_key key;
 	unsigned count;
 	bool full;
 	uint32_t bucket[BUCKETS];	/* index + 1 */
@@ -41,15 +43,19 @@ static struct {
 	uint16_t ports[2][POLICY_USED_MAX];
 } tab;
 
-static uint32_t used_hash(const struct used *u)
+/* Keyed, since the guest chooses what it asks for */
+static uint64_t used_hash(const struct used *u)
 {
-	uint32_t h = 2166136261U ^ u->port ^ (uint32_t)u->proto << 16;
+	uint8_t buf[DNSNAME_TEXT_LEN + sizeof(u->addr.b) + 3];
+	size_t n = strlen(u->name);
 
-	for (const char *p = u->name; *p; p++)
-		h = (h ^ (uint8_t)*p) * 16777619U;
-	for (unsigned i = 0; i < sizeof(u->addr.b); i++)
-		h = (h ^ u->addr.b[i]) * 16777619U;
-	return h ^ h >> 15;
+	memcpy(buf, u->name, n);
+	memcpy(buf + n, u->addr.b, sizeof(u->addr.b));
+	n += sizeof(u->addr.b);
+	buf[n++] = (uint8_t)(u->port >> 8);
+	buf[n++] = (uint8_t)u->port;
+	buf[n++] = u->proto;
+	return siphash(&tab.key, buf, n);
 }
 
 static bool used_same(const struct used *a, const struct used *b)
@@ -58,9 +64,14 @@ static bool used_same(const struct used *a, const struct used *b)
 	       addr_eq(&a->addr, &b->addr) && !strcmp(a->name, b->name);
 }
 
+void policy_used_init(void)
+{
+	random_bytes(&tab.key, sizeof(tab.key));
+}
+
 static void used_add(const struct used *u)
 {
-	uint32_t at = used_hash(u) & (BUCKETS - 1);
+	uint32_t at = (uint32_t)used_hash(u) & (BUCKETS - 1);
 
 	for (; tab.bucket[at]; at = (at + 1) & (BUCKETS - 1))
 		if (used_same(&tab.used[tab.bucket[at] - 1], u))

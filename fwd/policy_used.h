@@ -7,6 +7,9 @@
 
 enum { POLICY_USED_MAX = 16384 };
 
+/* Before anything is remembered */
+void policy_used_init(void);
+
 /* Remember; twice is once. A name counts more than an address: give both if the
  * name alone would do. The address is where it leads, on the host's side.
  */

@@ -35,6 +35,7 @@
 #include "util/dnsmsg.h"
 #include "util/log.h"
 #include "util/siphash.h"
+#include "util/wire.h"
 
 enum {
 	QUERIES		= 256,
@@ -47,7 +48,6 @@ enum {
 	TRY_S		= 2,
 	TRIES		= 4,
 	IDLE_S		= 30,		/* a connection without a query */
-	PORT_DNS	= 53,
 	BACKLOG		= 64,
 };
 

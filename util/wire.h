@@ -90,6 +90,9 @@ enum {
 	TCP_CWR	= 0x80,
 };
 
+/* RFC 1035 4.2, RFC 7858 3.1 */
+enum { PORT_DNS = 53, PORT_DNS_TLS = 853 };
+
 /* RFC 768 */
 struct wire_udp {
 	be16_t sport;
