@@ -128,19 +128,24 @@ static void accept_fault(uint32_t index, int rc)
 	retry_later(&acc.retry, index, acc.faults++);
 }
 
+static struct loop_ref accept_ref(uint32_t index)
+{
+	return (struct loop_ref){ .kind = LOOP_LISTEN_TCP,
+				  .gen = listen_at(index)->gen,
+				  .index = index };
+}
+
 /* Edge-triggered, and there may be more: have the kernel tell again, which it does
  * only if there is
  */
 static void accept_rearm(uint32_t index)
 {
 	const struct listener *l = listen_at(index);
-	struct loop_ref ref = { .kind = LOOP_LISTEN_TCP, .gen = l->gen,
-				.index = index };
 	int rc;
 
 	if (l->fd < 0 || l->rule->proto != PROTO_TCP)
 		return;
-	rc = loop_mod(l->fd, EPOLLIN | EPOLLET, ref);
+	rc = loop_mod(l->fd, EPOLLIN | EPOLLET, accept_ref(index));
 	if (rc)
 		accept_fault(index, rc);
 }
@@ -156,7 +161,6 @@ static bool accept_is_of_client(int rc)
 static void accept_event(struct loop_ref ref, uint32_t events)
 {
 	const struct listener *l = listen_get(ref.index, ref.gen);
-
 	unsigned tries = 0;
 
 	(void)events;
@@ -193,11 +197,8 @@ static void accept_event(struct loop_ref ref, uint32_t events)
 /* A new listener */
 static int accept_from(uint32_t index)
 {
-	const struct listener *l = listen_at(index);
-	struct loop_ref ref = { .kind = LOOP_LISTEN_TCP, .gen = l->gen,
-				.index = index };
-
-	return loop_add(l->fd, EPOLLIN | EPOLLET, ref);
+	return loop_add(listen_at(index)->fd, EPOLLIN | EPOLLET,
+			accept_ref(index));
 }
 
 void accept_set_taker(enum fwd_path path, accept_taker take)
