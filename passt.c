@@ -222,6 +222,25 @@ static void signals_watch(void)
 		die("Couldn't watch signals: %s", strerror(errno));
 }
 
+/* The last moment at which what was begun can be taken back */
+static void signals_called_off(void)
+{
+	sigset_t pending;
+
+	sigemptyset(&pending);
+	sigpending(&pending);
+	for (unsigned i = 0; i < ARRAY_SIZE(start_signals); i++) {
+		int sig = start_signals[i];
+
+		if (!sigismember(&signals.set, sig) ||
+		    !sigismember(&pending, sig))
+			continue;
+		roof_undo();
+		sigprocmask(SIG_UNBLOCK, &signals.set, NULL);
+		_exit(128 + sig);	/* PID 1 is immune */
+	}
+}
+
 /* Descriptor, -1 without a path; dies if it can't be opened */
 static int file_open(enum file which, const char *option, const char *path,
 		     int flags)
@@ -431,6 +450,8 @@ int main(int argc, char **argv)
 	if (mprotect(&roof, sizeof(roof), PROT_READ))
 		die("mprotect: %s", strerror(errno));
 	isolate_final(c);
+	signals_called_off();
+	isolate_filter(c);
 	roof_keep();
 	if (c->mode == MODE_PASTA)
 		netns_start_command(c);

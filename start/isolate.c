@@ -19,7 +19,8 @@
  *    read-only directory. No System V IPC objects of the host's. Sockets of all
  *    kinds.
  * - isolate_daemonize(): other processes can't be seen either (background).
- * 4. isolate_final(): the system calls of syscalls.def. No capabilities, except
+ * 4. isolate_final(), isolate_filter(): the system calls of syscalls.def. No
+ *    capabilities, except
  *    in namespace mode: CAP_SYS_ADMIN, without which netns_run() could enter
  *    nothing when a connection is spliced into the namespace or an automatic
  *    port comes up there, and CAP_NET_BIND_SERVICE for its ports below 1024.
@@ -309,7 +310,7 @@ void isolate_die_ns(const char *what, int errnum)
 	if (errnum == EPERM)
 		die("Namespaces need CAP_SYS_ADMIN, or a user namespace, which"
 		    " this system, a container or chroot may forbid");
-	exit(EXIT_FAILURE);
+	die_told();
 }
 
 /* Become another user, keeping what capabilities set-up needs for now */
@@ -455,13 +456,16 @@ void isolate_undo(void)
 __attribute__((noreturn))
 static void daemon_died(pid_t child)
 {
-	int status = 0;
+	int status = 0, sig = 0;
 
 	iso.waits_for = 0;
 	if (waitpid(child, &status, 0) == child && WIFSIGNALED(status))
+		sig = WTERMSIG(status);
+	else if (WIFEXITED(status) && WEXITSTATUS(status) > 128)
+		sig = WEXITSTATUS(status) - 128;	/* a handler's */
+	if (sig)
 		die("The process in the background was killed by signal %d (%s)"
-		    " while it started", WTERMSIG(status),
-		    strsignal(WTERMSIG(status)));
+		    " while it started", sig, strsignal(sig));
 	die_told();
 }
 
@@ -624,12 +628,8 @@ static int filter_load(enum sys_mode mode)
 
 void isolate_final(const struct conf *c)
 {
-	unsigned mode = 1U << c->mode;
 	int rc = 0;
 
-#ifdef SANITIZE
-	mode |= S;
-#endif
 	caps_final(c);
 	prctl(PR_SET_DUMPABLE, 0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
@@ -640,6 +640,16 @@ void isolate_final(const struct conf *c)
 		rc = writer_start();
 	if (rc)
 		warn("Files are written by the loop itself: %s", strerror(-rc));
+}
+
+void isolate_filter(const struct conf *c)
+{
+	unsigned mode = 1U << c->mode;
+	int rc;
+
+#ifdef SANITIZE
+	mode |= S;
+#endif
 	rc = filter_load((enum sys_mode)mode);
 	daemon_tell(-rc);
 	if (rc)

@@ -32,7 +32,7 @@ void isolate_user(const struct conf *c);
 void isolate_fs(const struct conf *c);
 
 /* Into the background, unless -f: we go on as the child, PID 1 of a new PID
- * namespace and without a terminal; the parent waits for isolate_final() to
+ * namespace and without a terminal; the parent waits for isolate_filter() to
  * succeed, then writes the child's PID to pid_fd (-1: none) and exits 0; if the
  * child ends before, it exits 1. In the foreground: writes our own PID. Closes
  * pid_fd. Returns our PID, as our caller sees it.
@@ -48,10 +48,13 @@ pid_t isolate_daemonize(const struct conf *c, int pid_fd);
 void isolate_undo(void);
 
 /* 4: last thing before the loop. Drops stdin, stdout, stderr in the background,
- * capabilities, is not dumpable, sets no_new_privs, loads the seccomp
- * allow-list for this mode.
+ * capabilities, is not dumpable, sets no_new_privs.
  */
 void isolate_final(const struct conf *c);
+/* Loads the seccomp allow-list for this mode; the waiting parent is told. What was
+ * begun can't be taken back any more: files can't be removed.
+ */
+void isolate_filter(const struct conf *c);
 
 /* For the child that watches the host, in place of stages 3 and 4: it keeps our
  * root directory, but no descriptors besides fds[] (those < 0 are none), 0 to 2

@@ -257,6 +257,31 @@ is "$?" 1 "a PID file that can't be written"
 like "$(cat "$T/err")" '*PID file*' '... is the reason that is told'
 ok '... nothing is left' wait_for '[ -z "$(left)" ]'
 
+# at the last moment, and with a reason that has no remedy of its own
+if command -v lacking >/dev/null; then
+	fresh
+	(cd "$d" && as_user timeout 5 lacking quiet passt -f -P pid -s sock) \
+		2>"$T/err" >&2
+	is "$? $(left)$(ls "$d")" '143 ' 'SIGTERM at the end of a start, foreground'
+	fresh
+	(cd "$d" && as_user timeout 5 lacking quiet passt -P pid -s sock) \
+		2>"$T/err" >&2
+	is "$? $(left)$(ls "$d")" '1 ' '... in the background'
+	like "$(cat "$T/err")" '*by signal 15*' '... is the reason that is told'
+	fresh
+	(cd "$d" && as_user timeout 5 lacking namespaces passt -P pid -s sock) \
+		2>"$T/err" >&2
+	is "$? $(left)$(ls "$d")" '1 ' 'no mount namespaces'
+	# the loop's end by a failure is none by its filter
+	fresh
+	(cd "$d" && as_user timeout 5 lacking epoll passt -f -s sock) \
+		2>"$T/err" >&2
+	is "$?" 1 'a failure in the loop'
+	like "$(cat "$T/err")" '*epoll_wait() failed*' '... is told'
+else
+	skip 'no shims' 6
+fi
+
 # killed while it starts
 if command -v lacking >/dev/null; then
 	fresh

@@ -18,6 +18,9 @@
  *	buf-lock	SO_BUF_LOCK: before Linux 5.14
  *	tcp-info	what TCP_INFO tells since Linux 3.15
  *	peace	SIGTERM while the program starts: before it gives up its files
+ *	quiet	the same, at its very end: before it is filtered
+ *	namespaces	no mount namespaces: forbidden by a security module
+ *	epoll	epoll_wait()
  *	life	in the process that watches signals: it dies when it begins to
  *	close-range	close_range(): before Linux 5.9
  *	near	no peer of TCP is: round trips take 200 ms
@@ -47,6 +50,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -140,6 +144,10 @@ int unshare(int flags)
 		errno = EPERM;
 		return -1;
 	}
+	if (flags & CLONE_NEWNS && lacks("namespaces")) {
+		errno = EACCES;
+		return -1;
+	}
 	if (flags & CLONE_NEWNS && lacks("peace"))
 		raise(SIGTERM);
 	return (int)syscall(SYS_unshare, flags);
@@ -162,6 +170,29 @@ static void before_5_9(void)
 	    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog)))
 		abort();
+}
+
+int prctl(int option, ...)
+{
+	unsigned long arg[4];
+	va_list ap;
+
+	va_start(ap, option);
+	for (unsigned i = 0; i < 4; i++)
+		arg[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	if (option == PR_SET_DUMPABLE && !arg[0] && lacks("quiet"))
+		raise(SIGTERM);
+	return (int)syscall(SYS_prctl, option, arg[0], arg[1], arg[2], arg[3]);
+}
+
+int epoll_wait(int fd, struct epoll_event *events, int max, int timeout)
+{
+	if (lacks("epoll")) {
+		errno = EBADF;
+		return -1;
+	}
+	return (int)syscall(SYS_epoll_pwait, fd, events, max, timeout, NULL, 0);
 }
 
 int signalfd(int fd, const sigset_t *mask, int flags)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a process can still do after isolate_final(), mode by mode
+/* What a process can still do after isolate_filter(), mode by mode
  * Links: start/isolate.o host/netns.o pasta.o host/net.o host/netlink.o host/nl_copy.o host/nlmsg.o
  * Links: host/net_resolve.o host/resolv.o
  * Links: util/log.o util.o engine/loop.o engine/timer.o util/addr.o
@@ -218,10 +218,12 @@ static int run_isolated(const struct conf *conf, void (*fn)(void))
 	pid = fork();
 	if (!pid) {
 		setrlimit(RLIMIT_CORE, &none);
-		if (conf)
+		if (conf) {
 			isolate_final(conf);
-		else
+			isolate_filter(conf);
+		} else {
 			isolate_watcher(NULL, 0, false);
+		}
 		if (fn)
 			fn();
 		syscall(SYS_exit_group, 0);
@@ -292,6 +294,7 @@ static void test_status(enum mode mode, const char *field, const char *want)
 		c.foreground = true;
 		c.no_splice = true;
 		isolate_final(&c);
+		isolate_filter(&c);
 		(void)!write(p[1], "", 1);
 		(void)!read(go[0], line, 1);
 		syscall(SYS_exit_group, 0);
@@ -332,6 +335,7 @@ static void test_assert(enum mode mode)
 		c.mode = mode;
 		c.foreground = true;
 		isolate_final(&c);
+		isolate_filter(&c);
 		assert(c.mode > 1000);
 	}
 	close(p[1]);
