@@ -351,7 +351,7 @@ static void guest_given(const struct addr *a)
 static void modules_init(const struct conf *c)
 {
 	flow_init();
-	timer_init();
+	timer_init(loop_now());
 	counters_add("dropped", drop_rows, DROP_REASONS);
 	frame_set_mtu(c->mtu);
 	policy_init();

@@ -19,8 +19,6 @@
 
 #include <string.h>
 
-#include "engine/loop.h"
-
 enum {
 	WHEEL_BITS	= 8,
 	WHEEL_SLOTS	= 1 << WHEEL_BITS,
@@ -81,12 +79,12 @@ static void timer_link(struct timer *t)
 	*head = t;
 }
 
-void timer_init(void)
+void timer_init(mono_t now)
 {
 	memset(&wheel.slot, 0, sizeof(wheel.slot));
 	memset(&wheel.used, 0, sizeof(wheel.used));
 	wheel.tick = 0;
-	wheel.base_us = loop_now().us;
+	wheel.base_us = now.us;
 }
 
 void timer_set_handler(enum timer_kind kind, timer_handler fn)

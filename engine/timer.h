@@ -40,7 +40,8 @@ struct timer {
 
 typedef void (*timer_handler)(struct timer *t);
 
-void timer_init(void);
+/* The wheel begins to turn; nothing is due before `now` */
+void timer_init(mono_t now);
 void timer_set_handler(enum timer_kind kind, timer_handler fn);
 /* Fire once at `when` (or as soon as possible if that has passed) */
 void timer_set(struct timer *t, enum timer_kind kind, mono_t when);

@@ -112,7 +112,7 @@ static void in_vain(void)
 
 int main(void)
 {
-	timer_init();
+	timer_init(loop_now());
 	retry_init(&retry, marks, RETRY_WORDS(INDICES), again);
 	once();
 	in_vain();

@@ -17,11 +17,6 @@ enum { TICK_US = 1024 };		/* timer.h: resolution */
 
 static mono_t clock_now;
 
-mono_t loop_now(void)
-{
-	return clock_now;
-}
-
 /* A timer, and what is expected of it */
 struct owner {
 	struct timer t;
@@ -73,7 +68,7 @@ static void cancel(struct owner *o)
 static void reset(int64_t at)
 {
 	clock_now.us = at;
-	timer_init();
+	timer_init(clock_now);
 	memset(&seen, 0, sizeof(seen));
 }
 
