@@ -134,7 +134,9 @@ SRCS	+= conf/opts.c
 SRCS	+= conf/slirp_opts.c
 
 SRCS	+= start/cleaner.c
+SRCS	+= start/daemonize.c
 SRCS	+= start/isolate.c
+SRCS	+= start/ns_hint.c
 SRCS	+= start/ports.c
 SRCS	+= start/slirp.c
 SRCS	+= start/watcher.c

@@ -49,6 +49,7 @@
 #include "local/ndp.h"
 #include "splice.h"
 #include "start/cleaner.h"
+#include "start/daemonize.h"
 #include "start/isolate.h"
 #include "start/ports.h"
 #include "start/slirp.h"
@@ -83,7 +84,7 @@ enum { LINGER_S = 10 };		/* for connections of a command that has ended */
 /* Files that are written to. They are opened early, since a path may be refused,
  * and keep what they have, so that a start that fails changes nothing of another
  * instance's. They are emptied by who writes first: capture_begin() before the
- * first frame, files_begin() and isolate_daemonize() when the start has succeeded,
+ * first frame, files_begin() and daemonize() when the start has succeeded,
  * learn_write() later.
  */
 enum file { FILE_PID, FILE_LOG, FILE_AUDIT, FILE_LEARN, FILE_PCAP, FILES };
@@ -94,7 +95,7 @@ static struct leftover files_made[FILES] = {	/* by us, not found */
 /* What a start that fails must not leave behind; safe in signal handlers */
 static void roof_undo(void)
 {
-	isolate_undo();
+	daemonize_undo();
 	tap_unix_undo();
 	api_undo();
 	for (unsigned i = 0; i < FILES; i++)
@@ -302,6 +303,17 @@ static void capture_begin(const struct conf *c)
 		    strerror(-rc));
 }
 
+/* While there can be threads: one that waits for disks, see writer.h */
+static void files_writer(const struct conf *c)
+{
+	int rc = 0;
+
+	if (log_has_file() || *c->pcap_file || *c->audit_file)
+		rc = writer_start();
+	if (rc)
+		warn("Files are written by the loop itself: %s", strerror(-rc));
+}
+
 /* The start has succeeded, as process `pid` */
 static void files_begin(const struct conf *c, pid_t pid)
 {
@@ -425,6 +437,7 @@ int main(int argc, char **argv)
 	conf_print(c);
 	slirp_banner(c);
 	watcher_open(c, argv);	/* which needs the host's files */
+	daemonize_open(c);
 	isolate_fs(c);
 
 	capture_begin(c);
@@ -444,14 +457,16 @@ int main(int argc, char **argv)
 	slirp_api_start();
 	pesto_start();
 	control_start(c);
-	pid = isolate_daemonize(c, pid_fd);
+	pid = daemonize(c, pid_fd);
 	signals_watch();
 	files_begin(c, pid);
 	if (mprotect(&roof, sizeof(roof), PROT_READ))
 		die("mprotect: %s", strerror(errno));
 	isolate_final(c);
+	daemonize_drop_stdio();
+	files_writer(c);
 	signals_called_off();
-	isolate_filter(c);
+	daemonize_tell(-isolate_filter(c));
 	roof_keep();
 	if (c->mode == MODE_PASTA)
 		netns_start_command(c);

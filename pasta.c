@@ -46,6 +46,7 @@
 #include "engine/conf_types.h"
 #include "engine/loop.h"
 #include "start/isolate.h"
+#include "start/ns_hint.h"
 #include "util.h"
 #include "util/log.h"
 
@@ -320,7 +321,7 @@ pid_t pasta_spawn(const struct conf *c)
 			CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID |
 			CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD, &s);
 	if (cmd.pid < 0)
-		isolate_die_ns("Couldn't create namespaces", errno);
+		ns_die("Couldn't create namespaces", errno);
 	close(p[0]);
 
 	snprintf(path, sizeof(path), "/proc/%d/status", cmd.pid);

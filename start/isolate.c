@@ -18,25 +18,15 @@
  * 3. isolate_fs(): no files but those that are open: the root is an empty,
  *    read-only directory. No System V IPC objects of the host's. Sockets of all
  *    kinds.
- * - isolate_daemonize(): other processes can't be seen either (background).
+ * - daemonize(): other processes can't be seen either (background).
  * 4. isolate_final(), isolate_filter(): the system calls of syscalls.def. No
- *    capabilities, except
- *    in namespace mode: CAP_SYS_ADMIN, without which netns_run() could enter
- *    nothing when a connection is spliced into the namespace or an automatic
- *    port comes up there, and CAP_NET_BIND_SERVICE for its ports below 1024.
- *    With --no-splice they go, too; but for the latter one, if root asked for a
- *    socket by which ports of the host's may be opened. The filter has no
- *    mount, no unshare, and setns() for network namespaces alone, so that this
- *    is all that is left of CAP_SYS_ADMIN.
- *
- * Readiness in the background: the parent must report a failure of stage 4,
- * which is after the fork: it waits on a socket for one int, 0 or an errno. Before
- * that it tells the child its PID, which is 1 in the child's own eyes.
- *
- * Why not a PID namespace in the foreground: it would take a second process,
- * waiting for nothing but to pass on our exit status. Why not unshare() it with
- * the others: all later children, netns_run()'s, would be born in it, and the
- * first one to exit would close it for good.
+ *    capabilities, except in namespace mode: CAP_SYS_ADMIN, without which
+ *    netns_run() could enter nothing when a connection is spliced into the
+ *    namespace or an automatic port comes up there, and CAP_NET_BIND_SERVICE for
+ *    its ports below 1024. With --no-splice they go, too; but for the latter one,
+ *    if root asked for a socket by which ports of the host's may be opened. The
+ *    filter has no mount, no unshare, and setns() for network namespaces alone,
+ *    so that this is all that is left of CAP_SYS_ADMIN.
  */
 #include "start/isolate.h"
 
@@ -64,10 +54,10 @@
 
 #include "engine/conf_types.h"
 #include "host/netns.h"
+#include "start/ns_hint.h"
 #include "tap/guest_mem.h"
 #include "util.h"
 #include "util/log.h"
-#include "util/writer.h"
 
 enum {
 	NOBODY		= 65534,
@@ -122,11 +112,8 @@ const char *__asan_default_options(void)
 static struct {
 	bool have_limit;
 	struct rlimit nofile;		/* as we were started with */
-	int null_fd;			/* /dev/null, for the background */
-	int ready_fd;			/* tell the waiting parent; -1: none */
-	pid_t waits_for;		/* we are that parent: the child, or 0 */
 	bool was_root;			/* of the machine, and still there */
-} iso = { .null_fd = -1, .ready_fd = -1 };
+} iso;
 
 /* Capabilities */
 
@@ -284,35 +271,6 @@ void isolate_restore_limits(void)
 
 /* Stage 2 */
 
-const char *isolate_hint(int errnum)
-{
-	return errnum == EACCES ? " (by AppArmor or SELinux? See the kernel's"
-				  " log)" : "";
-}
-
-void isolate_die_ns(const char *what, int errnum)
-{
-	err("%s: %s%s", what, strerror(errnum), isolate_hint(errnum));
-	if (!read_file_number("/proc/sys/user/max_user_namespaces", 1))
-		die("User namespaces are turned off: see sysctl"
-		    " user.max_user_namespaces");
-	if (errnum == ENOSPC)
-		die("There are too many namespaces: see sysctl"
-		    " user.max_user_namespaces, user.max_net_namespaces");
-	if (!read_file_number("/proc/sys/kernel/unprivileged_userns_clone", 1))
-		die("User namespaces are turned off for users: see sysctl"
-		    " kernel.unprivileged_userns_clone");
-	if (read_file_number("/proc/sys/kernel/"
-			     "apparmor_restrict_unprivileged_userns", 0))
-		die("AppArmor restricts user namespaces: a profile has to allow"
-		    " userns, or see sysctl"
-		    " kernel.apparmor_restrict_unprivileged_userns");
-	if (errnum == EPERM)
-		die("Namespaces need CAP_SYS_ADMIN, or a user namespace, which"
-		    " this system, a container or chroot may forbid");
-	die_told();
-}
-
 /* Become another user, keeping what capabilities set-up needs for now */
 static void user_change(uid_t uid, gid_t gid)
 {
@@ -341,7 +299,7 @@ static void userns_create(void)
 	int rc;
 
 	if (unshare(CLONE_NEWUSER))
-		isolate_die_ns("Couldn't create user namespace", errno);
+		ns_die("Couldn't create user namespace", errno);
 
 	snprintf(uids, sizeof(uids), "0 %u 1", uid);
 	snprintf(gids, sizeof(gids), "0 %u 1", gid);
@@ -351,7 +309,7 @@ static void userns_create(void)
 	if (!rc)
 		rc = write_file("/proc/self/gid_map", gids);
 	if (rc)
-		isolate_die_ns("Couldn't configure user namespace", -rc);
+		ns_die("Couldn't configure user namespace", -rc);
 }
 
 void isolate_user(const struct conf *c)
@@ -370,7 +328,7 @@ void isolate_user(const struct conf *c)
 
 	if (netns_user_fd() >= 0) {
 		if (setns(netns_user_fd(), CLONE_NEWUSER))
-			isolate_die_ns("Couldn't enter user namespace", errno);
+			ns_die("Couldn't enter user namespace", errno);
 		/* What we may do there opens no port of the host */
 		iso.was_root = false;
 	} else if (!joins && !(c->mode == MODE_PASTA && c->netns_only)) {
@@ -391,13 +349,13 @@ static void root_empty(bool chroot_fallback)
 	      !mount("none", "/proc", NULL, MS_PRIVATE, NULL)))
 		die("Couldn't make mounts private: %s%s", strerror(errno),
 		    errno == EINVAL ? " (in a chroot? try --chroot-fallback)" :
-				      isolate_hint(errno));
+				      ns_hint(errno));
 
 	if (mount("none", "/proc", "tmpfs",
 		  MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
 		  "nr_blocks=1,nr_inodes=2,mode=0555") || chdir("/proc"))
 		die("Couldn't mount an empty root: %s%s", strerror(errno),
-		    isolate_hint(errno));
+		    ns_hint(errno));
 
 	/* The old root is put on top of the new one, and goes from there */
 	if (!syscall(SYS_pivot_root, ".", ".")) {
@@ -409,7 +367,7 @@ static void root_empty(bool chroot_fallback)
 
 	if (!chroot_fallback)
 		die("Couldn't change to an empty root: %s%s", strerror(errno),
-		    errno != EINVAL ? isolate_hint(errno) :
+		    errno != EINVAL ? ns_hint(errno) :
 		    " (root on initramfs? try --chroot-fallback)");
 	if (chroot(".") || chdir("/"))
 		die("Couldn't change to an empty root: %s", strerror(errno));
@@ -417,140 +375,12 @@ static void root_empty(bool chroot_fallback)
 
 void isolate_fs(const struct conf *c)
 {
-	if (!c->foreground) {
-		iso.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-		if (iso.null_fd < 0)
-			die("Couldn't open /dev/null: %s", strerror(errno));
-	}
-
 	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS))
-		isolate_die_ns("Couldn't create namespaces", errno);
+		ns_die("Couldn't create namespaces", errno);
 	root_empty(c->chroot_fallback);
 }
 
-/* Into the background */
-
-static void pid_write(int fd, pid_t pid)
-{
-	char buf[16];
-	int rc;
-
-	if (fd < 0)
-		return;
-	snprintf(buf, sizeof(buf), "%d\n", pid);
-	(void)!ftruncate(fd, 0);
-	rc = write_all(fd, buf, strlen(buf));
-	if (rc)
-		die("Couldn't write PID file: %s", strerror(-rc));
-}
-
-void isolate_undo(void)
-{
-	if (iso.waits_for > 0)
-		kill(iso.waits_for, SIGKILL);
-}
-
-/* The child has ended before it was ready: the reason is its own last message,
- * unless it had no time for one
- */
-__attribute__((noreturn))
-static void daemon_died(pid_t child)
-{
-	int status = 0, sig = 0;
-
-	iso.waits_for = 0;
-	if (waitpid(child, &status, 0) == child && WIFSIGNALED(status))
-		sig = WTERMSIG(status);
-	else if (WIFEXITED(status) && WEXITSTATUS(status) > 128)
-		sig = WEXITSTATUS(status) - 128;	/* a handler's */
-	if (sig)
-		die("The process in the background was killed by signal %d (%s)"
-		    " while it started", sig, strsignal(sig));
-	die_told();
-}
-
-/* Parent: wait until the child is ready, say who it is. Its own messages have
- * been printed by itself; that of its last step, without stderr, is ours. Until
- * we have ended, with success, the child ends with us: isolate_undo().
- */
-__attribute__((noreturn))
-static void daemon_parent(int ready_fd, pid_t child, int pid_fd)
-{
-	int outcome = 0;
-	ssize_t n;
-
-	/* The child can't know it by itself */
-	if (write(ready_fd, &child, sizeof(child)) != sizeof(child))
-		daemon_died(child);
-	do {
-		n = read(ready_fd, &outcome, sizeof(outcome));
-	} while (n < 0 && errno == EINTR);
-
-	if (n != sizeof(outcome))
-		daemon_died(child);
-	if (outcome)
-		die("Couldn't filter system calls: %s", strerror(outcome));
-	pid_write(pid_fd, child);
-	_exit(EXIT_SUCCESS);
-}
-
-pid_t isolate_daemonize(const struct conf *c, int pid_fd)
-{
-	pid_t child, self;
-	int p[2];
-
-	if (c->foreground) {
-		pid_write(pid_fd, getpid());
-		if (pid_fd >= 0)
-			close(pid_fd);
-		return getpid();
-	}
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p))
-		die("Couldn't go to the background: %s", strerror(errno));
-	if (unshare(CLONE_NEWPID))
-		isolate_die_ns("Couldn't create PID namespace", errno);
-	child = fork();
-	if (child < 0)
-		die("Couldn't go to the background: %s", strerror(errno));
-	if (child) {
-		iso.waits_for = child;
-		close(p[1]);
-		daemon_parent(p[0], child, pid_fd);
-	}
-
-	close(p[0]);
-	if (pid_fd >= 0)
-		close(pid_fd);
-	iso.ready_fd = p[1];
-	setsid();
-	if (read(iso.ready_fd, &self, sizeof(self)) != sizeof(self))
-		_exit(EXIT_FAILURE);
-	return self;
-}
-
-/* Outcome for the waiting parent, if there is one */
-static void daemon_tell(int outcome)
-{
-	if (iso.ready_fd < 0)
-		return;
-	/* Nobody waits any more: this start was called off */
-	if (write(iso.ready_fd, &outcome, sizeof(outcome)) != sizeof(outcome))
-		_exit(EXIT_FAILURE);
-	close_fd(&iso.ready_fd);
-}
-
 /* Stage 4 */
-
-static void stdio_drop(void)
-{
-	if (iso.ready_fd < 0)
-		return;
-	log_drop_stderr();
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		dup2(iso.null_fd, fd);
-	close_fd(&iso.null_fd);
-}
 
 /* Keep these capabilities alone, and let none come back */
 static void caps_keep_last(const unsigned *caps, size_t n)
@@ -628,32 +458,20 @@ static int filter_load(enum sys_mode mode)
 
 void isolate_final(const struct conf *c)
 {
-	int rc = 0;
-
 	caps_final(c);
 	prctl(PR_SET_DUMPABLE, 0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		die("Couldn't set no_new_privs: %s", strerror(errno));
-
-	stdio_drop();
-	if (log_has_file() || *c->pcap_file || *c->audit_file)
-		rc = writer_start();
-	if (rc)
-		warn("Files are written by the loop itself: %s", strerror(-rc));
 }
 
-void isolate_filter(const struct conf *c)
+int isolate_filter(const struct conf *c)
 {
 	unsigned mode = 1U << c->mode;
-	int rc;
 
 #ifdef SANITIZE
 	mode |= S;
 #endif
-	rc = filter_load((enum sys_mode)mode);
-	daemon_tell(-rc);
-	if (rc)
-		die("Couldn't filter system calls: %s", strerror(-rc));
+	return filter_load((enum sys_mode)mode);
 }
 
 void isolate_watcher(const int *fds, unsigned count, bool net_admin)

@@ -31,30 +31,14 @@ void isolate_user(const struct conf *c);
  */
 void isolate_fs(const struct conf *c);
 
-/* Into the background, unless -f: we go on as the child, PID 1 of a new PID
- * namespace and without a terminal; the parent waits for isolate_filter() to
- * succeed, then writes the child's PID to pid_fd (-1: none) and exits 0; if the
- * child ends before, it exits 1. In the foreground: writes our own PID. Closes
- * pid_fd. Returns our PID, as our caller sees it.
- *
- * A signalfd must be added to the loop after this, as it belongs to the process
- * that adds it.
- */
-pid_t isolate_daemonize(const struct conf *c, int pid_fd);
-
-/* The start is called off: who waits for a process in the background ends it. Safe
- * in signal handlers.
- */
-void isolate_undo(void);
-
-/* 4: last thing before the loop. Drops stdin, stdout, stderr in the background,
- * capabilities, is not dumpable, sets no_new_privs.
+/* 4: last things before the loop. Drops capabilities, is not dumpable, sets
+ * no_new_privs.
  */
 void isolate_final(const struct conf *c);
-/* Loads the seccomp allow-list for this mode; the waiting parent is told. What was
- * begun can't be taken back any more: files can't be removed.
+/* Loads the seccomp allow-list for this mode; 0 or -errno. What was begun can't be
+ * taken back any more: files can't be removed.
  */
-void isolate_filter(const struct conf *c);
+int isolate_filter(const struct conf *c);
 
 /* For the child that watches the host, in place of stages 3 and 4: it keeps our
  * root directory, but no descriptors besides fds[] (those < 0 are none), 0 to 2
@@ -64,14 +48,5 @@ void isolate_filter(const struct conf *c);
  */
 enum { WATCHER_OPEN = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
 void isolate_watcher(const int *fds, unsigned count, bool net_admin);
-
-/* What to say when the kernel refuses a namespace: `what`, the error, and which
- * of its knobs is the reason, if one is
- */
-void isolate_die_ns(const char *what, int errnum) __attribute__((noreturn));
-/* What may be behind an error where no file permission could be the reason: ""
- * or a remark, to be put after it
- */
-const char *isolate_hint(int errnum);
 
 #endif /* START_ISOLATE_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a process can still do after isolate_filter(), mode by mode
- * Links: start/isolate.o host/netns.o pasta.o host/net.o host/netlink.o host/nl_copy.o host/nlmsg.o
- * Links: host/net_resolve.o host/resolv.o
+ * Links: start/isolate.o start/ns_hint.o host/netns.o pasta.o host/net.o
+ * Links: host/netlink.o host/nl_copy.o host/nlmsg.o host/net_resolve.o host/resolv.o
  * Links: util/log.o util.o engine/loop.o engine/timer.o util/addr.o
  */
 #include <fcntl.h>
@@ -207,6 +207,14 @@ static const struct {
 	{ "pipe2()",		do_pipe,		N,	false },
 };
 
+/* Ends with a status that isn't 0 if it doesn't succeed */
+static void last_stage(const struct conf *c)
+{
+	isolate_final(c);
+	if (isolate_filter(c))
+		_exit(EXIT_FAILURE);
+}
+
 /* fn() after the last stage, in a child, or in a watcher; its wait status */
 static int run_isolated(const struct conf *conf, void (*fn)(void))
 {
@@ -219,8 +227,7 @@ static int run_isolated(const struct conf *conf, void (*fn)(void))
 	if (!pid) {
 		setrlimit(RLIMIT_CORE, &none);
 		if (conf) {
-			isolate_final(conf);
-			isolate_filter(conf);
+			last_stage(conf);
 		} else {
 			isolate_watcher(NULL, 0, false);
 		}
@@ -293,8 +300,7 @@ static void test_status(enum mode mode, const char *field, const char *want)
 		c.mode = mode;
 		c.foreground = true;
 		c.no_splice = true;
-		isolate_final(&c);
-		isolate_filter(&c);
+		last_stage(&c);
 		(void)!write(p[1], "", 1);
 		(void)!read(go[0], line, 1);
 		syscall(SYS_exit_group, 0);
@@ -334,8 +340,7 @@ static void test_assert(enum mode mode)
 		log_open_stderr();
 		c.mode = mode;
 		c.foreground = true;
-		isolate_final(&c);
-		isolate_filter(&c);
+		last_stage(&c);
 		assert(c.mode > 1000);
 	}
 	close(p[1]);
