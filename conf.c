@@ -140,7 +140,7 @@ static void take_words(struct conf *c, int count, char **words)
  */
 static void imply_by_command(struct conf *c)
 {
-	if (c->mode != MODE_PASTA || c->ns_pid || *c->netns)
+	if (c->mode != MODE_PASTA || conf_joins(c))
 		return;
 	if (!c->config_net && !c->splice_only && !c->quiet &&
 	    isatty(STDERR_FILENO))
@@ -189,8 +189,6 @@ static void check_fd(const struct conf *c)
 
 static void check_namespace(const struct conf *c, const struct conf_given *g)
 {
-	bool joins = c->ns_pid || *c->netns;
-
 	if ((g->no_copy_routes || g->no_copy_addrs) && !c->config_net)
 		die("--no-copy-%s needs --config-net",
 		    g->no_copy_routes ? "routes" : "addrs");
@@ -200,7 +198,7 @@ static void check_namespace(const struct conf *c, const struct conf_given *g)
 		die("--fd and --splice-only contradict each other");
 	if (c->no_splice && c->host_lo_to_ns_lo)
 		die("--no-splice and --host-lo-to-ns-lo contradict each other");
-	if (*c->userns && !joins)
+	if (*c->userns && !conf_joins(c))
 		die("--userns needs --netns or a PID");
 }
 

@@ -47,6 +47,7 @@
 #include "local/dhcp.h"
 #include "local/dhcpv6.h"
 #include "local/ndp.h"
+#include "pasta.h"
 #include "splice.h"
 #include "start/cleaner.h"
 #include "start/daemonize.h"
@@ -331,7 +332,7 @@ static int tun_open(const struct conf *c)
 		return c->fd;
 	memcpy(args.ifname, c->ns_ifname, sizeof(args.ifname));
 	/* It ends with the namespace that we made */
-	args.persist = !c->ns_pid && !*c->netns;
+	args.persist = !conf_joins(c);
 	fd = netns_run(tap_tun_open, &args);
 	if (fd == -ENOENT || fd == -ENXIO || fd == -ENODEV)
 		die("Couldn't %s: %s. Load the tun module (modprobe tun), or "
@@ -418,11 +419,11 @@ int main(int argc, char **argv)
 	cleaner_start(names, api_names(names));
 	loop_init();
 
-	isolate_user(c);
+	isolate_user(c, netns_user_fd());
 	if (c->no_ns) {
 		tun_fd = c->fd;
 	} else if (c->mode == MODE_PASTA) {
-		netns_setup(c);
+		netns_setup(conf_has_command(c) ? pasta_spawn(c) : 0);
 		if (!c->splice_only)
 			tun_fd = tun_open(c);
 		netns_on_addr(guest_given);
@@ -443,7 +444,8 @@ int main(int argc, char **argv)
 	capture_begin(c);
 	modules_init(c);
 	if (c->mode == MODE_PASTA) {
-		netns_watch(c);
+		netns_watch();
+		pasta_watch();
 		if (tun_fd >= 0)
 			tap_tun_start(tun_fd);
 		portscan_start();
@@ -468,12 +470,11 @@ int main(int argc, char **argv)
 	signals_called_off();
 	daemonize_tell(-isolate_filter(c));
 	roof_keep();
-	if (c->mode == MODE_PASTA)
-		netns_start_command(c);
+	pasta_start();
 	slirp_ready(c);
 	status = loop_run();
 	/* A command's last words are still in its kernel's buffers */
-	if (c->mode == MODE_PASTA && !c->ns_pid && !*c->netns && !c->no_ns)
+	if (conf_has_command(c))
 		loop_linger(roof_is_quiet, DUR_S(LINGER_S));
 	tcp_close_all();
 	learn_write();

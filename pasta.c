@@ -36,6 +36,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -294,6 +295,22 @@ static void command_reap(void)
 	loop_exit(code);
 }
 
+static void command_event(struct loop_ref ref, uint32_t events)
+{
+	struct signalfd_siginfo si;
+
+	(void)ref;
+	(void)events;
+	while (read(cmd.signal_fd, &si, sizeof(si)) == sizeof(si)) {
+		if (!cmd.pid)
+			continue;
+		if (si.ssi_signo == SIGINT)
+			command_interrupt(si.ssi_code > 0);
+		else
+			command_reap();
+	}
+}
+
 pid_t pasta_spawn(const struct conf *c)
 {
 	static _Alignas(16) char stack[SPAWN_STACK];
@@ -329,6 +346,19 @@ pid_t pasta_spawn(const struct conf *c)
 	return cmd.pid;
 }
 
+void pasta_watch(void)
+{
+	int rc;
+
+	if (cmd.signal_fd < 0)
+		return;
+	loop_set_handler(LOOP_COMMAND, command_event);
+	rc = loop_add(cmd.signal_fd, EPOLLIN,
+		      (struct loop_ref){ .kind = LOOP_COMMAND });
+	if (rc)
+		die("Couldn't watch the command: %s", strerror(-rc));
+}
+
 void pasta_start(void)
 {
 	if (cmd.start_fd < 0)
@@ -336,23 +366,4 @@ void pasta_start(void)
 	/* If it is dead already, its exit status will tell */
 	(void)!write(cmd.start_fd, "", 1);
 	close_fd(&cmd.start_fd);
-}
-
-int pasta_event_fd(void)
-{
-	return cmd.signal_fd;
-}
-
-void pasta_event(void)
-{
-	struct signalfd_siginfo si;
-
-	while (read(cmd.signal_fd, &si, sizeof(si)) == sizeof(si)) {
-		if (!cmd.pid)
-			continue;
-		if (si.ssi_signo == SIGINT)
-			command_interrupt(si.ssi_code > 0);
-		else
-			command_reap();
-	}
 }

@@ -13,12 +13,11 @@ struct conf;
  */
 pid_t pasta_spawn(const struct conf *c);
 
-/* Let it become the command */
+/* Its end ends our loop, with its exit status: registers with it as LOOP_COMMAND.
+ * This and the next do nothing without a command.
+ */
+void pasta_watch(void);
+/* Network is ready: let it become the command */
 void pasta_start(void);
-
-/* Descriptor that is readable when something happens to it */
-int pasta_event_fd(void);
-/* Handle that: its end ends our loop, with its exit status */
-void pasta_event(void);
 
 #endif /* PASTA_H */

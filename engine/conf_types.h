@@ -101,4 +101,16 @@ static inline bool conf_is_controlled(const struct conf *c)
 	return *c->conf_path || *c->control_path;
 }
 
+/* Is the guest's namespace one that others have made? */
+static inline bool conf_joins(const struct conf *c)
+{
+	return c->mode == MODE_PASTA && (c->ns_pid || *c->netns);
+}
+
+/* Or is it ours, with a command in it that we end with? */
+static inline bool conf_has_command(const struct conf *c)
+{
+	return c->mode == MODE_PASTA && !conf_joins(c) && !c->no_ns;
+}
+
 #endif /* ENGINE_CONF_TYPES_H */

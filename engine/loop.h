@@ -24,6 +24,7 @@ enum loop_kind {
 	LOOP_DNS,			/* index: query, gen */
 	LOOP_DNS_TCP,			/* index: connection, gen, side */
 	LOOP_NETNS,			/* the namespace may be gone */
+	LOOP_COMMAND,			/* the command in it may have ended */
 	LOOP_SIGNAL,
 	LOOP_WATCHER,			/* news of the host's network */
 	LOOP_API,			/* index: client of a control socket, or

@@ -25,7 +25,7 @@
  * it tentative until a kernel worker has seen it.
  *
  * The end of it:
- * - our own command: pasta.c
+ * - with our own command's: pasta.c
  * - a process: a pidfd. It becomes readable when the process ends.
  * - a path: inotify on its directory, for that name's deletion; unmounting
  *   alone raises no event, and clients delete the file anyway.
@@ -61,13 +61,11 @@
 #include "host/net.h"
 #include "host/netlink.h"
 #include "host/nl_copy.h"
-#include "pasta.h"
 #include "util.h"
 #include "util/log.h"
 
 enum {
 	/* What a LOOP_NETNS event is about */
-	WATCH_COMMAND,
 	WATCH_PROCESS,
 	WATCH_DIRECTORY,
 
@@ -75,7 +73,6 @@ enum {
 };
 
 static struct {
-	bool opened;
 	int net_fd;			/* the guest's network namespace */
 	int user_fd;			/* user namespace to join, or -1 */
 	int nl_fd;			/* rtnetlink in the guest's namespace */
@@ -240,9 +237,8 @@ void netns_open(const struct conf *c)
 {
 	char user[PATH_MAX] = "";
 
-	if (ns.opened || c->mode != MODE_PASTA || (!c->ns_pid && !*c->netns))
+	if (!conf_joins(c))
 		return;
-	ns.opened = true;
 
 	if (c->ns_pid) {
 		/* First, so that it is this process whose end we'll see */
@@ -284,14 +280,11 @@ int netns_user_fd(void)
 	return ns.user_fd;
 }
 
-void netns_setup(struct conf *c)
+void netns_setup(pid_t pid)
 {
-	pid_t pid;
 	int fd;
 
-	netns_open(c);
-	if (!ns.opened) {
-		pid = pasta_spawn(c);
+	if (ns.net_fd < 0) {
 		snprintf(ns.path, sizeof(ns.path), "/proc/%d/ns/net", pid);
 		ns.net_fd = ns_open_path("network", ns.path, CLONE_NEWNET);
 	}
@@ -508,12 +501,6 @@ out:
 	close_fd(&ns.nl_fd);
 }
 
-void netns_start_command(const struct conf *c)
-{
-	(void)c;
-	pasta_start();
-}
-
 /* Watching it */
 
 static void watch_gone(void)
@@ -579,9 +566,6 @@ static void watch_event(struct loop_ref ref, uint32_t events)
 {
 	(void)events;
 	switch (ref.index) {
-	case WATCH_COMMAND:
-		pasta_event();
-		break;
 	case WATCH_PROCESS:
 		loop_del(ns.pid_fd);
 		watch_gone();
@@ -601,17 +585,12 @@ static void watch_add(int fd, uint32_t what)
 		die("Couldn't watch namespace %s: %s", ns.path, strerror(-rc));
 }
 
-void netns_watch(const struct conf *c)
+void netns_watch(void)
 {
-	if (c->mode != MODE_PASTA)
-		return;
-
 	loop_set_handler(LOOP_NETNS, watch_event);
 	timer_set_handler(TIMER_NETNS, watch_poll);
 
-	if (pasta_event_fd() >= 0) {
-		watch_add(pasta_event_fd(), WATCH_COMMAND);
-	} else if (ns.pid_fd >= 0) {
+	if (ns.pid_fd >= 0) {
 		watch_add(ns.pid_fd, WATCH_PROCESS);
 	} else if (ns.dir_fd >= 0) {
 		/* It may have gone before anybody looked */

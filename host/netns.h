@@ -4,17 +4,18 @@
  *
  * Order of calls, with what each needs:
  *
- * - netns_open(): the caller's privileges and root directory. isolate_user()
- *   calls it before it gives any of them up, if nobody has done it before.
+ * - netns_open(): the caller's privileges and root directory, so before
+ *   isolate_user() gives any of them up.
  * - netns_setup(): after isolate_user(), with capabilities in our own user
  *   namespace, or in the one we joined.
  * - netns_run(): from netns_setup() on, as long as CAP_SYS_ADMIN is there.
  * - netns_configure(): once the tap exists; before isolate_fs() (sysctl).
  * - netns_watch(): after loop_init() and timer_init().
- * - netns_start_command(): last.
  */
 #ifndef HOST_NETNS_H
 #define HOST_NETNS_H
+
+#include <sys/types.h>
 
 #include "util/addr.h"
 
@@ -30,11 +31,10 @@ void netns_open(const struct conf *c);
 /* User namespace to join, -1: none; stays ours to close. After netns_open(). */
 int netns_user_fd(void);
 
-/* Create the namespaces, with the command's process waiting in them, unless
- * they are there already. Dies, leaving nothing behind, if it can't, or if the
- * namespace can't be entered.
+/* It is the one that netns_open() has opened, or else the one of process `pid`.
+ * Dies if it can't be entered.
  */
-void netns_setup(struct conf *c);
+void netns_setup(pid_t pid);
 
 /* Run fn(arg) inside the guest's network namespace, on our memory and our
  * descriptors, while we wait; returns what it returns, or -errno if it couldn't
@@ -61,12 +61,9 @@ bool netns_has_v6(const struct conf *c, const struct nl_link *link);
 /* Who is told each address that the guest is given by that; before it */
 void netns_on_addr(void (*fn)(const struct addr *a));
 
-/* Network is ready: let the command run (nothing without one) */
-void netns_start_command(const struct conf *c);
-
-/* Exit when the namespace (or the command) is gone: registers with the loop,
- * as LOOP_NETNS and TIMER_NETNS
+/* Exit when the namespace that others made is gone: registers with the loop, as
+ * LOOP_NETNS and TIMER_NETNS
  */
-void netns_watch(const struct conf *c);
+void netns_watch(void);
 
 #endif /* HOST_NETNS_H */

@@ -312,12 +312,8 @@ static void userns_create(void)
 		ns_die("Couldn't configure user namespace", -rc);
 }
 
-void isolate_user(const struct conf *c)
+void isolate_user(const struct conf *c, int user_fd)
 {
-	bool joins = c->mode == MODE_PASTA && (c->ns_pid || *c->netns);
-
-	netns_open(c);
-
 	if (c->have_runas) {
 		user_change(c->runas_uid, c->runas_gid);
 	} else if (is_machine_root()) {
@@ -326,12 +322,12 @@ void isolate_user(const struct conf *c)
 		user_change(NOBODY, NOBODY);
 	}
 
-	if (netns_user_fd() >= 0) {
-		if (setns(netns_user_fd(), CLONE_NEWUSER))
+	if (user_fd >= 0) {
+		if (setns(user_fd, CLONE_NEWUSER))
 			ns_die("Couldn't enter user namespace", errno);
 		/* What we may do there opens no port of the host */
 		iso.was_root = false;
-	} else if (!joins && !(c->mode == MODE_PASTA && c->netns_only)) {
+	} else if (!conf_joins(c) && !(c->mode == MODE_PASTA && c->netns_only)) {
 		userns_create();
 	}
 }

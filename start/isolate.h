@@ -20,11 +20,11 @@ void isolate_alone(const int *keep, unsigned count);
 /* Undo what a command of ours should not inherit: limits */
 void isolate_restore_limits(void);
 
-/* 2: options are known, host sockets are bound, files are open. Opens the
- * namespaces to join (netns_open()), leaves real root (nobody or --runas),
- * enters a user namespace of our own or joins the one asked for.
+/* 2: options are known, host sockets are bound, files and namespaces to join are
+ * open. Leaves real root (nobody or --runas), enters user namespace `user_fd`, or
+ * one of our own if that is -1 and we don't join a namespace without.
  */
-void isolate_user(const struct conf *c);
+void isolate_user(const struct conf *c, int user_fd);
 
 /* 3: everything that needs a path has been opened. Own mount, IPC and UTS
  * namespaces, empty root.
