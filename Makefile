@@ -110,6 +110,7 @@ SRCS	+= host/sock_ns.c
 SRCS	+= tcp.c
 SRCS	+= tcp/tcp_ack.c
 SRCS	+= tcp/tcp_in.c
+SRCS	+= tcp/tcp_keep.c
 SRCS	+= tcp/tcp_opt.c
 SRCS	+= tcp/tcp_out.c
 SRCS	+= tcp/tcp_peek.c

@@ -71,6 +71,7 @@ struct tcp_conn {
 					 * the guest talks to comes first */
 	bool bulk : 1;			/* has more to send than fits in a turn */
 	bool queued : 1;		/* on the list of those with such work */
+	bool keep_asked : 1;		/* the peer, for the guest: tcp_keep.c */
 
 	uint8_t dscp;			/* of what we send to the host's side */
 	uint8_t dup_acks;
@@ -110,10 +111,11 @@ struct tcp_conn {
 	uint32_t ts_recent;		/* RFC 7323 4.3 */
 	uint32_t ts_recent_s;		/* when it was taken, seconds */
 	uint32_t active_s;		/* last segment from the guest, seconds */
+	uint32_t keep_ms;		/* when its probe was looked into */
 
 	struct timer timer;		/* handshake, RTO, persist, keepalive,
 					 * TIME_WAIT: by state */
-	struct timer ack_timer;		/* mirrored ACK */
+	struct timer ack_timer;		/* mirrored ACK, or one for a probe */
 };
 
 #endif /* ENGINE_TCP_TYPES_H */

@@ -36,6 +36,8 @@ enum {
 	SOCK_BACKLOG	= 4096,		/* the kernel clamps to somaxconn */
 	SOCK_DGRAM_BUF	= 1024 * 1024,	/* and to rmem_max, wmem_max */
 	SOCK_STREAM_BUF	= 1024 * 1024,	/* a stream's, at most; likewise */
+	SOCK_KEEP_MAX_S	= 32767,	/* between keepalive probes, at most */
+	SOCK_KEEP_MAX	= 127,		/* of them, at most */
 };
 
 static struct {
@@ -484,6 +486,7 @@ bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info)
 		.acked = HAS(tcpi_bytes_acked) ? ti.tcpi_bytes_acked : 0,
 		.rtt_us = ti.tcpi_rtt,
 		.unacked = ti.tcpi_unacked,
+		.heard_ms = MIN(ti.tcpi_last_ack_recv, ti.tcpi_last_data_recv),
 		/* ~0 there: nothing was measured yet */
 		.min_rtt_us = HAS(tcpi_min_rtt) &&
 			      ti.tcpi_min_rtt != UINT32_MAX ?
@@ -494,4 +497,38 @@ bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info)
 	};
 #undef HAS
 	return true;
+}
+
+bool sock_is_sending(int fd)
+{
+	int n;
+
+	return ioctl(fd, SIOCOUTQ, &n) || n;
+}
+
+/* Keepalive probes of the kernel's: after idle_s seconds of silence, and at once if
+ * those are over (TCP_KEEPIDLE is what looks); then each interval_s, `count` times
+ */
+static int sock_keepalive(int fd, int idle_s, int interval_s, int count)
+{
+	int rc = sock_set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+
+	if (!rc)
+		rc = sock_set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval_s);
+	if (!rc)
+		rc = sock_set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, count);
+	return rc ? rc : sock_set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_s);
+}
+
+bool sock_ask_peer(int fd)
+{
+	if (!sock_keepalive(fd, 1, SOCK_KEEP_MAX_S, SOCK_KEEP_MAX))
+		return true;
+	sock_ask_peer_end(fd);
+	return false;
+}
+
+void sock_ask_peer_end(int fd)
+{
+	sock_set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
 }

@@ -92,9 +92,22 @@ struct sock_tcp_info {
 	uint64_t acked;
 	uint32_t rtt_us, min_rtt_us;
 	uint32_t unacked;		/* segments on their way */
+	uint32_t heard_ms;		/* since the peer's last segment */
 	uint32_t snd_wnd;
 	uint32_t unsent;		/* bytes; UINT32_MAX before Linux 4.6 */
 };
 bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info);
+
+/* Is anything on its way to a TCP peer, data or FIN, that it hasn't acknowledged? */
+bool sock_is_sending(int fd);
+
+/* Have the kernel ask a TCP peer that hasn't been heard for a second whether it is
+ * there, once for each call, as soon as that second is over. An answer shows in
+ * heard_ms; that the peer has forgotten us, or the 128th question in succession without
+ * an answer, as the socket's error. Nothing is asked while something is on its way
+ * to the peer. False: it can't be had.
+ */
+bool sock_ask_peer(int fd);
+void sock_ask_peer_end(int fd);
 
 #endif /* HOST_SOCK_H */

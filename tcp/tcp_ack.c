@@ -38,6 +38,12 @@ static uint32_t tcp_guest_seg(const struct flow *f)
 	return MIN(tcp_link_mss(f), f->tcp.rcv_wnd_max / 2);
 }
 
+bool tcp_window_is_small(const struct flow *f)
+{
+	return !f->tcp.fin_rcvd &&
+	       f->tcp.rcv_edge - f->tcp.rcv_nxt < tcp_guest_seg(f);
+}
+
 /* Choose what to acknowledge: what the socket took or, on a longer path, what
  * the peer has acknowledged, for which the socket is asked. Sees to it that it
  * is asked again if that isn't all. True: more than before.

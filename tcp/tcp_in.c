@@ -484,6 +484,16 @@ static bool tcp_is_reset(const struct tcp_conn *conn, const struct pkt *pkt,
 	       (pkt->tcp.seq == nxt || pkt->tcp.seq == conn->last_ack_sent);
 }
 
+/* A segment that says nothing but asks for an answer: one below RCV.NXT, with a
+ * garbage byte at most (RFC 9293 3.8.4)
+ */
+static bool tcp_is_probe(const struct pkt *pkt, tcp_seq nxt)
+{
+	return pkt->tcp.seq == nxt - 1 && pkt->payload.len <= 1 &&
+	       (pkt->tcp.flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) ==
+	       TCP_ACK;
+}
+
 /* A segment in a synchronised state, or SYN_RCVD: RFC 9293 3.10.7.4. False: the
  * connection has ended.
  */
@@ -510,7 +520,8 @@ static bool tcp_in_synchronised(struct flow *f, const struct pkt *pkt,
 		conn->active_s = tcp_now_s();
 		if (!tcp_run_flush(f, run))
 			return false;
-		tcp_send_ack(f);
+		if (!tcp_is_probe(pkt, run->nxt) || !tcp_keep_probed(f))
+			tcp_send_ack(f);
 		return true;
 	}
 	/* RFC 5961 3.2 and 4.2 */

@@ -97,6 +97,8 @@ void tcp_send_probe(struct flow *f);
 bool tcp_refresh(struct flow *f);
 /* Acknowledge all that the socket took, if that needn't be asked for */
 void tcp_advance_ack(struct tcp_conn *conn);
+/* Does the guest wait for a window that a segment of its fits in? */
+bool tcp_window_is_small(const struct flow *f);
 /* Window scale of ours that was agreed on */
 uint8_t tcp_rcv_scale(const struct tcp_conn *conn);
 /* ACK at once, with what is known: for each segment that is out of order */
@@ -126,6 +128,15 @@ uint32_t tcp_peek_reach(const struct tcp_conn *conn);
  * off: the peer's window depends on it, and close() would reset.
  */
 void tcp_discard_acked(struct flow *f);
+
+/* ---- tcp_keep.c ---- */
+
+/* The guest probes, in a synchronised state: is the peer there? True: it is answered
+ * when the peer has answered; false: at once.
+ */
+bool tcp_keep_probed(struct flow *f);
+/* Has the peer, if it was asked? If not yet, ack_timer looks again. */
+void tcp_keep_look(struct flow *f);
 
 /* ---- tcp_timer.c: events by name, the policy is there ---- */
 

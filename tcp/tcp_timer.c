@@ -20,7 +20,8 @@
  *	persist and keepalive wait, and count anew afterwards.
  * conn->ack_timer: the peer hasn't acknowledged yet what the guest sent; look
  *	again after half a round trip. Or an ACK is held back, for a moment, since
- *	an answer that will carry it is likely (RFC 9293 3.8.6.3).
+ *	an answer that will carry it is likely (RFC 9293 3.8.6.3). Or the guest waits
+ *	for one, as the peer does: tcp_keep.c.
  */
 #include "tcp.h"
 #include "engine/drop.h"
@@ -355,6 +356,7 @@ static void tcp_timer_ack_fired(struct timer *t)
 	} else {
 		tcp_send_ack_if_news(f);
 	}
+	tcp_keep_look(f);
 }
 
 void tcp_timer_init(void)

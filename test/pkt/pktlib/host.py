@@ -5,6 +5,7 @@ import errno
 import select
 import socket
 import struct
+import subprocess
 import time
 
 from pktlib.values import (Compare, DOWN, Fail, IP_RECVTTL, ScriptError, UP,
@@ -154,6 +155,23 @@ class HostCommands:
                      struct.pack("ii", 1, 0))
         s.close()
         self.note(self.now(), "h", "host reset")
+
+    def host_leaves(self, f):
+        """Of the servers somewhere else: nobody is there any more"""
+        self.move("del", f.pop("address"))
+
+    def host_returns(self, f):
+        self.move("add", f.pop("address"))
+
+    def move(self, verb, where):
+        cmd = ["ip", "addr", verb, where + ("/128" if ":" in where else "/32"),
+               "dev", "lo"]
+        if verb == "add" and ":" in where:
+            cmd.append("nodad")
+        p = subprocess.run(cmd, text=True, capture_output=True, check=False)
+        if p.returncode:
+            raise ScriptError("ip: " + p.stderr.strip())
+        self.note(self.now(), "h", f"{where}: {verb}")
 
     def host_oob(self, f):
         """One urgent byte, the next of the stream"""
