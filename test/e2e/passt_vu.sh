@@ -19,7 +19,9 @@ is "$(passt --print-capabilities | tr -d ' \n')" '{"type":"net"}' \
 sock=$T/user/passt.socket
 spawn user passt --vhost-user -f -s "$sock" >"$T/passt.err" 2>&1
 passt=$pid
-wait_for "[ -S '$sock' ]" || bail "passt: $(cat "$T/passt.err")"
+# the last that it does at start, when all its descriptors are open
+wait_for "grep -q '^Seccomp:.*2' /proc/$passt/status" ||
+	bail "passt: $(cat "$T/passt.err")"
 fds=$(find "/proc/$passt/fd" | wc -l)
 maps=$(wc -l <"/proc/$passt/maps")
 

@@ -199,8 +199,7 @@ stop "$pid"
 # many
 ok '100 connections before' "$peer" hold 127.0.0.1 7003 100
 wait_for "[ \"\$(fds)\" -le 400 ]"
-sleep 0.2
-fds_before=$(fds) rss_before=$(rss_kib)
+fds_before=$(steady 1 fds) rss_before=$(rss_kib)
 ok '1000 connections, one after the other' "$peer" each 127.0.0.1 7003 1000
 ok '1000 from inside' in_ns "$ns" "$peer" each 127.0.0.1 7013 1000
 ok '1000 connections at a time' "$peer" hold 127.0.0.1 7003 1000

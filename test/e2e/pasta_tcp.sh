@@ -133,8 +133,7 @@ few_fds()
 	[ "$(fds)" -le $((fds_before + 2)) ]
 }
 ok 'warm-up' in_ns "$ns" "$peer" each $WORLD4 9003 20
-pause 0.3
-fds_before=$(fds)
+fds_before=$(steady 1 fds)
 rss_before=$(rss)
 ok '500 connections at a time' in_ns "$ns" "$peer" hold $WORLD4 9003 500
 ok '500 connections at a time, v6' in_ns "$ns" "$peer" hold $WORLD6 9003 500

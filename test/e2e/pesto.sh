@@ -277,6 +277,7 @@ done
 as_user pasta -c "$conf" --netns /nowhere 2>/dev/null
 ok 'a start that fails' wait_for '[ ! -e "$conf" ]'
 # somebody else's by then
+wait_for '! pgrep -x passt-cleaner'
 pasta_up -c "$conf"
 rm "$conf"
 as_user sh -c ": >'$conf'"

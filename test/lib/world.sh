@@ -28,6 +28,9 @@
 #	wait_for COND [SECS]	poll a shell condition, fail after 10 seconds
 #	wait_gone PID [SECS]	until the process has ended
 #	wait_port WHERE tcp|udp PORT [SECS]
+#	steady SECS CMD...	what CMD prints, once it has been the same for so many
+#				whole seconds; fails if that doesn't come to pass in
+#				five times as long
 #	pause SECS		a part of a second; never to synchronise
 #	world_dns		name server in the world, see below for names
 #	world_web		files in $T/web on port 80, PUT on port 8000 to $T/put
@@ -44,6 +47,8 @@
 #				test/shims/kernel.c; to be used in as_user, spawn
 #	failing FILE CMD...	CMD whose system calls fail as FILE says, see
 #				test/shims/fault.c; likewise
+#	helper_fds, helper_wakeups	descriptors, and how often it has slept, of the
+#				process $helper
 #	pasta_up ARGS...	pasta as the user, in foreground, with a namespace
 #				that does nothing: sets $pasta_pid and $ns, which
 #				is a PID for in_ns; pasta_down ends it. Bails out
@@ -199,6 +204,33 @@ wait_for()
 		fi
 		sleep 0.02
 	done
+}
+
+steady()
+{
+	steady_same=0 steady_want=$(($1 * 10)) steady_left=$(($1 * 50))
+	shift
+	steady_now=$("$@")
+	while [ "$steady_same" -lt "$steady_want" ] && [ "$steady_left" -gt 0 ]
+	do
+		pause 0.1
+		steady_left=$((steady_left - 1)) steady_was=$steady_now
+		steady_now=$("$@")
+		steady_same=$((steady_same + 1))
+		[ "$steady_now" = "$steady_was" ] || steady_same=0
+	done
+	printf '%s\n' "$steady_now"
+	[ "$steady_now" ] && [ "$steady_same" -ge "$steady_want" ]
+}
+
+helper_fds()
+{
+	find "/proc/$helper/fd" -mindepth 1 | wc -l
+}
+
+helper_wakeups()
+{
+	awk '/ctxt_switches/ { n += $2 } END { print n }' "/proc/$helper/status"
 }
 
 wait_gone()
