@@ -109,6 +109,7 @@ SRCS	+= host/sock_ns.c
 
 SRCS	+= tcp.c
 SRCS	+= tcp/tcp_ack.c
+SRCS	+= tcp/tcp_facts.c
 SRCS	+= tcp/tcp_in.c
 SRCS	+= tcp/tcp_keep.c
 SRCS	+= tcp/tcp_opt.c

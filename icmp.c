@@ -265,7 +265,7 @@ void icmp_input(const struct pkt *pkt)
 		return;
 	} else if (f) {
 		dgram_flow_used(f, GUEST);
-		audit_count(f, pkt->payload.len, 0);
+		flow_moved(f, GUEST, pkt->payload.len);
 		dgram_flow_note(f, pkt);
 		ping_send(f, pkt);
 	} else if (ping_is_ours(&pkt->dst)) {
@@ -296,7 +296,7 @@ static void ping_received(struct dgram_sock *s, struct msghdr *msg, size_t n)
 			      n - sizeof(struct wire_icmp) + PING_WORD };
 	rest = (struct bytes){ &iov, 1, 0, (uint32_t)iov.iov_len };
 	dgram_flow_used(f, HOST);
-	audit_count(f, 0, rest.len);
+	flow_moved(f, HOST, rest.len);
 	ping_reply(&f->side[GUEST].our, &f->side[GUEST].peer, (uint8_t)ttl,
 		   &rest);
 }
@@ -337,16 +337,12 @@ static void ping_event(struct loop_ref ref, uint32_t events)
 	loop_mod(s->fd, EPOLLIN | EPOLLET, ref);
 }
 
-static void ping_describe(const struct flow *f, char *buf, size_t size)
-{
-	snprintf(buf, size, "%s", f->dgram.answered ? "answered" : "unanswered");
-}
-
 void icmp_init(void)
 {
 	const struct flow_ops ops = {
-		.name = "ping", .describe = ping_describe,
-		.active = dgram_flow_active, .end = dgram_flow_end,
+		.name = "ping", .state = dgram_flow_state,
+		.states = dgram_states, .active = dgram_flow_active,
+		.end = dgram_flow_end,
 	};
 
 	flow_set_ops(FLOW_PING, &ops);

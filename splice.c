@@ -208,9 +208,8 @@ static int dir_fill(struct splice_conn *conn, unsigned from)
 	if (n > 0) {
 		d->queued += (uint32_t)n;
 		splice_counters.bytes += (uint64_t)n;
-		audit_count(container_of(conn, struct flow, splice),
-			    from == GUEST ? (uint64_t)n : 0,
-			    from == GUEST ? 0 : (uint64_t)n);
+		flow_moved(container_of(conn, struct flow, splice), from,
+			   (uint64_t)n);
 		return 1;
 	}
 	rc = n < 0 ? -errno : d->copy ? 0 : dir_is_urgent(conn->fd[from]);
@@ -527,10 +526,41 @@ static void splice_accepted(const struct accepted *a)
 		splice_proceed(f, splice_connect(f));
 }
 
-static void splice_describe(const struct flow *f, char *buf, size_t size)
+static const char *const splice_states[] = { "CONNECTING", "CONNECTED", NULL };
+
+static const char *splice_state(const struct flow *f)
 {
-	snprintf(buf, size, "spliced, %s",
-		 f->splice.connected ? "connected" : "connecting");
+	return splice_states[f->splice.connected];
+}
+
+static mono_t splice_active(const struct flow *f)
+{
+	return (mono_t){ (int64_t)flow_use(f)->moved_s * 1000000 };
+}
+
+static int splice_sock(const struct flow *f, enum flow_side_name side)
+{
+	return f->splice.fd[side];
+}
+
+static const char *splice_waits_for(const struct flow *f)
+{
+	static const char *const connect[] = { "guest-connect", "host-connect" };
+	static const char *const window[] = { "guest-window", "host-window" };
+	static const char *const end[] = { "guest-end", "host-end" };
+	const struct splice_conn *conn = &f->splice;
+
+	if (!conn->connected)
+		return connect[!f->ini];
+	for (unsigned from = 0; from < FLOW_SIDES; from++) {
+		if (conn->dir[from].queued && !conn->dir[from].writable)
+			return window[!from];
+	}
+	for (unsigned from = 0; from < FLOW_SIDES; from++) {
+		if (conn->dir[from].eof)
+			return end[!from];
+	}
+	return NULL;
 }
 
 static void splice_end(struct flow *f)
@@ -547,7 +577,9 @@ static const struct counter splice_rows[] = {
 void splice_init(const struct conf *c)
 {
 	const struct flow_ops ops = {
-		.name = "TCP", .describe = splice_describe, .end = splice_end,
+		.name = "TCP", .state = splice_state, .states = splice_states,
+		.active = splice_active, .sock = splice_sock,
+		.waits_for = splice_waits_for, .end = splice_end,
 	};
 	int p[2] = { -1, -1 };
 

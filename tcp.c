@@ -61,6 +61,7 @@ static struct {
 	uint32_t queue_len;
 	struct log_limit challenge;
 	uint32_t iss_salt;
+	uint64_t count[TCP_STATES];	/* of CLOSED: makes no sense */
 	struct retry retry;
 	uint64_t retry_marks[RETRY_LEVELS * RETRY_WORDS(FLOW_MAX)];
 } tcp;
@@ -81,10 +82,10 @@ static const uint16_t tcp_next[TCP_STATES] = {
 	[TCP_TIME_WAIT] = 0,
 };
 
-static const char *const tcp_state_name[TCP_STATES] = {
+static const char *const tcp_state_name[TCP_STATES + 1] = {
 	"CLOSED", "SYN_DEFERRED", "SYN_SENT", "SYN_RCVD", "ESTABLISHED",
 	"FIN_WAIT_1", "FIN_WAIT_2", "CLOSE_WAIT", "CLOSING", "LAST_ACK",
-	"TIME_WAIT",
+	"TIME_WAIT", NULL,
 };
 
 void tcp_set_state(struct flow *f, enum tcp_state state)
@@ -93,6 +94,8 @@ void tcp_set_state(struct flow *f, enum tcp_state state)
 		       tcp_next[f->tcp.state] & 1 << state);
 	flow_debug(f, "%s -> %s", tcp_state_name[f->tcp.state],
 		   tcp_state_name[state]);
+	tcp.count[f->tcp.state]--;
+	tcp.count[state]++;
 	f->tcp.state = (uint8_t)state;
 }
 
@@ -690,9 +693,14 @@ void tcp_close_all(void)
 	}
 }
 
-static void tcp_describe(const struct flow *f, char *buf, size_t size)
+static const char *tcp_state(const struct flow *f)
 {
-	snprintf(buf, size, "%s", tcp_state_name[f->tcp.state]);
+	return tcp_state_name[f->tcp.state];
+}
+
+static int tcp_sock(const struct flow *f, enum flow_side_name side)
+{
+	return side == HOST ? f->tcp.fd : -1;
 }
 
 static mono_t tcp_active(const struct flow *f)
@@ -715,6 +723,12 @@ static const struct counter tcp_rows[] = {
 		"challenge ACKs", "to the guest"),
 	COUNTER("tcp_resets", tcp_counters.resets, "connections",
 		"reset by us"),
+#define STATE(name) GAUGE_OF("tcp_connections", #name, tcp.count[TCP_ ## name], \
+			     "connections", "in " #name)
+	STATE(SYN_DEFERRED), STATE(SYN_SENT), STATE(SYN_RCVD),
+	STATE(ESTABLISHED), STATE(FIN_WAIT_1), STATE(FIN_WAIT_2),
+	STATE(CLOSE_WAIT), STATE(CLOSING), STATE(LAST_ACK), STATE(TIME_WAIT),
+#undef STATE
 };
 
 /* The host has lost addresses, and has others: a connection from one that is gone
@@ -749,8 +763,10 @@ static void tcp_net_changed(const struct net *old)
 void tcp_init(const struct conf *c)
 {
 	const struct flow_ops ops = {
-		.name = "TCP", .describe = tcp_describe,
-		.active = tcp_active, .end = tcp_abort,
+		.name = "TCP", .state = tcp_state, .states = tcp_state_name,
+		.active = tcp_active, .sock = tcp_sock,
+		.guest_path = tcp_guest_path, .waits_for = tcp_waits_for,
+		.end = tcp_abort,
 	};
 
 	counters_add("TCP", tcp_rows, ARRAY_SIZE(tcp_rows));

@@ -392,11 +392,6 @@ static void udp_relisten(uint32_t index)
 	dgram_sock_at(l->user)->rule = l->rule;
 }
 
-static void udp_describe(const struct flow *f, char *buf, size_t size)
-{
-	snprintf(buf, size, "%s", f->dgram.answered ? "both ways" : "one way");
-}
-
 static const struct counter udp_rows[] = {
 	COUNTER("udp_in_datagrams", udp_counters.in_dgrams, "datagrams",
 		"from the guest"),
@@ -411,8 +406,9 @@ void udp_init(const struct conf *c)
 					  .closed = udp_unlisten,
 					  .moved = udp_relisten };
 	const struct flow_ops ops = {
-		.name = "UDP", .describe = udp_describe,
-		.active = dgram_flow_active, .end = dgram_flow_end,
+		.name = "UDP", .state = dgram_flow_state,
+		.states = dgram_states, .active = dgram_flow_active,
+		.end = dgram_flow_end,
 	};
 
 	udp.conf = c;

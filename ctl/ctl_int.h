@@ -21,6 +21,7 @@ struct ctl_filter {
 	uint8_t proto;			/* 0: any; likewise, the others */
 	uint16_t port;			/* at either end, of either side */
 	struct addr addr;
+	char state[16];
 };
 
 struct ctl_session;

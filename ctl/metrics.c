@@ -32,6 +32,8 @@ static const struct metric_family {
 } families[] = {
 	{ "flows", "passt_flows", "gauge", "type",
 	  "Flows that there are" },
+	{ "tcp_connections", "passt_tcp_connections", "gauge", "state",
+	  "Connections of TCP, but for spliced ones" },
 	{ "dropped", "passt_dropped_total", "counter", "reason",
 	  "Frames, packets and flows that were dropped or failed" },
 	{ "turn_us", "passt_turn_seconds", "histogram", "le",

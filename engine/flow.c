@@ -44,6 +44,7 @@ static struct {
 	unsigned spares;
 	uint32_t bucket[FLOW_BUCKETS];	/* index * 2 + side, + 1; 0: empty */
 	struct flow entry[FLOW_MAX];
+	struct flow_use use[FLOW_MAX];
 } flows;
 
 static const struct counter flow_rows[] = {
@@ -105,6 +106,10 @@ void flow_activate(struct flow *f, enum flow_type type)
 {
 	flow_assert(f, f->type == FLOW_NEW);
 	flow_set_type(f, type);
+	flows.use[flow_index(f)] = (struct flow_use){
+		.begun = loop_now(),
+		.moved_s = (uint32_t)(loop_now().us / 1000000),
+	};
 	news_tell(NEWS_FLOW_BEGIN, f);
 }
 
@@ -239,6 +244,24 @@ struct loop_ref flow_ref(const struct flow *f, enum loop_kind kind)
 {
 	return (struct loop_ref){ .kind = (uint8_t)kind, .gen = f->gen,
 				  .index = flow_index(f) };
+}
+
+const struct flow_use *flow_use(const struct flow *f)
+{
+	return &flows.use[flow_index(f)];
+}
+
+void flow_moved(const struct flow *f, enum flow_side_name from, uint64_t bytes)
+{
+	struct flow_use *use = &flows.use[flow_index(f)];
+
+	use->bytes[from] += bytes;
+	use->moved_s = (uint32_t)(loop_now().us / 1000000);
+}
+
+void flow_resent(const struct flow *f)
+{
+	flows.use[flow_index(f)].resent++;
 }
 
 void flow_set_ops(enum flow_type type, const struct flow_ops *ops)

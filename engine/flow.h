@@ -40,13 +40,43 @@ struct flow *flow_at(uint32_t index);
 struct flow *flow_from_ref(struct loop_ref ref, enum flow_type type);
 struct loop_ref flow_ref(const struct flow *f, enum loop_kind kind);
 
+/* What a flow was used for: apart from its entry, since few ask */
+struct flow_use {
+	mono_t begun;
+	uint64_t bytes[FLOW_SIDES];	/* payload that came from that side */
+	uint32_t moved_s;		/* when the last of it did, seconds */
+	uint32_t resent;		/* segments sent to the guest again */
+};
+const struct flow_use *flow_use(const struct flow *f);
+/* Payload came from that side, and was taken by the other one */
+void flow_moved(const struct flow *f, enum flow_side_name from, uint64_t bytes);
+void flow_resent(const struct flow *f);
+
+/* TCP between us and the peer of a side */
+struct flow_path {
+	uint32_t rtt_us;		/* 0: not known */
+	uint32_t window;		/* bytes that the peer would take… */
+	uint32_t our_window;		/* …and we would; UINT32_MAX: not known */
+	uint32_t queued;		/* bytes that it hasn't acknowledged */
+	uint32_t resent;		/* segments */
+};
+
 /* What each type does in its own way */
 struct flow_ops {
 	const char *name;		/* as in "TCP" */
-	/* In what state it is, for people: into buf, up to size bytes */
-	void (*describe)(const struct flow *f, char *buf, size_t size);
-	/* Last used; NULL: nobody knows */
+	/* In what state it is: one of states, a list that ends with NULL */
+	const char *(*state)(const struct flow *f);
+	const char *const *states;
+	/* Last used */
 	mono_t (*active)(const struct flow *f);
+	/* A connection's socket on that side, or -1; NULL: it is none */
+	int (*sock)(const struct flow *f, enum flow_side_name side);
+	/* A connection's way to the guest, where that is no socket; may be NULL */
+	void (*guest_path)(const struct flow *f, struct flow_path *ret);
+	/* What a connection waits for: a word of doc/control.md's; NULL: nothing but
+	 * what sockets tell. May be NULL itself.
+	 */
+	const char *(*waits_for)(const struct flow *f);
 	/* Is over: whoever is at its ends is told, as far as that's possible. Ends
 	 * in flow_free(), for TCP maybe later.
 	 */

@@ -101,15 +101,12 @@ static uint64_t stats_bytes(void)
 static void dump_flow(const struct flow *f)
 {
 	const struct flow_ops *ops = flow_ops(f);
-	char state[64], idle[32] = "";
 
 	if (!ops)
 		return;
-	ops->describe(f, state, sizeof(state));
-	if (ops->active)
-		snprintf(idle, sizeof(idle), ", idle for %" PRId64 " s",
-			 mono_sub(loop_now(), ops->active(f)).us / 1000000);
-	info("flow %u: %s, %s%s", flow_index(f), FLOW_STR(f), state, idle);
+	info("flow %u: %s, %s, idle for %" PRId64 " s", flow_index(f),
+	     FLOW_STR(f), ops->state(f),
+	     mono_sub(loop_now(), ops->active(f)).us / 1000000);
 }
 
 static void dump_some(void)

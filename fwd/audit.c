@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: the record of what the guest talks to, see audit.h
  *
- * Data: for each flow, by its index, its number, beginning and bytes; pages of
- * flows that never were cost nothing. Lines are put together on the stack, and
- * written by the thread that writes files.
+ * Data: for each flow, by its index, its number; pages of flows that never were
+ * cost nothing. Lines are put together on the stack, and written by the thread that
+ * writes files.
  */
 #include "fwd/audit.h"
 
@@ -26,12 +26,6 @@ enum {
 	TOLD_S		= 30,
 };
 
-struct audit_flow {
-	uint64_t id;			/* 0: none */
-	uint64_t sent, received;
-	mono_t begun;
-};
-
 struct told {
 	uint64_t hash;
 	mono_t when;
@@ -48,7 +42,7 @@ static struct {
 } audit = { .file = { .fd = -1 } };
 
 /* Apart, since what isn't zero at the start takes room in the binary */
-static struct audit_flow audit_flows[FLOW_MAX];
+static uint64_t audit_ids[FLOW_MAX];	/* 0: none */
 
 /* A line in the making; what doesn't fit makes it bad */
 struct line {
@@ -186,14 +180,14 @@ void audit_start(void)
 
 void audit_begin(const struct flow *f, uint32_t rule, const char *name)
 {
-	struct audit_flow *a = &audit_flows[flow_index(f)];
+	uint64_t *id = &audit_ids[flow_index(f)];
 	struct line l;
 
 	if (!audit_on)
 		return;
-	*a = (struct audit_flow){ .id = ++audit.ids, .begun = loop_now() };
+	*id = ++audit.ids;
 	line_begin(&l, "begin");
-	line_add(&l, ",\"id\":%" PRIu64 ",\"verdict\":\"allow\"", a->id);
+	line_add(&l, ",\"id\":%" PRIu64 ",\"verdict\":\"allow\"", *id);
 	line_flow(&l, f->proto, &f->side[f->ini], &f->side[!f->ini], rule,
 		  name);
 	line_end(&l);
@@ -201,41 +195,35 @@ void audit_begin(const struct flow *f, uint32_t rule, const char *name)
 
 void audit_named(const struct flow *f, const char *name)
 {
-	const struct audit_flow *a = &audit_flows[flow_index(f)];
+	uint64_t id = audit_ids[flow_index(f)];
 	struct line l;
 
-	if (!audit_on || !a->id)
+	if (!audit_on || !id)
 		return;
 	line_begin(&l, "name");
-	line_add(&l, ",\"id\":%" PRIu64, a->id);
+	line_add(&l, ",\"id\":%" PRIu64, id);
 	line_text(&l, "name", name);
 	line_end(&l);
 }
 
 void audit_end(const struct flow *f, const char *how)
 {
-	struct audit_flow *a = &audit_flows[flow_index(f)];
+	const struct flow_use *use = flow_use(f);
+	uint64_t *id = &audit_ids[flow_index(f)];
 	struct line l;
 	int64_t ms;
 
-	if (!audit_on || !a->id)
+	if (!audit_on || !*id)
 		return;
-	ms = mono_sub(loop_now(), a->begun).us / 1000;
+	ms = mono_sub(loop_now(), use->begun).us / 1000;
 	line_begin(&l, "end");
 	line_add(&l, ",\"id\":%" PRIu64 ",\"sent\":%" PRIu64
 		 ",\"received\":%" PRIu64 ",\"seconds\":%" PRId64 ".%03" PRId64,
-		 a->id, a->sent, a->received, ms / 1000, ms % 1000);
+		 *id, use->bytes[GUEST], use->bytes[HOST], ms / 1000,
+		 ms % 1000);
 	line_text(&l, "end", how);
 	line_end(&l);
-	a->id = 0;
-}
-
-void audit_add(const struct flow *f, uint64_t sent, uint64_t received)
-{
-	struct audit_flow *a = &audit_flows[flow_index(f)];
-
-	a->sent += sent;
-	a->received += received;
+	*id = 0;
 }
 
 /* Has it been told of late? */

@@ -36,15 +36,6 @@ void audit_named(const struct flow *f, const char *name);
 /* It has ended, how: the first call counts. A flow that hasn't begun is none. */
 void audit_end(const struct flow *f, const char *how);
 
-/* Payload that went from the guest to the host, and back */
-void audit_add(const struct flow *f, uint64_t sent, uint64_t received);
-static inline void audit_count(const struct flow *f, uint64_t sent,
-			       uint64_t received)
-{
-	if (audit_on)
-		audit_add(f, sent, received);
-}
-
 /* from->peer wants to talk to from->our, which leads to `to` (or NULL) */
 void audit_deny(uint8_t proto, const struct flow_side *from,
 		const struct flow_side *to, uint32_t rule, const char *name);

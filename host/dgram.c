@@ -303,6 +303,13 @@ mono_t dgram_flow_active(const struct flow *f)
 	return f->dgram.idle.used;
 }
 
+const char *const dgram_states[] = { "ONE_WAY", "BOTH_WAYS", NULL };
+
+const char *dgram_flow_state(const struct flow *f)
+{
+	return dgram_states[f->dgram.answered];
+}
+
 static void dgram_timer(struct timer *t)
 {
 	struct flow *f = container_of(t, struct flow, dgram.timer);
@@ -322,7 +329,6 @@ void dgram_flow_begin(struct flow *f, struct dgram_sock *s,
 		      const struct dgram_type *t)
 {
 	f->dgram.sock = dgram_sock_index(s);
-	f->dgram.began = loop_now();
 	f->dgram.limit_s[false] = t->one_way_s;
 	f->dgram.limit_s[true] = t->both_ways_s;
 	f->dgram.next = s->first_flow;
@@ -363,10 +369,10 @@ void dgram_flow_used(struct flow *f, enum flow_side_name from)
 	struct dgram_sock *s = dgram_sock_of(f);
 
 	f->dgram.answered |= from != f->ini;
-	idle_used(&f->dgram.idle, IDLE_FLOW, flow_index(f), f->dgram.began,
+	idle_used(&f->dgram.idle, IDLE_FLOW, flow_index(f), flow_use(f)->begun,
 		  f->dgram.answered);
 	if (!s->rule)
-		idle_used(&s->idle, IDLE_SOCK, f->dgram.sock, f->dgram.began,
+		idle_used(&s->idle, IDLE_SOCK, f->dgram.sock, flow_use(f)->begun,
 			  f->dgram.answered);
 }
 

@@ -112,7 +112,9 @@ const struct dgram_sent *dgram_flow_sent(struct flow *f, const void *head,
 					 size_t len, size_t whole);
 /* For struct idle_ops: to make room, by the flow's index */
 void dgram_flow_evict(uint32_t index);
-/* Last datagram, for struct flow_ops */
+/* For struct flow_ops: last datagram; ONE_WAY until there was an answer */
 mono_t dgram_flow_active(const struct flow *f);
+const char *dgram_flow_state(const struct flow *f);
+extern const char *const dgram_states[];
 
 #endif /* HOST_DGRAM_H */

@@ -475,12 +475,20 @@ void sock_grow_sndbuf(int fd, struct sock_sndbuf *sb)
 
 bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info)
 {
-	struct tcp_info ti;
-	socklen_t len = sizeof(ti);
+	/* tcpi_rcv_wnd follows tcpi_snd_wnd, in headers of Linux 6.2 on */
+	enum { RCV_WND = offsetof(struct tcp_info, tcpi_snd_wnd) + 4 };
+	union {
+		struct tcp_info ti;
+		uint8_t raw[sizeof(struct tcp_info) + 8];
+	} u;
+	socklen_t len = sizeof(u);
+	uint32_t rcv_wnd;
 
+#define ti	u.ti
 #define HAS(field) (len >= offsetof(struct tcp_info, field) + sizeof(ti.field))
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &ti, &len))
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &u, &len))
 		return false;
+	memcpy(&rcv_wnd, u.raw + RCV_WND, sizeof(rcv_wnd));
 	*ret_info = (struct sock_tcp_info){
 		.has_acked = HAS(tcpi_bytes_acked),
 		.acked = HAS(tcpi_bytes_acked) ? ti.tcpi_bytes_acked : 0,
@@ -492,10 +500,14 @@ bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info)
 			      ti.tcpi_min_rtt != UINT32_MAX ?
 			      ti.tcpi_min_rtt : ti.tcpi_rtt,
 		.snd_wnd = HAS(tcpi_snd_wnd) ? ti.tcpi_snd_wnd : UINT32_MAX,
+		.rcv_wnd = len >= RCV_WND + sizeof(rcv_wnd) ? rcv_wnd :
+							      UINT32_MAX,
+		.resent = ti.tcpi_total_retrans,
 		.unsent = HAS(tcpi_notsent_bytes) ? ti.tcpi_notsent_bytes :
 						    UINT32_MAX,
 	};
 #undef HAS
+#undef ti
 	return true;
 }
 

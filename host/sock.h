@@ -93,8 +93,10 @@ struct sock_tcp_info {
 	uint32_t rtt_us, min_rtt_us;
 	uint32_t unacked;		/* segments on their way */
 	uint32_t heard_ms;		/* since the peer's last segment */
-	uint32_t snd_wnd;
+	uint32_t snd_wnd;		/* UINT32_MAX before Linux 5.4 */
+	uint32_t rcv_wnd;		/* …6.2 */
 	uint32_t unsent;		/* bytes; UINT32_MAX before Linux 4.6 */
+	uint32_t resent;		/* segments */
 };
 bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info);
 

@@ -22,7 +22,6 @@
 
 #include "engine/drop.h"
 #include "frame/icmp_err.h"
-#include "fwd/audit.h"
 #include "host/sock.h"
 #include "host/sock_ns.h"
 #include "udp/udp_sock.h"
@@ -61,7 +60,7 @@ void udp_splice_flush(void)
 void udp_splice_send(struct flow *f, const struct bytes *dgrams)
 {
 	idle_used(&f->udp_splice.idle, IDLE_UDP_SPLICE, flow_index(f),
-		  f->dgram.began, f->dgram.answered);
+		  flow_use(f)->begun, f->dgram.answered);
 	for (uint32_t i = 0; i < dgrams->cnt; i++) {
 		if (us.flow != f || us.count == USPLICE_BATCH)
 			udp_splice_flush();
@@ -203,8 +202,7 @@ static bool us_recv(struct flow *f)
 		return n < 0 && errno != EAGAIN;
 	for (int i = 0; i < n; i++) {
 		iov[i].iov_len = mm[i].msg_len;
-		audit_count(f, f->ini == GUEST ? 0 : mm[i].msg_len,
-			    f->ini == GUEST ? mm[i].msg_len : 0);
+		flow_moved(f, !f->ini, mm[i].msg_len);
 	}
 	us_reply(f, mm, (unsigned)n);
 	return n == USPLICE_BATCH;
@@ -224,17 +222,12 @@ static void us_event(struct loop_ref ref, uint32_t events)
 	loop_mod(f->udp_splice.fd, EPOLLIN | EPOLLET, ref);
 }
 
-static void us_describe(const struct flow *f, char *buf, size_t size)
-{
-	snprintf(buf, size, "spliced, %s",
-		 f->dgram.answered ? "both ways" : "one way");
-}
-
 void udp_splice_init(const struct conf *c)
 {
 	const struct flow_ops ops = {
-		.name = "UDP", .describe = us_describe,
-		.active = dgram_flow_active, .end = us_end,
+		.name = "UDP", .state = dgram_flow_state,
+		.states = dgram_states, .active = dgram_flow_active,
+		.end = us_end,
 	};
 	const struct idle_ops idle = { .gain = IDLE_FD, .end = dgram_flow_evict };
 	bool wanted = conf_is_controlled(c);

@@ -19,7 +19,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "fwd/audit.h"
 #include "host/sock.h"
 #include "tcp/tcp_opt.h"
 #include "tcp/tcp_verify.h"
@@ -86,7 +85,7 @@ static bool tcp_run_flush(struct flow *f, struct tcp_run *run)
 			tcp_abort(f);
 			return false;
 		}
-		audit_count(f, (uint64_t)n, 0);
+		flow_moved(f, GUEST, (uint64_t)n);
 		conn->rcv_nxt += (uint32_t)n;
 		conn->want_ack = true;
 		run->took = true;

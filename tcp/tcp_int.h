@@ -129,6 +129,11 @@ uint32_t tcp_peek_reach(const struct tcp_conn *conn);
  */
 void tcp_discard_acked(struct flow *f);
 
+/* ---- tcp_facts.c: for struct flow_ops ---- */
+
+void tcp_guest_path(const struct flow *f, struct flow_path *ret);
+const char *tcp_waits_for(const struct flow *f);
+
 /* ---- tcp_keep.c ---- */
 
 /* The guest probes, in a synchronised state: is the peer there? True: it is answered

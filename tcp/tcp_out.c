@@ -519,6 +519,7 @@ void tcp_retransmit(struct flow *f, uint32_t budget)
 			return;
 		if (conn->fin_sent && seq == conn->snd_nxt - 1) {
 			tcp_counters.rtx_segs++;
+			flow_resent(f);
 			tcp_send_flags(f, seq, TCP_FIN | TCP_ACK);
 			conn->rtx_nxt = seq + 1;
 			return;
@@ -537,6 +538,7 @@ void tcp_retransmit(struct flow *f, uint32_t budget)
 		if (conn->rtt_seq - seq < (tcp_seq)n)
 			conn->rtt_timing = false;	/* Karn */
 		tcp_counters.rtx_segs++;
+		flow_resent(f);
 		conn->rtx_nxt = seq + (tcp_seq)n;
 		budget -= (uint32_t)n;
 	}

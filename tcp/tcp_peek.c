@@ -16,7 +16,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "fwd/audit.h"
 #include "host/sock.h"
 #include "util.h"
 
@@ -135,7 +134,7 @@ void tcp_discard_acked(struct flow *f)
 
 		if (n > 0) {
 			conn->sock_una += (tcp_seq)n;
-			audit_count(f, 0, (uint64_t)n);
+			flow_moved(f, HOST, (uint64_t)n);
 		} else if (!n || !is_momentary(-errno)) {
 			break;		/* its event tells */
 		} else if (tries++ == PEEK_DISCARD_TRIES) {

@@ -219,6 +219,7 @@ static void tcp_timer_handshake(struct flow *f)
 	}
 	conn->rtt_timing = false;
 	tcp_counters.rtx_segs++;
+	flow_resent(f);
 	tcp_send_syn(f);
 	tcp_timer_syn_sent(f);
 }

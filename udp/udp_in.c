@@ -12,7 +12,6 @@
 
 #include "engine/drop.h"
 #include "frame/frame_build.h"
-#include "fwd/audit.h"
 #include "fwd/fwd.h"
 #include "host/net.h"
 #include "splice/udp_splice.h"
@@ -145,8 +144,7 @@ static void udp_to_guest(struct dgram_sock *s, const struct msghdr *msg,
 		return;
 	}
 	dgram_flow_used(f, s->side);
-	audit_count(f, s->side == GUEST ? payload->len : 0,
-		    s->side == GUEST ? 0 : payload->len);
+	flow_moved(f, s->side, payload->len);
 	if (f->type == FLOW_UDP_SPLICE) {
 		udp_splice_send(f, payload);
 		return;

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "engine/drop.h"
-#include "fwd/audit.h"
 #include "host/sock.h"
 #include "util.h"
 
@@ -212,7 +211,7 @@ void udp_out_run(struct flow *f, const struct pkt *pkts, unsigned n)
 		uint32_t seg = p->gso_size ? p->gso_size : p->payload.len;
 		uint32_t off = 0;
 
-		audit_count(f, p->payload.len, 0);
+		flow_moved(f, GUEST, p->payload.len);
 		if (i + DGRAM_SENT >= n)
 			dgram_flow_note(f, p);
 		do {
