@@ -18,6 +18,7 @@ bindir	?= $(prefix)/bin
 libexecdir ?= $(prefix)/libexec
 mandir	?= $(prefix)/share/man
 docdir	?= $(prefix)/share/doc/passt
+compdir	?= $(prefix)/share/bash-completion/completions
 
 CFLAGS	?= -O2 -g
 BUILD	= build$(if $(SAN),-san)
@@ -157,9 +158,16 @@ SRCS	+= input.c
 SRCS	+= pasta.c
 SRCS	+= passt.c
 
-# Programs of their own, each of one source and what it is linked with
+# Programs of their own
 
+# What they are linked with, and nobody else is
+PARTS	+= tools/ctl_show.c
+
+PROGRAMS += tools/passtctl.c
 PROGRAMS += tools/pesto.c
+
+LINKS.passtctl = tools/ctl_show.o util.o util/addr.o util/assert.o util/json.o \
+	util/json_write.o util/log.o util/rdwr.o util/ringfile.o util/writer.o
 LINKS.pesto = fwd/fwd_rule.o fwd/pesto_wire.o util.o util/addr.o util/assert.o util/log.o \
 	util/parse.o util/rdwr.o util/ringfile.o util/writer.o
 
@@ -283,6 +291,8 @@ install: all
 	install -d $(DESTDIR)$(libexecdir)/passt
 	ln -sf $(bindir)/passt $(DESTDIR)$(libexecdir)/passt/slirp4netns
 	install -m 0755 $(PROGS) $(DESTDIR)$(bindir)
+	install -D -m 0644 contrib/completion/passtctl \
+		$(DESTDIR)$(compdir)/passtctl
 	install -m 0644 $(PROGRAMS:tools/%.c=doc/%.1) $(DESTDIR)$(mandir)/man1
 	install -m 0644 doc/slirp4netns.1 \
 		$(DESTDIR)$(mandir)/man1/passt-slirp4netns.1
@@ -305,6 +315,7 @@ uninstall:
 	rm -f $(DESTDIR)$(mandir)/man1/passt-slirp4netns.1
 	rm -f $(PROGRAMS:tools/%.c=$(DESTDIR)$(bindir)/%)
 	rm -f $(PROGRAMS:tools/%.c=$(DESTDIR)$(mandir)/man1/%.1)
+	rm -f $(DESTDIR)$(compdir)/passtctl
 	rm -rf $(DESTDIR)$(libexecdir)/passt $(DESTDIR)$(docdir)
 
 uninstall-slirp4netns:

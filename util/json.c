@@ -350,22 +350,40 @@ struct json json_member(const struct json *obj, const char *name)
 	return (struct json){ .kind = JSON_NONE };
 }
 
+/* To what follows *v in a list or an object, or its first: false if nothing does */
+static bool next_begins(const struct json *all, const struct json *v,
+			struct cursor *ret)
+{
+	*ret = (struct cursor){ .p = all->at, .end = all->end,
+				.checked = true };
+	if (v->kind == JSON_NONE) {
+		ret->p++;
+		space(ret);
+		return !at(ret, ']') && !at(ret, '}');
+	}
+	ret->p = v->end;
+	space(ret);
+	if (!take(ret, ','))
+		return false;
+	space(ret);
+	return true;
+}
+
 bool json_next(const struct json *arr, struct json *v)
 {
-	struct cursor c = { .p = arr->at, .end = arr->end, .checked = true };
+	struct cursor c;
 
-	if (arr->kind != JSON_ARRAY)
-		return false;
-	if (v->kind == JSON_NONE) {
-		take(&c, '[');
-	} else {
-		c.p = v->end;
-		space(&c);
-		if (!take(&c, ','))
-			return false;
-	}
-	space(&c);
-	return !at(&c, ']') && value(&c, v);
+	return arr->kind == JSON_ARRAY && next_begins(arr, v, &c) &&
+	       value(&c, v);
+}
+
+bool json_next_member(const struct json *obj, struct json *name,
+		      struct json *v)
+{
+	struct cursor c;
+
+	return obj->kind == JSON_OBJECT && next_begins(obj, v, &c) &&
+	       member(&c, name, v);
 }
 
 size_t json_utf8(const char *text, size_t len)

@@ -42,6 +42,10 @@ struct json json_member(const struct json *object, const char *name);
  */
 bool json_next(const struct json *array, struct json *v);
 
+/* Members of an object, likewise: its first one, or the one behind *v */
+bool json_next_member(const struct json *object, struct json *name,
+		      struct json *v);
+
 /* Bytes of the code point of UTF-8 at text[0…len); 0: it isn't one */
 size_t json_utf8(const char *text, size_t len);
 

@@ -117,3 +117,9 @@ void jsonw_bool(struct jsonw *w, const char *name, bool v)
 	begin(w, name);
 	put(w, v ? "true" : "false");
 }
+
+void jsonw_value(struct jsonw *w, const char *name, const char *text, size_t len)
+{
+	begin(w, name);
+	jsonw_raw(w, text, len);
+}

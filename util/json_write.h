@@ -41,7 +41,9 @@ void jsonw_uint(struct jsonw *w, const char *name, uint64_t v);
 void jsonw_milli(struct jsonw *w, const char *name, uint64_t v);
 void jsonw_bool(struct jsonw *w, const char *name, bool v);
 
-/* As it is: a line's end, or what is JSON already */
+/* A value that is JSON already */
+void jsonw_value(struct jsonw *w, const char *name, const char *text, size_t len);
+/* As it is: a line's end */
 void jsonw_raw(struct jsonw *w, const char *text, size_t len);
 
 #endif /* UTIL_JSON_WRITE_H */

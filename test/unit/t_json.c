@@ -135,6 +135,36 @@ static void test_members(void)
 	is_int(json_member(&v, "x").kind, JSON_NONE, "nor of an array");
 }
 
+/* One member after the other, as "name=text;" */
+static const char *members_of(const char *text, char *buf, size_t size)
+{
+	struct json root, name, v = { .kind = JSON_NONE };
+	size_t len = 0;
+	char key[16];
+
+	buf[0] = '\0';
+	if (!json_parse(text, strlen(text), &root))
+		return "bad";
+	while (json_next_member(&root, &name, &v)) {
+		json_string(&name, key, sizeof(key));
+		len += (size_t)snprintf(buf + len, size - len, "%s=%.*s;", key,
+					(int)(v.end - v.at), v.at);
+	}
+	return buf;
+}
+
+static void test_walk(void)
+{
+	char buf[128];
+
+	is_str(members_of("{ \"a\" : [1, {\"x\":2}] , \"\\u0062\":{} }", buf,
+			  sizeof(buf)), "a=[1, {\"x\":2}];b={};",
+	       "members one by one");
+	is_str(members_of("{ }", buf, sizeof(buf)), "", "there are none");
+	is_str(members_of("[{\"a\":1}]", buf, sizeof(buf)), "",
+	       "... of what is no object");
+}
+
 /* Text made of what JSON is made of */
 static void test_random(void)
 {
@@ -220,6 +250,7 @@ int main(void)
 	test_grammar();
 	test_pieces();
 	test_members();
+	test_walk();
 	test_random();
 	test_changed();
 	test_cost();

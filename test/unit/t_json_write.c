@@ -96,9 +96,21 @@ static void test_room(void)
 	}
 }
 
+static void test_nested(void)
+{
+	struct jsonw w = jsonw_init(buf, sizeof(buf) - 1);
+
+	jsonw_open(&w, NULL, '{');
+	jsonw_value(&w, "a", "[1,2]...", 5);
+	jsonw_value(&w, "b", "{}", 2);
+	jsonw_close(&w, '}');
+	is_str(text(&w), "{\"a\":[1,2],\"b\":{}}", "values that are JSON already");
+}
+
 int main(void)
 {
 	test_values();
+	test_nested();
 	test_escapes();
 	test_room();
 	return done();
