@@ -6,8 +6,9 @@
  *
  * Invariants: the cursor never passes `end`; each level of nesting counts, so
  * that hostile text costs a bounded stack. Names of an object are compared with
- * each other with their escapes undone. What has been checked is not compared
- * again, or nested objects would cost exponential time.
+ * each other with their escapes undone, and are few, so that time is bounded by
+ * the text's length. What has been checked is not compared again, or nested
+ * objects would cost exponential time.
  *
  * Standards: RFC 8259; RFC 3629 for UTF-8.
  */
@@ -242,33 +243,33 @@ static bool member(struct cursor *c, struct json *ret_name,
 	return take(c, ':') && value(c, ret_value);
 }
 
-/* Does this name occur in a checked object between `from` and where it is? */
-static bool is_repeated(const char *from, const struct json *name)
+static bool is_among(const struct json *names, unsigned n,
+		     const struct json *name)
 {
-	struct cursor c = { .p = from, .end = name->at, .checked = true };
-	struct json other, v;
-
-	while (member(&c, &other, &v)) {
-		if (string_equal(&other, name))
+	for (unsigned i = 0; i < n; i++) {
+		if (string_equal(&names[i], name))
 			return true;
-		take(&c, ',');
 	}
 	return false;
 }
 
 static bool object(struct cursor *c)
 {
-	const char *begin = ++c->p;
-	struct json name, v;
+	struct json name[JSON_MEMBERS_MAX + 1], v;
+	unsigned n = 0;
 
+	c->p++;
 	space(c);
 	if (take(c, '}'))
 		return true;
 	do {
-		if (!member(c, &name, &v))
+		if (!member(c, &name[n], &v))
 			return false;
-		if (!c->checked && is_repeated(begin, &name))
+		if (c->checked)
+			continue;
+		if (n == JSON_MEMBERS_MAX || is_among(name, n, &name[n]))
 			return false;
+		n++;
 	} while (take(c, ','));
 	return take(c, '}');
 }

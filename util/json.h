@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A small strict reader of JSON (RFC 8259), for texts of a few kilobytes
+/* A small strict reader of JSON (RFC 8259)
  *
  * Nothing is allocated and nothing is copied: a value is a piece of the text,
  * which the caller keeps. json_parse() has checked all of it, so that looking
  * into a value can't fail but for what it is. Names that occur twice in an
- * object, nesting of more than JSON_DEPTH_MAX and text that isn't UTF-8 are
- * refused.
+ * object, objects of more than JSON_MEMBERS_MAX members, nesting of more than
+ * JSON_DEPTH_MAX and text that isn't UTF-8 are refused.
  */
 #ifndef UTIL_JSON_H
 #define UTIL_JSON_H
@@ -14,7 +14,7 @@
 
 #include "util/types.h"
 
-enum { JSON_DEPTH_MAX = 16 };
+enum { JSON_DEPTH_MAX = 16, JSON_MEMBERS_MAX = 64 };
 
 enum json_kind {
 	JSON_NONE,			/* no value at all */

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "random.h"
 #include "tap_test.h"
@@ -238,11 +239,37 @@ static void test_cost(void)
 
 	memset(text, '[', sizeof(text));
 	ok(!json_parse(text, sizeof(text), &v), "4096 brackets");
-	for (n = 0; n + 8 < sizeof(text);)
+	for (n = 0; n < 8 * JSON_MEMBERS_MAX;)
 		n += (size_t)sprintf(text + n, "%c\"%03zx\":1",
 				     n ? ',' : '{', n / 8);
+	text[n] = '}';
+	ok(json_parse(text, n + 1, &v), "an object of %zu members", n / 8);
+	n += (size_t)sprintf(text + n, ",\"x\":1}");
+	ok(!json_parse(text, n, &v), "... and one more");
+}
+
+/* The same of four million: names that are long and alike, behind a long text */
+static void test_large(void)
+{
+	enum { SIZE = 4 << 20, NAME = SIZE / 2 / JSON_MEMBERS_MAX };
+	char *text = malloc(SIZE);
+	clock_t begin = clock();
+	struct json v;
+	size_t n = 0;
+
+	n += (size_t)sprintf(text, "{\"%*s\":0", SIZE / 3, "");
+	for (unsigned i = 1; i < JSON_MEMBERS_MAX; i++)
+		n += (size_t)sprintf(text + n, ",\"%*u\":0", NAME, i);
 	text[n++] = '}';
-	ok(json_parse(text, n, &v), "an object of %zu members", n / 8);
+	ok(json_parse(text, n, &v), "long names that are alike");
+	ok(json_member(&v, "x").kind == JSON_NONE, "... and none is this");
+	for (n = 0; n + 16 < SIZE;)
+		n += (size_t)sprintf(text + n, "%c\"%zu\":1", n ? ',' : '{', n);
+	text[n++] = '}';
+	ok(!json_parse(text, n, &v), "very many names");
+	ok((clock() - begin) / (CLOCKS_PER_SEC / 1000) < 5000,
+	   "in %ld ms", (long)((clock() - begin) / (CLOCKS_PER_SEC / 1000)));
+	free(text);
 }
 
 int main(void)
@@ -254,5 +281,6 @@ int main(void)
 	test_random();
 	test_changed();
 	test_cost();
+	test_large();
 	return done();
 }
