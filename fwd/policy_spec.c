@@ -18,6 +18,7 @@
 
 enum {
 	PORTS		= UINT16_MAX + 1,
+	WORD		= 64,		/* ports in a word of a bitmap */
 	V4_EXTRA	= 96,		/* bits in front of an IPv4 address */
 };
 
@@ -180,26 +181,28 @@ static int read_dest(struct reading *r)
 	return read_class(r) ? 0 : read_name(r);
 }
 
-static void mark(uint8_t *bits, unsigned first, unsigned last)
+static void mark(uint64_t *bits, unsigned first, unsigned last)
 {
 	for (unsigned p = first; p <= last; p++)
-		bits[p / 8] |= (uint8_t)(1 << p % 8);
+		bits[p / WORD] |= 1ULL << p % WORD;
 }
 
-static bool is_marked(const uint8_t *bits, unsigned port)
-{
-	return bits[port / 8] & 1 << port % 8;
-}
-
-/* What is in `in` and not in `out`, as ranges; false if they are too many */
-static bool take_ranges(struct policy_spec *s, const uint8_t *in,
-			const uint8_t *out)
+/* What is in `in` and not in `out`, as ranges; false if they are too many. Words
+ * that have none are passed over: there may be thousands of rules.
+ */
+static bool take_ranges(struct policy_spec *s, const uint64_t *in,
+			const uint64_t *out)
 {
 	bool was = false;
 
-	for (unsigned p = 1; p < PORTS; p++) {
-		bool is = is_marked(in, p) && !is_marked(out, p);
+	for (unsigned p = 0; p < PORTS; p++) {
+		uint64_t word = in[p / WORD] & ~out[p / WORD];
+		bool is = word >> p % WORD & 1;
 
+		if (!word && !was) {
+			p |= WORD - 1;
+			continue;
+		}
 		if (is && !was) {
 			if (s->ranges == POLICY_SPEC_RANGES)
 				return false;
@@ -214,7 +217,7 @@ static bool take_ranges(struct policy_spec *s, const uint8_t *in,
 
 static int read_ports(struct reading *r)
 {
-	uint8_t in[PORTS / 8] = { 0 }, out[PORTS / 8] = { 0 };
+	uint64_t in[PORTS / WORD] = { 0 }, out[PORTS / WORD] = { 0 };
 	bool some = false;
 
 	do {
