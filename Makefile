@@ -148,6 +148,7 @@ SRCS	+= ctl/api_server.c
 SRCS	+= ctl/control.c
 SRCS	+= ctl/ctl_flows.c
 SRCS	+= ctl/ctl_net.c
+SRCS	+= ctl/ctl_policy.c
 SRCS	+= ctl/ctl_rules.c
 SRCS	+= ctl/metrics.c
 SRCS	+= ctl/pesto_proto.c

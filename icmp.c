@@ -258,7 +258,7 @@ void icmp_input(const struct pkt *pkt)
 	if (e.verdict == EGRESS_GO && addr_family(&host.peer) == pkt->family)
 		f = ping_new(pkt, &guest, &host);
 	if (f && e.verdict == EGRESS_GO)
-		audit_begin(f, e.rule, e.name);
+		egress_begin(f, &e);
 	if (e.verdict == EGRESS_PROHIBITED) {
 		icmp_err_prohibited(pkt);
 	} else if (e.denied) {

@@ -369,7 +369,7 @@ static void modules_init(const struct conf *c)
 	frame_set_mtu(c->mtu);
 	policy_init();
 	policy_used_init();
-	egress_init(c->deny_silently);
+	egress_init(c->deny_silently, *c->control_path);
 	input_init(c);
 	arp_init(c);
 	ndp_init(c);
@@ -382,7 +382,7 @@ static void modules_init(const struct conf *c)
 	sock_ns_init();
 	tcp_init(c);
 	accept_init(c);
-	dns_proxy_init();
+	dns_proxy_init(*c->control_path);
 	stats_init(c->stats_s);
 	loop_add_hook(tcp_run_queue);
 	loop_add_hook(splice_run_queue);
@@ -411,7 +411,7 @@ int main(int argc, char **argv)
 	pid_fd = files_open(c);
 	sock_init(c);
 	ports_open(c, HOST);
-	host_addrs_read();
+	host_addrs_read(*c->control_path);
 	netns_open(c);		/* before anything of that name is replaced */
 	slirp_api_open(c);
 	pesto_open(c);

@@ -45,6 +45,7 @@
 #include "engine/flow.h"
 #include "engine/retry.h"
 #include "fwd/audit.h"
+#include "fwd/egress.h"
 #include "host/accept.h"
 #include "host/sock.h"
 #include "util.h"
@@ -519,7 +520,9 @@ static void splice_accepted(const struct accepted *a)
 		return;
 	splice_counters.opened++;
 	if (a->ini == GUEST)
-		audit_begin(f, a->egress.rule, a->egress.name);
+		egress_begin(f, &a->egress);
+	else
+		audit_forwarded(f);
 	if (splice_watch(f, a->ini))
 		splice_abort(f, ENOMEM);
 	else

@@ -552,7 +552,7 @@ void tcp_open(const struct pkt *pkt)
 	f->side[HOST] = host;
 	tcp_new_conn(f, fd);
 	f->tcp.verify = e.verify;
-	audit_begin(f, e.rule, e.name);
+	egress_begin(f, &e);
 	tcp_take_syn(f, pkt);
 	tcp_take_dscp(f, pkt);
 	tcp_take_ttl(f, pkt);
@@ -614,6 +614,7 @@ static void tcp_accepted(const struct accepted *a)
 	f->side[GUEST] = guest;
 	f->side[HOST] = a->from;
 	tcp_new_conn(f, a->fd);
+	audit_forwarded(f);
 	tcp_sock_established(f);
 	tcp_first_window(&f->tcp);
 	tcp_set_state(f, TCP_SYN_SENT);

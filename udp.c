@@ -78,7 +78,7 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 		f = dgram_flow_new(&udp_type, s, GUEST, guest, &host);
 		if (f) {
 			f->udp.scope = sock_scope(&f->side[HOST].peer);
-			audit_begin(f, e.rule, e.name);
+			egress_begin(f, &e);
 		}
 		return f;
 	}
@@ -259,14 +259,18 @@ static struct flow *udp_splice(struct dgram_sock *s,
 	struct flow *f;
 	struct egress e;
 
-	if (s->side == HOST)
-		return udp_splice_new(s, from, to);
+	if (s->side == HOST) {
+		f = udp_splice_new(s, from, to);
+		if (f)
+			audit_forwarded(f);
+		return f;
+	}
 	e = egress_splice(PROTO_UDP, from, to);
 	f = e.denied ? NULL : udp_splice_new(s, from, to);
 	if (e.verdict == EGRESS_PROHIBITED)
 		udp_splice_refuse(from);
 	if (f)
-		audit_begin(f, e.rule, e.name);
+		egress_begin(f, &e);
 	return f;
 }
 
@@ -276,7 +280,8 @@ static struct flow *udp_splice(struct dgram_sock *s,
  */
 static bool udp_map_stranger(const struct dgram_sock *s,
 			     const struct flow_side *host,
-			     struct flow_side *ret_guest)
+			     struct flow_side *ret_guest,
+			     struct egress *ret_egress)
 {
 	struct addr source = fwd_source(net_get(), &tap_guest, &host->peer);
 
@@ -287,17 +292,19 @@ static bool udp_map_stranger(const struct dgram_sock *s,
 		.our = source, .our_port = host->peer_port,
 		.peer = s->guest, .peer_port = s->guest_port,
 	};
-	return egress_is_allowed(PROTO_UDP, ret_guest, host);
+	*ret_egress = egress_back(PROTO_UDP, ret_guest, host);
+	return ret_egress->verdict == EGRESS_GO;
 }
 
 /* As fwd_map_listener(), for whatever socket it came to */
 static enum fwd_path udp_map_in(const struct dgram_sock *s,
 				const struct flow_side *host,
-				struct flow_side *ret_guest)
+				struct flow_side *ret_guest,
+				struct egress *ret_egress)
 {
 	if (!s->rule)
-		return udp_map_stranger(s, host, ret_guest) ? FWD_TAP :
-							      FWD_REFUSE;
+		return udp_map_stranger(s, host, ret_guest, ret_egress) ?
+		       FWD_TAP : FWD_REFUSE;
 	return fwd_map_listener(udp.conf, net_get(), &tap_guest, s->rule,
 				s->side, host, ret_guest);
 }
@@ -307,10 +314,11 @@ struct flow *udp_flow_from_host(struct dgram_sock *s,
 {
 	struct flow *f = flow_lookup(s->side, PROTO_UDP, host), *old;
 	struct flow_side guest;
+	struct egress e;
 
 	if (f)
 		return dgram_sock_of(f) == s ? f : NULL;
-	switch (udp_map_in(s, host, &guest)) {
+	switch (udp_map_in(s, host, &guest, &e)) {
 	case FWD_REFUSE:
 		return NULL;
 	case FWD_SPLICE:
@@ -324,8 +332,13 @@ struct flow *udp_flow_from_host(struct dgram_sock *s,
 	else if (old && !(s->rule && flow_other_port(PROTO_UDP, &guest)))
 		return NULL;
 	f = dgram_flow_new(&udp_type, s, HOST, &guest, host);
-	if (f)
-		f->udp.scope = sock_scope(&f->side[HOST].peer);
+	if (!f)
+		return NULL;
+	f->udp.scope = sock_scope(&f->side[HOST].peer);
+	if (s->rule)
+		audit_forwarded(f);
+	else
+		egress_begin(f, &e);
 	return f;
 }
 

@@ -173,7 +173,7 @@ static void client_hurry(struct api_client *c)
 /* It is slow from the moment on that it owes us something */
 static void client_time(struct api_client *c)
 {
-	bool owes = c->out_len || c->in_len;
+	bool owes = c->out_len || c->in_len || c->unfinished;
 
 	if (server_of(c)->ops->hurry)
 		return;
@@ -357,7 +357,7 @@ static bool client_new(struct api_server *s, int fd)
 	c->fd = fd;
 	c->gen++;
 	c->socket = (uint8_t)(s - servers);
-	c->eof = c->ending = c->stays = c->put_off = false;
+	c->eof = c->ending = c->stays = c->put_off = c->unfinished = false;
 	c->in_len = c->out_len = c->out_sent = 0;
 	c->active = loop_now();
 	c->events = EPOLLIN | EPOLLOUT;

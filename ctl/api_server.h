@@ -37,6 +37,7 @@ struct api_client {
 	bool ending;			/* to be closed once all is sent */
 	bool stays;			/* …but not because it says no more */
 	bool put_off;			/* work is left for the next turn */
+	bool unfinished;		/* the protocol has part of a request */
 	uint32_t events;		/* that are watched */
 	mono_t active;			/* last that it said or took something */
 	struct timer timer;

@@ -50,6 +50,15 @@ static struct {
 	uint64_t events;		/* that there were */
 } control;
 
+/* A line that is longer than a client's buffer: one at a time, since hardly anybody
+ * has one
+ */
+static struct {
+	struct api_client *client;	/* NULL: nobody's */
+	size_t len;
+	char text[CTL_LINE_MAX];
+} long_line;
+
 /* Apart, since only what is used takes room */
 static struct ctl_session sessions[API_CLIENTS];
 static struct event events[EVENTS];
@@ -386,6 +395,8 @@ static const struct ctl_command commands[] = {
 	{ "flows",		ctl_flows },
 	{ "log-level",		command_log_level },
 	{ "net",		ctl_net },
+	{ "policy",		ctl_policy },
+	{ "policy-set",		ctl_policy_set },
 	{ "reset",		ctl_reset },
 	{ "rule-add",		ctl_rule_add },
 	{ "rule-delete",	ctl_rule_delete },
@@ -547,23 +558,63 @@ static bool is_blank(const char *line, size_t len)
 	return !len;
 }
 
+static void long_line_release(struct api_client *c)
+{
+	if (long_line.client != c)
+		return;
+	long_line.client = NULL;
+	long_line.len = 0;
+	c->unfinished = false;
+}
+
+/* What it says can't be understood any more */
+static bool input_refuse(struct api_client *c, const char *class,
+			 const char *why)
+{
+	struct jsonw w = writer(c);
+
+	answer_error(&w, class, why);
+	jsonw_raw(&w, "\n", 1);
+	write_done(c, &w);
+	c->ending = true;
+	api_consume(c, c->in_len);
+	long_line_release(c);
+	return true;
+}
+
+/* The first `len` bytes belong to a long line; is that all of it? */
+static bool input_long(struct api_client *c, size_t len, bool all)
+{
+	if (long_line.client && long_line.client != c)
+		return input_refuse(c, "Refused", "Somebody else's long line is being read: try again");
+	if (len > sizeof(long_line.text) - long_line.len)
+		return input_refuse(c, "BadRequest", "The line is too long");
+	long_line.client = c;
+	c->unfinished = true;
+	memcpy(long_line.text + long_line.len, c->in, len);
+	long_line.len += len;
+	if (all)
+		line_run(c, long_line.text, long_line.len);
+	if (all)
+		long_line_release(c);
+	return all;
+}
+
 static bool input(struct api_client *c)
 {
 	struct ctl_session *s = session_of(c);
 	const char *end = memchr(c->in, '\n', c->in_len);
 	size_t len = end ? (size_t)(end - c->in) : c->in_len;
+	bool whole = end || (c->eof && (len || long_line.client == c));
 
-	if (!end && c->in_len == API_IN) {
-		struct jsonw w = writer(c);
+	if (long_line.client == c || (!whole && c->in_len == API_IN)) {
+		bool done = input_long(c, len, whole);
 
-		answer_error(&w, "BadRequest", "The line is too long");
-		jsonw_raw(&w, "\n", 1);
-		write_done(c, &w);
-		c->ending = true;
-		api_consume(c, c->in_len);
-		return true;
+		if (!c->ending)
+			api_consume(c, end ? len + 1 : len);
+		return done;
 	}
-	if (!end && (!c->eof || !len))
+	if (!whole)
 		return false;
 	if (s->http && is_blank(c->in, len))
 		http_answer(c, s);
@@ -584,6 +635,7 @@ static void closed(struct api_client *c)
 {
 	struct ctl_session *s = session_of(c);
 
+	long_line_release(c);
 	control.subscribers -= s->subscribed;
 	s->subscribed = false;
 }

@@ -14,6 +14,7 @@
 enum {
 	CTL_ELEMENT_MAX	= 2048,		/* bytes of one element, or event */
 	CTL_DESC_MAX	= 1024,
+	CTL_LINE_MAX	= 4 << 20,	/* bytes of a request, at most */
 };
 
 /* What a client wants to see of the flows */
@@ -92,5 +93,9 @@ bool metrics_next(struct ctl_session *s, struct jsonw *w);
 
 /* ctl_net.c */
 void ctl_net(struct ctl_call *k);
+
+/* ctl_policy.c */
+void ctl_policy(struct ctl_call *k);
+void ctl_policy_set(struct ctl_call *k);
 
 #endif /* CTL_CTL_INT_H */

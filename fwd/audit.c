@@ -187,10 +187,16 @@ void audit_begin(const struct flow *f, uint32_t rule, const char *name)
 		return;
 	*id = ++audit.ids;
 	line_begin(&l, "begin");
-	line_add(&l, ",\"id\":%" PRIu64 ",\"verdict\":\"allow\"", *id);
+	line_add(&l, ",\"id\":%" PRIu64 ",\"begun_by\":\"%s\",\"verdict\":\"allow\"",
+		 *id, f->ini == GUEST ? "guest" : "host");
 	line_flow(&l, f->proto, &f->side[f->ini], &f->side[!f->ini], rule,
 		  name);
 	line_end(&l);
+}
+
+void audit_forwarded(const struct flow *f)
+{
+	audit_begin(f, POLICY_FORWARD, NULL);
 }
 
 void audit_named(const struct flow *f, const char *name)
@@ -264,5 +270,16 @@ void audit_query(const char *name, uint16_t type, uint32_t rule)
 						(char[POLICY_STRLEN]){ 0 }));
 	line_text(&l, "name", name);
 	line_add(&l, ",\"type\":%u", type);
+	line_end(&l);
+}
+
+void audit_policy(unsigned rules, unsigned ended)
+{
+	struct line l;
+
+	if (!audit_on)
+		return;
+	line_begin(&l, "policy");
+	line_add(&l, ",\"rules\":%u,\"ended\":%u", rules, ended);
 	line_end(&l);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The record: a line of JSON (RFC 8259) for each flow that the guest begins, when it
- * does, and when it ends; for each that is denied, and each query that is refused
+/* The record: a line of JSON (RFC 8259) for each flow when it begins, and when it
+ * ends; for each that is denied, and each query that is refused
  *
  *	{"time":"2026-01-01T00:00:00.000Z","event":"begin","id":7,
+ *	 "begun_by":"guest",			or host, by the rule "forwarded"
  *	 "verdict":"allow","rule":"allow example.org:443","proto":"tcp",
  *	 "from":"192.0.2.2:40000","to":"198.51.100.1:443",
  *	 "via":"127.0.0.1:443",			where else it leads on the host
@@ -11,6 +12,7 @@
  *	 "end":"closed"}
  *	{…,"event":"deny",…}			as begin, without an id
  *	{…,"event":"query","verdict":"deny","rule":…,"name":…,"type":16}
+ *	{…,"event":"policy","rules":12,"ended":3}	another one was set
  *	{…,"event":"lost","lines":3}		that nobody wrote in time
  *
  * What is denied again and again, by the same ports, is told once in 30 s. Nothing
@@ -31,6 +33,8 @@ extern uint64_t audit_lost;
 
 /* A flow has begun, by that rule; name may be NULL */
 void audit_begin(const struct flow *f, uint32_t rule, const char *name);
+/* One that came in by a rule of forwarding */
+void audit_forwarded(const struct flow *f);
 /* The name that the guest has given itself */
 void audit_named(const struct flow *f, const char *name);
 /* It has ended, how: the first call counts. A flow that hasn't begun is none. */
@@ -40,5 +44,7 @@ void audit_end(const struct flow *f, const char *how);
 void audit_deny(uint8_t proto, const struct flow_side *from,
 		const struct flow_side *to, uint32_t rule, const char *name);
 void audit_query(const char *name, uint16_t type, uint32_t rule);
+/* There is another policy, which has ended flows */
+void audit_policy(unsigned rules, unsigned ended);
 
 #endif /* FWD_AUDIT_H */

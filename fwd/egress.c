@@ -4,26 +4,45 @@
  * Whoever is denied is told at once, unless --deny-silently; the log has a line,
  * if there aren't many a second. Where the policy has names, queries for the
  * guest's resolver go to ours (dns_proxy.c), which asks for each name.
+ *
+ * Data: where there can be another policy later, a note of each flow by its index:
+ * that it was asked about, and by what name it was let go. Pages of flows that
+ * never were cost nothing.
  */
 #include "fwd/egress.h"
 
+#include <stdio.h>
+
 #include "engine/drop.h"
+#include "engine/flow.h"
 #include "engine/loop.h"
 #include "fwd/audit.h"
 #include "fwd/policy.h"
 #include "fwd/policy_used.h"
+#include "util/dnsname.h"
 #include "util/log.h"
 #include "util/wire.h"
 
 static struct {
 	bool silent;
 	bool draining;
+	bool notes;			/* are kept */
 	uint16_t udp_port, tcp_port;	/* our resolver's; 0: none */
 } egress;
 
-void egress_init(bool silently)
+/* Apart, since only what is used takes room */
+static struct egress_note {
+	uint16_t gen;			/* the flow's */
+	bool asked;
+	bool is_query;			/* for our resolver */
+	bool said;			/* the name, by the guest itself */
+	char name[DNSNAME_TEXT_LEN];	/* "": none */
+} egress_notes[FLOW_MAX];
+
+void egress_init(bool silently, bool may_change)
 {
 	egress.silent = silently;
+	egress.notes = may_change;
 }
 
 void egress_set_resolver(uint16_t udp_port, uint16_t tcp_port)
@@ -92,7 +111,7 @@ static struct egress egress_ask(uint8_t proto, const struct flow_side *from,
 
 static bool egress_is_query(uint8_t proto, uint16_t port)
 {
-	return egress.udp_port && port == PORT_DNS &&
+	return egress.udp_port && policy_has_names() && port == PORT_DNS &&
 	       (proto == PROTO_UDP || proto == PROTO_TCP);
 }
 
@@ -120,6 +139,17 @@ static bool egress_is_resolver(const struct net *net, const struct addr *a)
 	return false;
 }
 
+/* From the guest's link to one of its resolvers */
+static bool egress_is_guest_query(const struct net *net, uint8_t proto,
+				  const struct flow_side *guest)
+{
+	return egress_is_query(proto, guest->our_port) &&
+	       net->fam[addr_family(&guest->our)].enabled &&
+	       egress_is_resolver(net, &guest->our) &&
+	       fwd_is_host(net, &guest->peer) &&
+	       !addr_is_loopback(&guest->peer);
+}
+
 struct egress egress_out(const struct net *net, uint8_t proto,
 			 const struct flow_side *guest,
 			 struct flow_side *ret_host)
@@ -129,10 +159,7 @@ struct egress egress_out(const struct net *net, uint8_t proto,
 
 	if (egress.draining)
 		return egress_closed();
-	if (egress_is_query(proto, guest->our_port) &&
-	    net->fam[addr_family(&guest->our)].enabled &&
-	    egress_is_resolver(net, &guest->our) &&
-	    fwd_is_host(net, &guest->peer) && !addr_is_loopback(&guest->peer)) {
+	if (egress_is_guest_query(net, proto, guest)) {
 		*ret_host = egress_resolver(proto);
 		return (struct egress){ .is_query = true,
 					.rule = POLICY_RESOLVER };
@@ -164,12 +191,16 @@ struct egress egress_splice(uint8_t proto, const struct flow_side *from,
 	return egress_ask(proto, from, to);
 }
 
-bool egress_is_allowed(uint8_t proto, const struct flow_side *guest,
-		       const struct flow_side *host)
+struct egress egress_back(uint8_t proto, const struct flow_side *guest,
+			  const struct flow_side *host)
 {
 	struct policy_flow pf = egress_flow(proto, guest, host);
+	struct policy_answer a = policy_ask(&pf, loop_now());
 
-	return !egress.draining && policy_ask(&pf, loop_now()).go;
+	return (struct egress){
+		.verdict = a.go && !egress.draining ? EGRESS_GO : EGRESS_SILENT,
+		.rule = a.rule, .name = a.name,
+	};
 }
 
 bool egress_may_name(uint8_t proto, const struct flow_side *guest,
@@ -196,4 +227,100 @@ void egress_wrong_name(uint8_t proto, const struct flow_side *guest,
 		     *name ? "its server name is " : "it names no server",
 		     name);
 	audit_deny(proto, guest, NULL, POLICY_NO_RULE, name);
+}
+
+/* ---- Flows that exist, and another policy ---- */
+
+static struct egress_note *egress_note_of(const struct flow *f)
+{
+	return &egress_notes[flow_index(f)];
+}
+
+void egress_begin(const struct flow *f, const struct egress *e)
+{
+	struct egress_note *n = egress_note_of(f);
+
+	audit_begin(f, e->rule, e->name);
+	if (!egress.notes)
+		return;
+	n->gen = f->gen;
+	n->asked = true;
+	n->is_query = e->is_query;
+	n->said = false;
+	snprintf(n->name, sizeof(n->name), "%s", e->name ? e->name : "");
+}
+
+void egress_named(const struct flow *f, const char *name)
+{
+	struct egress_note *n = egress_note_of(f);
+
+	audit_named(f, name);
+	if (!egress.notes || !n->asked || n->gen != f->gen)
+		return;
+	n->said = true;
+	snprintf(n->name, sizeof(n->name), "%s", name);
+}
+
+/* Queries that go past our resolver now, and those to it where there is none any
+ * more: their next one finds its way
+ */
+static bool egress_is_astray(const struct net *net, const struct flow *f,
+			     const struct egress_note *n)
+{
+	const struct flow_side *host = &f->side[HOST];
+	bool is_splice = f->type == FLOW_SPLICE || f->type == FLOW_UDP_SPLICE;
+
+	if (n->is_query)
+		return !policy_has_names();
+	return is_splice ? egress_is_query(f->proto, host->peer_port) :
+	       egress_is_guest_query(net, f->proto, &f->side[GUEST]);
+}
+
+/* Would it be let go today? By the name that it was let go by, be it long since
+ * that DNS has said so; or by what DNS says now. What has said no name where one
+ * is needed now has had its chance.
+ */
+static bool egress_is_still_allowed(const struct net *net,
+				    const struct flow *f,
+				    const struct egress_note *n)
+{
+	struct policy_flow pf = egress_flow(f->proto, &f->side[GUEST],
+					    &f->side[HOST]);
+	bool is_pending = f->type == FLOW_TCP && f->tcp.verify;
+	struct policy_answer a;
+
+	if (egress_is_astray(net, f, n))
+		return false;
+	if (n->is_query)
+		return true;
+	a = policy_ask_as(&pf, *n->name ? n->name : NULL);
+	if (!a.go && !n->said)
+		a = policy_would(&pf, loop_now());
+	return a.go && (!a.verify || n->said || is_pending);
+}
+
+/* Can anything still go this way? */
+static bool egress_is_open(const struct flow *f)
+{
+	return flow_ops(f) &&
+	       !(f->type == FLOW_TCP && f->tcp.state == TCP_TIME_WAIT);
+}
+
+unsigned egress_recheck(const struct net *net)
+{
+	unsigned ended = 0;
+
+	for (uint32_t i = 0; i < flow_high(); i++) {
+		const struct egress_note *n = &egress_notes[i];
+		struct flow *f = flow_at(i);
+
+		if (!egress_is_open(f) || !n->asked || n->gen != f->gen ||
+		    egress_is_still_allowed(net, f, n))
+			continue;
+		drop(DROP_POLICY);
+		audit_end(f, "policy");
+		flow_end(f);
+		ended++;
+	}
+	return ended;
 }

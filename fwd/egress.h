@@ -28,8 +28,10 @@ struct egress {
 	const char *name;		/* learned for its address, or NULL */
 };
 
-/* silently: nobody is told */
-void egress_init(bool silently);
+/* silently: nobody is told. may_change: the policy, so that notes are to be kept of
+ * the flows that there are.
+ */
+void egress_init(bool silently, bool may_change);
 
 /* From now on no flow begins: as a closed port */
 void egress_drain(void);
@@ -49,10 +51,20 @@ struct egress egress_splice(uint8_t proto, const struct flow_side *from,
 			    struct flow_side *to);
 
 /* Host → guest by no rule of forwarding: may the guest talk to host->peer, which it
- * knows as guest->our?
+ * knows as guest->our? EGRESS_GO or EGRESS_SILENT.
  */
-bool egress_is_allowed(uint8_t proto, const struct flow_side *guest,
-		       const struct flow_side *host);
+struct egress egress_back(uint8_t proto, const struct flow_side *guest,
+			  const struct flow_side *host);
+
+/* A flow has begun that one of these was asked about: note it, for the record and
+ * for another policy. What isn't told so has nothing to do with the policy.
+ */
+void egress_begin(const struct flow *f, const struct egress *e);
+/* It has given itself this name, which is allowed */
+void egress_named(const struct flow *f, const char *name);
+
+/* There is another policy: end flows that it doesn't let go. How many. */
+unsigned egress_recheck(const struct net *net);
 
 /* Where egress.verify is set: may the flow go on, now that the guest has said that
  * it talks to `name`? If not, egress_wrong_name() tells the log; "" is no name.

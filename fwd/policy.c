@@ -82,8 +82,9 @@ struct node {
 struct policy {
 	unsigned rules, ranges, nodes, slots;
 	size_t text_len;
-	bool any_allow;
+	bool any_allow, any_name;
 	bool no_verify;
+	uint64_t default_hits;
 	unsigned addr_first, addr_end;	/* nodes of networks, of names */
 	unsigned name_first, name_end;
 	struct rule rule[RULES];
@@ -126,7 +127,9 @@ void policy_begin(void)
 
 	p->rules = p->ranges = p->nodes = p->slots = 0;
 	p->text_len = 0;
-	p->any_allow = p->no_verify = false;
+	p->any_allow = p->any_name = false;
+	p->no_verify = false;
+	p->default_hits = 0;
 	pol.begun = true;
 }
 
@@ -184,6 +187,7 @@ int policy_add(bool allow, const char *spec, char *ret_err)
 	p->ranges += s.ranges;
 	p->rules++;
 	p->any_allow |= allow;
+	p->any_name |= s.dest == DEST_NAME;
 	return 0;
 }
 
@@ -233,6 +237,16 @@ int policy_add_text(char *text, char *ret_err)
 unsigned policy_pending(void)
 {
 	return pol.begun ? next()->rules : 0;
+}
+
+bool policy_pending_names(void)
+{
+	return pol.begun && next()->any_name;
+}
+
+bool policy_verifies(void)
+{
+	return !current()->no_verify;
 }
 
 void policy_no_verify(void)
@@ -888,9 +902,16 @@ static struct policy_answer learn_answer(const struct policy_flow *f, mono_t now
 	};
 }
 
-struct policy_answer policy_ask(const struct policy_flow *f, mono_t now)
+static uint64_t *hits_of(uint32_t rule)
 {
 	struct policy *p = current();
+
+	return rule < p->rules ? &p->rule[rule].hits : &p->default_hits;
+}
+
+struct policy_answer policy_would(const struct policy_flow *f, mono_t now)
+{
+	const struct policy *p = current();
 	struct ask ask = { p, f->proto, f->port, POLICY_NO_RULE };
 	const struct addr *named = addr_is_none(&f->seen) ? &f->to : &f->seen;
 	const struct learned *l = NULL;
@@ -917,10 +938,16 @@ struct policy_answer policy_ask(const struct policy_flow *f, mono_t now)
 		if (ask.best != before)
 			name = l->name;
 	}
-	if (ask.best != POLICY_NO_RULE)
-		p->rule[ask.best].hits++;
 	a = answer(&ask, plain);
 	a.name = name;
+	return a;
+}
+
+struct policy_answer policy_ask(const struct policy_flow *f, mono_t now)
+{
+	struct policy_answer a = policy_would(f, now);
+
+	(*hits_of(a.rule))++;
 	return a;
 }
 
@@ -932,7 +959,8 @@ struct policy_answer policy_ask_as(const struct policy_flow *f,
 	uint32_t plain = ask.best;
 	struct policy_answer a;
 
-	ask_name_node(&ask, name_node(ask.p, name), inside);
+	if (name)
+		ask_name_node(&ask, name_node(ask.p, name), inside);
 	a = answer(&ask, plain);
 	a.name = name;
 	return a;
@@ -953,7 +981,10 @@ bool policy_query_ok(const char *name, uint32_t *ret_rule)
 		never = MIN(never, p->node[at - 1].never);
 	}
 	*ret_rule = MIN(asks, never);
-	return asks < never || (asks == never && !p->any_allow);
+	if (asks < never || (asks == never && !p->any_allow))
+		return true;
+	(*hits_of(*ret_rule))++;
+	return false;
 }
 
 void policy_learn(const char *name, const struct addr *a, uint32_t ttl_s,
@@ -972,6 +1003,8 @@ const char *policy_rule_print(uint32_t rule, char *buf)
 
 	if (rule == POLICY_RESOLVER)
 		strcpy(buf, "resolver");
+	else if (rule == POLICY_FORWARD)
+		strcpy(buf, "forwarded");
 	else if (rule >= p->rules)
 		strcpy(buf, "default");
 	else
@@ -986,9 +1019,14 @@ unsigned policy_rule_count(void)
 	return current()->rules;
 }
 
+bool policy_rule_allows(uint32_t rule)
+{
+	return rule_allows(current(), rule);
+}
+
 uint64_t policy_rule_hits(uint32_t rule)
 {
-	return rule < current()->rules ? current()->rule[rule].hits : 0;
+	return *hits_of(rule);
 }
 
 void policy_init(void)

@@ -41,6 +41,8 @@ enum {
 	POLICY_ERR_LEN		= 512,
 	POLICY_NO_RULE		= UINT32_MAX,	/* none matched: by default */
 	POLICY_RESOLVER		= UINT32_MAX - 1,	/* a query: its name decides */
+	POLICY_FORWARD		= UINT32_MAX - 2,	/* it came in by a rule of
+							 * forwarding */
 };
 
 void policy_init(void);
@@ -61,11 +63,14 @@ int policy_add_text(char *text, char *ret_err);
 
 /* Rules in the policy that is being filled */
 unsigned policy_pending(void);
+/* Does one of them have a name? */
+bool policy_pending_names(void);
 
 /* Names on connections to ports 443 and 80 aren't verified; affects the policy
- * being filled
+ * being filled. Are they, by the one that is in use?
  */
 void policy_no_verify(void);
+bool policy_verifies(void);
 
 /* Allow everything, and remember what is used (policy_used.h): not together with
  * rules
@@ -106,12 +111,16 @@ struct policy_answer {
 };
 
 struct policy_answer policy_ask(const struct policy_flow *f, mono_t now);
+/* The same, but it doesn't count as a hit */
+struct policy_answer policy_would(const struct policy_flow *f, mono_t now);
 
-/* May this name be asked for? A rule allows it, or any public address at all */
+/* May this name be asked for? A rule allows it, or any public address at all. If
+ * not, it is a hit of the rule that says so.
+ */
 bool policy_query_ok(const char *name, uint32_t *ret_rule);
 
-/* The same, on the word of the guest that it talks to `name` there: what DNS has
- * said of the address doesn't count
+/* As policy_would(), on the word of the guest that it talks to `name` there (NULL:
+ * to none): what DNS has said of the address doesn't count
  */
 struct policy_answer policy_ask_as(const struct policy_flow *f,
 				   const char *name);
@@ -121,11 +130,13 @@ void policy_learn(const char *name, const struct addr *a, uint32_t ttl_s,
 		  mono_t now);
 
 /* "allow example.org:443", as it was written; "default" for POLICY_NO_RULE,
- * "resolver". To buf (POLICY_STRLEN); returns buf
+ * "resolver", "forwarded". To buf (POLICY_STRLEN); returns buf
  */
 enum { POLICY_STRLEN = 512 };
 const char *policy_rule_print(uint32_t rule, char *buf);
 unsigned policy_rule_count(void);
+/* Of a rule, or of POLICY_NO_RULE: what holds if none matches */
+bool policy_rule_allows(uint32_t rule);
 uint64_t policy_rule_hits(uint32_t rule);
 
 /* Of RFC 1918 and the others above, or within an address that embeds one */

@@ -68,9 +68,9 @@ static enum fwd_path accept_splice(struct accepted *a)
 		return FWD_SPLICE;
 	to_other = a->to;
 	to_other.peer = fwd_splice_other(net_get(), &tap_guest, &a->to.peer);
-	if (a->ini == HOST || (!addr_is_none(&to_other.peer) &&
-			       egress_is_allowed(PROTO_TCP, &a->from,
-						 &to_other)))
+	if (a->ini == HOST ||
+	    (!addr_is_none(&to_other.peer) &&
+	     egress_back(PROTO_TCP, &a->from, &to_other).verdict == EGRESS_GO))
 		a->other = to_other.peer;
 	return FWD_SPLICE;
 }

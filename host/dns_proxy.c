@@ -606,19 +606,47 @@ static void conn_timer(struct timer *t)
 		conn_end(c);
 }
 
-static int server_open(int type, uint16_t *ret_port)
+/* A socket that takes queries, at a port of the kernel's choice; or -errno */
+static int server_open(int type, enum loop_kind kind, uint16_t *ret_port)
 {
+	struct loop_ref ref = { .kind = kind, .index = EV_SERVER };
 	struct addr lo = addr_loopback(V4);
 	union sockaddr_any sa;
 	socklen_t len = addr_to_sockaddr(&sa, &lo, 0, 0);
 	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int rc = 0;
 
 	if (fd < 0 || bind(fd, &sa.sa, len) ||
 	    (type == SOCK_STREAM && listen(fd, BACKLOG)))
-		die("Couldn't open a socket for the guest's queries, which rules with names need: %s",
-		    strerror(errno));
+		rc = -errno;
+	if (!rc)
+		rc = loop_add(fd, EPOLLIN, ref);
+	if (rc) {
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
 	sock_local(fd, ret_port);
 	return fd;
+}
+
+int dns_proxy_open(void)
+{
+	uint16_t udp_port, tcp_port;
+
+	if (dns.tcp_fd >= 0)
+		return 0;
+	dns.udp_fd = server_open(SOCK_DGRAM, LOOP_DNS, &udp_port);
+	if (dns.udp_fd < 0)
+		return dns.udp_fd;
+	dns.tcp_fd = server_open(SOCK_STREAM, LOOP_DNS_TCP, &tcp_port);
+	if (dns.tcp_fd < 0) {
+		loop_del(dns.udp_fd);
+		close_fd(&dns.udp_fd);
+		return dns.tcp_fd;
+	}
+	egress_set_resolver(udp_port, tcp_port);
+	return 0;
 }
 
 static const struct counter dns_proxy_rows[] = {
@@ -632,14 +660,13 @@ static const struct counter dns_proxy_rows[] = {
 		"that nobody answered"),
 };
 
-void dns_proxy_init(void)
+void dns_proxy_init(bool maybe_later)
 {
-	struct loop_ref ref = { .kind = LOOP_DNS, .index = EV_SERVER };
-	uint16_t udp_port, tcp_port;
+	int rc;
 
 	static_assert((int)QUERIES < (int)EV_SERVER &&
 		      (int)CONNS < (int)EV_SERVER, "no index of a table");
-	if (!policy_has_names())
+	if (!policy_has_names() && !maybe_later)
 		return;
 	for (unsigned i = 0; i < QUERIES; i++)
 		dns_mem.query[i].fd = -1;
@@ -651,12 +678,8 @@ void dns_proxy_init(void)
 	loop_set_handler(LOOP_DNS_TCP, dns_tcp_event);
 	timer_set_handler(TIMER_DNS, query_timer);
 	timer_set_handler(TIMER_DNS_TCP, conn_timer);
-	dns.udp_fd = server_open(SOCK_DGRAM, &udp_port);
-	dns.tcp_fd = server_open(SOCK_STREAM, &tcp_port);
-	if (loop_add(dns.udp_fd, EPOLLIN, ref))
-		die("Couldn't watch the guest's queries");
-	ref.kind = LOOP_DNS_TCP;
-	if (loop_add(dns.tcp_fd, EPOLLIN, ref))
-		die("Couldn't watch the guest's queries");
-	egress_set_resolver(udp_port, tcp_port);
+	rc = policy_has_names() ? dns_proxy_open() : 0;
+	if (rc)
+		die("Couldn't open a socket for the guest's queries, which rules with names need: %s",
+		    strerror(-rc));
 }

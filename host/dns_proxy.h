@@ -12,8 +12,12 @@
 
 #include "util/types.h"
 
-/* Open the sockets, if the policy has names; dies if that fails */
-void dns_proxy_init(void);
+/* At the start, once the policy is there: open, if it has names, and die if that
+ * fails. maybe_later: another policy may have some.
+ */
+void dns_proxy_init(bool maybe_later);
+/* The sockets, unless they are open. 0 or -errno. */
+int dns_proxy_open(void);
 
 struct dns_proxy_counters {
 	uint64_t queries, refused, failed, answers;

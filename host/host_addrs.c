@@ -11,13 +11,13 @@
 
 enum { HOST_ADDRS_MAX = 4096 };
 
-void host_addrs_read(void)
+void host_addrs_read(bool maybe_later)
 {
 	static struct addr addrs[HOST_ADDRS_MAX];
 	struct ifaddrs *list;
 	unsigned n = 0;
 
-	if (!policy_is_on())
+	if (!policy_is_on() && !maybe_later)
 		return;
 	if (getifaddrs(&list))
 		die("Couldn't ask for the host's addresses, which the rules of --allow and --deny need: %s",

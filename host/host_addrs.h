@@ -3,9 +3,12 @@
 #ifndef HOST_HOST_ADDRS_H
 #define HOST_HOST_ADDRS_H
 
-/* Read them, in the network namespace of the caller, and tell policy.c. At the
- * start only: the C library allocates memory for it.
+#include "util/types.h"
+
+/* Read them, in the network namespace of the caller, and tell policy.c, if there is
+ * a policy, or may be one later. At the start only: the C library allocates memory
+ * for it.
  */
-void host_addrs_read(void);
+void host_addrs_read(bool maybe_later);
 
 #endif /* HOST_HOST_ADDRS_H */

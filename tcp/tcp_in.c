@@ -12,6 +12,7 @@
  */
 #include "tcp.h"
 #include "engine/drop.h"
+#include "fwd/audit.h"
 #include "tcp/tcp_int.h"
 
 #include <errno.h>
@@ -563,6 +564,7 @@ static bool tcp_in_syn_sent(struct flow *f, const struct pkt *pkt)
 			return true;
 		flow_debug(f, "refused by the guest");
 		drop(DROP_GUEST_REFUSED);
+		audit_end(f, "refused");
 		tcp_abort_sock(f);
 		return false;
 	}

@@ -25,6 +25,7 @@
  */
 #include "tcp.h"
 #include "engine/drop.h"
+#include "fwd/audit.h"
 #include "tcp/tcp_int.h"
 
 #include "tap.h"
@@ -214,6 +215,7 @@ static void tcp_timer_handshake(struct flow *f)
 	if (conn->retries++ >= SYN_RETRIES) {
 		flow_debug(f, "no answer from the guest");
 		drop(DROP_GUEST_SILENT);
+		audit_end(f, "timeout");
 		tcp_abort(f);
 		return;
 	}

@@ -90,7 +90,7 @@ static int verify_bytes(const struct flow *f, const uint8_t *p, size_t len)
 		*name = '\0';
 	if (egress_may_name(PROTO_TCP, &f->side[GUEST], &f->side[HOST], name)) {
 		if (*name)
-			audit_named(f, name);
+			egress_named(f, name);
 		return 1;
 	}
 	egress_wrong_name(PROTO_TCP, &f->side[GUEST], name);

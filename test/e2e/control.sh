@@ -145,7 +145,7 @@ c.s.sendall(b'{"execute":"net"}')
 c.s.shutdown(socket.SHUT_WR)
 ok("return" in c.line() and c.line() is None, "the last one without a line's end")
 c = Client()
-ok(error(c.raw(b"x" * 5000)) == "BadRequest" and c.line() is None,
+ok(error(c.raw(b"x" * ((4 << 20) + 1))) == "BadRequest" and c.line() is None,
    "a line that doesn't end")
 
 c = Client()

@@ -30,7 +30,8 @@ lines()
 	E
 }
 
-pasta_up --config-net --audit "$log" -T auto -U auto --allow www.example.org:80 \
+pasta_up --config-net --audit "$log" -t 2001 -u 2001 -T auto -U auto \
+	--allow www.example.org:80 \
 	--allow "$WORLD4:4242" --allow "$WORLD4/icmp" --allow host:7777
 in_ns "$ns" curl -gsS -m 5 -o "$T/user/page" http://www.example.org/hello
 in_ns "$ns" curl -gsS -m 5 "http://$WORLD4/" >"$T/x" 2>&1
@@ -67,6 +68,26 @@ is "$(lines 'get("to") == "'"$GW4:7777"'"')" \
 	'by the gateway: where it leads'
 is "$(lines 'get("to") == "127.0.0.1:7777"')" \
 	'begin allow allow host:7777 tcp 127.0.0.1:7777' 'spliced'
+# what comes in, by the interface and between loopbacks
+spawn "ns:$ns" "$peer" serve 2001 >"$T/serve.in"
+wait_for "grep -q ready '$T/serve.in'"
+is "$(in_world "$peer" ask "$HOST4" 2001 hello)" hello 'it comes in'
+is "$(in_world "$peer" udpask "$HOST4" 2001 hello | cut -d ' ' -f 1)" hello \
+	'  UDP'
+is "$("$peer" ask 127.0.0.1 2001 hello)" hello '  spliced'
+is "$("$peer" udpask 127.0.0.1 2001 hello | cut -d ' ' -f 1)" hello \
+	'  spliced UDP'
+stop "$pid"
+in_world "$peer" refused "$HOST4" 2001 >"$T/x" 2>&1
+wait_for "[ \"\$(lines 'get(\"end\") == \"refused\"' | wc -l)\" -ge 1 ]"
+is "$(lines 'get("end") == "refused"')" 'end 0 0 refused' '  refused by the guest'
+for proto in tcp udp; do
+	is "$(lines 'get("begun_by") == "host" and e["proto"] == "'$proto'"' |
+		sort -u)" "begin allow forwarded $proto 127.0.0.1:2001 $HOST4:2001
+begin allow forwarded $proto $HOST4:2001" "  on record: $proto"
+done
+is "$(lines 'get("begun_by") == "guest" and e["rule"] == "forwarded"')" '' \
+	'  apart from what the guest begins'
 n=$(lines True | wc -l)
 for _ in 1 2 3; do
 	in_ns "$ns" sh -c "echo x | socat -u - UDP:$WORLD4:9,sourceport=99" \

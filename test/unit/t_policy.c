@@ -471,6 +471,50 @@ static void queries(void)
 	}
 }
 
+/* What counts as a hit, and what a policy takes over from the one before */
+static void hits(void)
+{
+	struct policy_flow web = flow_of("tcp", "192.0.2.80", 80);
+	uint32_t rule;
+
+	rules("+192.0.2.1:22 -bad.example.org +*.example.org:80");
+	ok(policy_rule_allows(0) && !policy_rule_allows(1) &&
+	   !policy_rule_allows(POLICY_NO_RULE), "what rules say");
+	ask("tcp", "192.0.2.1", 22);
+	ask("tcp", "192.0.2.1", 23);
+	ask("tcp", "192.0.2.1", 24);
+	ok(policy_rule_hits(0) == 1 && policy_rule_hits(POLICY_NO_RULE) == 2,
+	   "hits of a rule, and of none");
+	policy_would(&web, t0);
+	policy_ask_as(&web, "www.example.org");
+	ok(policy_rule_hits(POLICY_NO_RULE) == 2 && !policy_rule_hits(2),
+	   "... not of questions alone");
+	ok(policy_query_ok("www.example.org", &rule) && !policy_rule_hits(2),
+	   "... nor of queries that may go");
+	ok(!policy_query_ok("bad.example.org", &rule) && policy_rule_hits(1) == 1,
+	   "... but of one that is refused");
+	ok(!policy_query_ok("example.net", &rule) &&
+	   policy_rule_hits(POLICY_NO_RULE) == 3, "... by no rule, too");
+	ok(policy_ask_as(&web, "www.example.org").go &&
+	   !policy_ask_as(&web, NULL).go, "no name at all");
+
+	policy_begin();
+	ok(!policy_add(true, "192.0.2.1", error) && !policy_pending_names(),
+	   "no names in what is filled");
+	ok(!policy_add(true, "*.example.net", error) && policy_pending_names(),
+	   "one");
+	ok(policy_has_names() && policy_rule_hits(0) == 1,
+	   "the old one goes on meanwhile");
+	rules("+www.example.org:80");
+	ok(policy_rule_hits(0) == 0 && policy_rule_hits(POLICY_NO_RULE) == 0,
+	   "a new one begins at nothing");
+	policy_learn("www.example.org", &web.to, 60, t0);
+	ok(!strcmp(verdict(policy_ask(&web, t0)), "verify 0"), "names are verified");
+	rules("no-verify +www.example.org:80");
+	ok(!strcmp(verdict(policy_ask(&web, t0)), "go 0"), "... unless");
+	ok(!policy_verifies(), "... which is known");
+}
+
 static void files(void)
 {
 	char good[] = "# a policy\n\nallow example.org:443 # web\n"
@@ -694,5 +738,6 @@ int main(void)
 	files();
 	random_rules();
 	limits();
+	hits();
 	return done();
 }
