@@ -85,7 +85,7 @@ enum { LINGER_S = 10 };		/* for connections of a command that has ended */
 /* Files that are written to. They are opened early, since a path may be refused,
  * and keep what they have, so that a start that fails changes nothing of another
  * instance's. They are emptied by who writes first: capture_begin() before the
- * first frame, files_begin() and daemonize() when the start has succeeded,
+ * first frame, files_begin() and daemonize_ready() when the start has succeeded,
  * learn_write() later.
  */
 enum file { FILE_PID, FILE_LOG, FILE_AUDIT, FILE_LEARN, FILE_PCAP, FILES };
@@ -394,7 +394,7 @@ static void modules_init(const struct conf *c)
 
 int main(int argc, char **argv)
 {
-	int keep[CONF_FDS_MAX], pid_fd, tun_fd = -1, status;
+	int keep[CONF_FDS_MAX], pid_fd, tun_fd = -1, rc, status;
 	const struct leftover *names[API_SOCKETS];
 	struct conf *c = &roof.conf;
 	const pid_t self = getpid();
@@ -461,14 +461,17 @@ int main(int argc, char **argv)
 	control_start(c);
 	pid = daemonize(c, pid_fd);
 	signals_watch();
-	files_begin(c, pid);
 	if (mprotect(&roof, sizeof(roof), PROT_READ))
 		die("mprotect: %s", strerror(errno));
 	isolate_final(c);
 	daemonize_drop_stdio();
 	files_writer(c);
+	daemonize_ready();
 	signals_called_off();
-	daemonize_tell(-isolate_filter(c));
+	rc = isolate_filter(c);
+	if (!rc)
+		files_begin(c, pid);
+	daemonize_tell(-rc);
 	roof_keep();
 	pasta_start();
 	slirp_ready(c);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: into the background, see daemonize.h
  *
- * Readiness: the parent must report a failure of the last step, isolate_filter(),
- * which is after the fork: it waits on a socket for one int, 0 or an errno. Before
- * that it tells the child its PID, which is 1 in the child's own eyes.
+ * Readiness, by a socket between the two: the parent tells the child its PID, which
+ * is 1 in the child's own eyes. It must report a failure of the last step,
+ * isolate_filter(), which is after the fork: it waits for one int, 0 or an errno,
+ * writes the PID file, and says so by one byte. A child whose parent has gone before
+ * that ends: whoever started us was told that it failed, or was killed. Until the
+ * last step it takes back what was begun; then it can't remove files any more.
  *
  * Why not a PID namespace in the foreground: it would take a second process,
  * waiting for nothing but to pass on our exit status. Why not unshare() it with
@@ -31,8 +34,9 @@
 static struct {
 	int null_fd;			/* /dev/null, for the background */
 	int ready_fd;			/* tell the waiting parent; -1: none */
+	int pid_fd;			/* PID file, of the foreground; or -1 */
 	pid_t waits_for;		/* we are that parent: the child, or 0 */
-} bg = { .null_fd = -1, .ready_fd = -1 };
+} bg = { .null_fd = -1, .ready_fd = -1, .pid_fd = -1 };
 
 void daemonize_open(const struct conf *c)
 {
@@ -46,15 +50,18 @@ void daemonize_open(const struct conf *c)
 static void pid_write(int fd, pid_t pid)
 {
 	char buf[16];
-	int rc;
+	int len, rc;
 
 	if (fd < 0)
 		return;
-	snprintf(buf, sizeof(buf), "%d\n", pid);
-	(void)!ftruncate(fd, 0);
-	rc = write_all(fd, buf, strlen(buf));
+	len = snprintf(buf, sizeof(buf), "%d\n", pid);
+	rc = write_all(fd, buf, (size_t)len);
 	if (rc)
 		die("Couldn't write PID file: %s", strerror(-rc));
+	/* Not before: what was there stays if there is no room. A pipe or a
+	 * terminal has nothing more.
+	 */
+	(void)!ftruncate(fd, len);
 }
 
 void daemonize_undo(void)
@@ -83,8 +90,8 @@ static void daemon_died(pid_t child)
 }
 
 /* Parent: wait until the child is ready, say who it is. Its own messages have
- * been printed by itself; that of its last step, without stderr, is ours. Until
- * we have ended, with success, the child ends with us: daemonize_undo().
+ * been printed by itself; that of its last step, without stderr, is ours. If we
+ * are called off, the child ends with us: daemonize_undo().
  */
 __attribute__((noreturn))
 static void daemon_parent(int ready_fd, pid_t child, int pid_fd)
@@ -104,6 +111,8 @@ static void daemon_parent(int ready_fd, pid_t child, int pid_fd)
 	if (outcome)
 		die("Couldn't filter system calls: %s", strerror(outcome));
 	pid_write(pid_fd, child);
+	if (write(ready_fd, "", 1) != 1)
+		daemon_died(child);
 	_exit(EXIT_SUCCESS);
 }
 
@@ -113,9 +122,7 @@ pid_t daemonize(const struct conf *c, int pid_fd)
 	int p[2];
 
 	if (c->foreground) {
-		pid_write(pid_fd, getpid());
-		if (pid_fd >= 0)
-			close(pid_fd);
+		bg.pid_fd = pid_fd;
 		return getpid();
 	}
 
@@ -138,7 +145,7 @@ pid_t daemonize(const struct conf *c, int pid_fd)
 	bg.ready_fd = p[1];
 	setsid();
 	if (read(bg.ready_fd, &self, sizeof(self)) != sizeof(self))
-		_exit(EXIT_FAILURE);
+		die_told();
 	return self;
 }
 
@@ -152,12 +159,24 @@ void daemonize_drop_stdio(void)
 	close_fd(&bg.null_fd);
 }
 
+void daemonize_ready(void)
+{
+	char byte;
+
+	pid_write(bg.pid_fd, getpid());
+	close_fd(&bg.pid_fd);
+	if (bg.ready_fd >= 0 &&
+	    !recv(bg.ready_fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT))
+		die_told();
+}
+
 void daemonize_tell(int outcome)
 {
+	char byte;
+
 	if (bg.ready_fd >= 0) {
-		/* Nobody waits any more: this start was called off */
 		if (write(bg.ready_fd, &outcome, sizeof(outcome)) !=
-		    sizeof(outcome))
+		    sizeof(outcome) || read(bg.ready_fd, &byte, 1) != 1)
 			_exit(EXIT_FAILURE);
 		close_fd(&bg.ready_fd);
 	}

@@ -15,8 +15,8 @@ void daemonize_open(const struct conf *c);
 
 /* We go on as the child, PID 1 of a new PID namespace and without a terminal; the
  * parent waits for daemonize_tell(), then writes the child's PID to pid_fd (-1:
- * none) and exits 0; if the child ends before, it exits 1. In the foreground:
- * writes our own PID. Closes pid_fd. Returns our PID, as our caller sees it.
+ * none) and exits 0; if the child ends before, it exits 1. What was begun is taken
+ * back if the parent has gone. Returns our PID, as our caller sees it.
  *
  * A signalfd must be added to the loop after this, as it belongs to the process
  * that adds it.
@@ -33,7 +33,14 @@ void daemonize_undo(void);
  */
 void daemonize_drop_stdio(void);
 
-/* How the start's last step went, isolate_filter(): 0 or an errno. Dies of it. */
+/* Nothing can fail any more but isolate_filter(). In the foreground: writes our PID
+ * to the PID file. In the background: dies if nobody waits any more.
+ */
+void daemonize_ready(void);
+
+/* How isolate_filter() went: 0 or an errno. Dies of it. In the background it returns
+ * when the PID file is written, and ends without a word if nobody waits any more.
+ */
 void daemonize_tell(int outcome);
 
 #endif /* START_DAEMONIZE_H */

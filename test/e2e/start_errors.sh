@@ -257,6 +257,42 @@ is "$?" 1 "a PID file that can't be written"
 like "$(cat "$T/err")" '*PID file*' '... is the reason that is told'
 ok '... nothing is left' wait_for '[ -z "$(left)" ]'
 
+# ... and what was in it stays. The limit is the user's, for all files.
+fresh
+echo 'of another' >"$d/pid"
+[ -z "$WORLD_ROOT" ] || chown "$WORLD_UID" "$d/pid"
+err=$(cd "$d" && as_user sh -c 'trap "" XFSZ; ulimit -f 0
+	exec timeout 5 passt -P pid -s sock' 2>&1)
+is "$? $(cat "$d/pid")" '1 of another' \
+	"a PID file that can't be written keeps what it has"
+like "$err" '*PID file: File too large*' '... is the reason that is told'
+
+# one that can be written is the file that was there, and no longer than it should be
+pid_to()
+{
+	fresh
+	echo 'longer than a PID' >"$d/old"
+	[ -z "$WORLD_ROOT" ] || chown "$WORLD_UID" "$d/old"
+	# shellcheck disable=SC2086 # an option, or none
+	[ -z "$2" ] || as_user ln $2 "$d/old" "$d/pid"
+	(cd "$d" && exec setpriv --reuid "$WORLD_UID" --clear-groups \
+		timeout 5 passt -q -P "$3" -s sock) 2>"$T/err" >>"$d/old"
+	is "$(tr -c 0-9 x <"$d/old")" "$(pgrep -x 'passt|passt.avx2')x" \
+		"PID file: $1"
+	kill "$(cat "$d/old")"
+	wait_for '[ -z "$(processes)" ]'
+}
+
+pid_to 'a hard link' ' ' pid
+pid_to 'a symbolic link' -s pid
+pid_to 'what stdout is' '' /dev/stdout
+fresh
+(cd "$d" && as_user timeout 5 passt -q -P /dev/stdout -s sock) 2>"$T/err" |
+	cat >"$T/pid"
+is "$(cat "$T/pid")" "$(pgrep -x 'passt|passt.avx2')" 'PID file: a pipe'
+kill "$(cat "$T/pid")"
+wait_for '[ -z "$(processes)" ]'
+
 # at the last moment, and with a reason that has no remedy of its own
 if command -v lacking >/dev/null; then
 	fresh
@@ -294,6 +330,40 @@ else
 	skip 'no shims' 3
 fi
 
+# whoever waits for the process in the background is killed: right after the fork...
+if command -v lacking >/dev/null; then
+	fresh
+	(cd "$d" && as_user timeout 5 lacking parent passt -P pid -s sock) \
+		2>"$T/err" >&2
+	is "$?" 137 'the parent is killed after the fork'
+	ok '... nothing is left' wait_for '[ -z "$(left)$(ls "$d")" ]'
+else
+	skip 'no shims' 2
+fi
+
+# ... or when the child is ready, while it writes the PID file
+filtered()
+{
+	for c in $(pgrep -x 'passt|passt.avx2'); do
+		[ "$c" = "$p" ] ||
+			! grep -q '^Seccomp:.*2' "/proc/$c/status" || return 0
+	done
+	return 1
+}
+
+fresh
+as_user mkfifo "$d/pid"
+exec 9<>"$d/pid"
+dd if=/dev/zero of="$d/pid" oflag=nonblock bs=4096 2>/dev/null
+(cd "$d" && exec setpriv --reuid "$WORLD_UID" --clear-groups \
+	passt -P pid -s sock) 2>"$T/err" >&2 &
+p=$!
+ok 'the child is ready, the parent waits for a pipe' wait_for filtered
+kill -KILL "$p"
+wait "$p"
+ok '... the parent is killed: nothing goes on' wait_for '[ -z "$(processes)" ]'
+exec 9>&-
+
 # called off, at whatever moment: nothing goes on, or it is all there
 fresh
 bad=
@@ -316,6 +386,24 @@ for ms in $(seq 1 40); do
 	rm -f "$d/sock" "$d/pid"
 done
 is "$bad" '' 'SIGTERM at any moment of a start'
+
+# killed, at whatever moment: nothing goes on, what has a name may stay
+fresh
+bad=
+for ms in $(seq 1 40); do
+	[ -z "$bad" ] || break
+	(cd "$d" && exec setpriv --reuid "$WORLD_UID" --clear-groups \
+		passt -P pid -s sock) 2>"$T/err" >&2 &
+	p=$!
+	pause "0.0$(printf '%02d' "$ms")"
+	kill -KILL "$p" 2>/dev/null
+	wait "$p"
+	status=$?
+	[ "$status" -ne 0 ] || kill -TERM "$(cat "$d/pid")"
+	wait_for '[ -z "$(processes)" ]' 5 || bad="$bad $ms: runs on"
+	rm -f "$d/sock" "$d/pid"
+done
+is "$bad" '' 'SIGKILL at any moment of a start'
 
 # files of another instance
 fresh

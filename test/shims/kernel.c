@@ -21,6 +21,7 @@
  *	quiet	the same, at its very end: before it is filtered
  *	namespaces	no mount namespaces: forbidden by a security module
  *	epoll	epoll_wait()
+ *	parent	SIGKILL for who starts a process in the background
  *	life	in the process that watches signals: it dies when it begins to
  *	close-range	close_range(): before Linux 5.9
  *	near	no peer of TCP is: round trips take 200 ms
@@ -138,8 +139,11 @@ int mount(const char *source, const char *target, const char *type,
 	return (int)syscall(SYS_mount, source, target, type, flags, data);
 }
 
+static bool in_background;
+
 int unshare(int flags)
 {
+	in_background |= flags & CLONE_NEWPID;
 	if (flags & CLONE_NEWUSER && lacks("userns")) {
 		errno = EPERM;
 		return -1;
@@ -151,6 +155,18 @@ int unshare(int flags)
 	if (flags & CLONE_NEWNS && lacks("peace"))
 		raise(SIGTERM);
 	return (int)syscall(SYS_unshare, flags);
+}
+
+pid_t fork(void)
+{
+	pid_t (*real)(void);
+	pid_t pid;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "fork");
+	pid = real();
+	if (pid > 0 && in_background && lacks("parent"))
+		raise(SIGKILL);
+	return pid;
 }
 
 /* By a filter, as no function of libc's has to be called for it */
