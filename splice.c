@@ -18,8 +18,10 @@
  * is tried again a moment later, see retry.h; nothing is lost meanwhile.
  *
  * Closing: the end of one stream becomes SHUT_WR on the other socket once the
- * pipe is empty; when both have ended, the sockets are closed. A reset of either
- * side becomes one on the other, after what had come before it.
+ * pipe is empty; when both have ended, the sockets are closed. Where only one has, the
+ * kernel asks now and then whether its peer still knows of the connection. A reset of
+ * either side becomes one on the other, after what had come before it; what comes from
+ * one that had ended before doesn't overtake what it sent.
  *
  * Invariants: sockets are watched edge-triggered for everything. `readable` is
  * only cleared by EAGAIN with an empty pipe (with a full one it could mean the
@@ -272,6 +274,10 @@ static int dir_pump(struct splice_conn *conn, unsigned from)
 		if (shutdown(conn->fd[!from], SHUT_WR))
 			return -errno;
 		d->shut = true;
+		/* Has it only ended, or closed? A kernel forgets what no process
+		 * has any more (FIN-WAIT-2), and doesn't tell unless asked.
+		 */
+		sock_watch_peer(conn->fd[from]);
 	}
 	return rc;
 }
@@ -301,6 +307,17 @@ static void splice_done(struct flow *f)
 	flow_free(f);
 }
 
+/* RST to one side, for an error of the connection. But what the other one had sent
+ * before it closed, which is all that it had to say, is the kernel's to deliver.
+ */
+static void splice_reset(struct splice_conn *conn, unsigned side)
+{
+	if (conn->dir[!side].shut && sock_has_unacked_data(conn->fd[side]))
+		close_fd(&conn->fd[side]);
+	else
+		sock_reset(&conn->fd[side]);
+}
+
 /* Reset both sides; what had come before the reset goes before it */
 static void splice_abort(struct flow *f, int error)
 {
@@ -314,7 +331,7 @@ static void splice_abort(struct flow *f, int error)
 			dir_move(conn, side);
 	}
 	for (unsigned side = 0; side < FLOW_SIDES; side++)
-		sock_reset(&conn->fd[side]);
+		splice_reset(conn, side);
 	splice_done(f);
 }
 

@@ -6,6 +6,7 @@
 #include "host/sock.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
@@ -38,6 +39,8 @@ enum {
 	SOCK_STREAM_BUF	= 1024 * 1024,	/* a stream's, at most; likewise */
 	SOCK_KEEP_MAX_S	= 32767,	/* between keepalive probes, at most */
 	SOCK_KEEP_MAX	= 127,		/* of them, at most */
+	SOCK_WATCH_S	= 15,		/* between those of sock_watch_peer() */
+	SOCK_WATCH_COUNT = 9,		/* as net.ipv4.tcp_keepalive_probes */
 };
 
 static struct {
@@ -511,11 +514,16 @@ bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info)
 	return true;
 }
 
-bool sock_is_sending(int fd)
+unsigned sock_unacked(int fd)
 {
 	int n;
 
-	return ioctl(fd, SIOCOUTQ, &n) || n;
+	return ioctl(fd, SIOCOUTQ, &n) ? UINT_MAX : (unsigned)n;
+}
+
+bool sock_has_unacked_data(int fd)
+{
+	return sock_unacked(fd) > 1;
 }
 
 /* Keepalive probes of the kernel's: after idle_s seconds of silence, and at once if
@@ -530,6 +538,15 @@ static int sock_keepalive(int fd, int idle_s, int interval_s, int count)
 	if (!rc)
 		rc = sock_set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, count);
 	return rc ? rc : sock_set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_s);
+}
+
+void sock_watch_peer(int fd)
+{
+	int rc = sock_keepalive(fd, SOCK_WATCH_S, SOCK_WATCH_S,
+				SOCK_WATCH_COUNT);
+
+	if (rc)
+		debug("Couldn't set keepalive: %s", strerror(-rc));
 }
 
 bool sock_ask_peer(int fd)

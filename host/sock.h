@@ -100,8 +100,17 @@ struct sock_tcp_info {
 };
 bool sock_tcp_info(int fd, struct sock_tcp_info *ret_info);
 
-/* Is anything on its way to a TCP peer, data or FIN, that it hasn't acknowledged? */
-bool sock_is_sending(int fd);
+/* Bytes that a TCP peer hasn't acknowledged yet, of which a FIN is one. Without an
+ * answer, there are many.
+ */
+unsigned sock_unacked(int fd);
+/* The same without the FIN that was sent: is there data that would be lost? */
+bool sock_has_unacked_data(int fd);
+
+/* Have the kernel ask a TCP peer that has nothing to say every now and then whether it
+ * still knows of the connection: if not, the socket gets an error
+ */
+void sock_watch_peer(int fd);
 
 /* Have the kernel ask a TCP peer that hasn't been heard for a second whether it is
  * there, once for each call, as soon as that second is over. An answer shows in

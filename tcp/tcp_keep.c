@@ -47,7 +47,7 @@ static bool tcp_keep_ask(struct flow *f)
 	struct sock_tcp_info ti;
 
 	if (!sock_tcp_info(conn->fd, &ti) || ti.heard_ms < KEEP_LATELY_MS ||
-	    sock_is_sending(conn->fd) || !sock_ask_peer(conn->fd)) {
+	    sock_unacked(conn->fd) || !sock_ask_peer(conn->fd)) {
 		if (conn->keep_asked)
 			tcp_keep_end(f);
 		return false;

@@ -189,12 +189,80 @@ one_family host "ns:$ns" 7002
 one_family "ns:$ns" host 7012
 
 # nobody reads: we wait without turning
-spawn "ns:$ns" sh -c 'socat -u TCP6-LISTEN:7002,reuseaddr EXEC:"sleep 1000"'
+spawn "ns:$ns" socat -u TCP6-LISTEN:7002,reuseaddr EXEC:'sleep 1000'
+reader=$pid
 wait_port "ns:$ns" tcp 7002
 spawn host python3 "$T/client.py" stuck 127.0.0.1 7002 >"$T/stuck"
 ok 'a reader that stops' wait_for "grep -q stuck '$T/stuck'" 30
 ok '... costs nothing' idles
-stop "$pid"
+stop "$pid" "$reader"
+
+# who has closed, and whose kernel has forgotten that (FIN-WAIT-2), is found out; who
+# has only ended its stream isn't disturbed, and what was sent before it was closed
+# reaches a reader that takes its time
+for where in host "ns:$ns"; do
+	at "$where" sysctl -qw net.ipv4.tcp_fin_timeout=1
+done
+cat >"$T/ends.py" <<'E5'
+import hashlib, os, socket, sys, time
+what, port = sys.argv[1], int(sys.argv[2])
+data = bytes(1 << 20) * 3
+if what == "serve":         # sends, and closes; or waits, and sends; or just waits
+    l, kept = socket.create_server(("::", port), family=socket.AF_INET6), []
+    print("ready", flush=True)
+    while True:
+        s = l.accept()[0]
+        word = s.recv(4)
+        if word == b"send":
+            s.sendall(data)
+            s.close()
+        elif word == b"wait" and not os.fork():
+            time.sleep(22)
+            s.sendall(b"late")
+            os._exit(0)
+        kept.append(s)
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+s.connect(("127.0.0.1", port))
+s.sendall(what.encode())
+if what == "gone":
+    sys.exit()
+if what == "wait":
+    s.shutdown(socket.SHUT_WR)
+    print(s.recv(4).decode())
+if what == "send":
+    time.sleep(22)
+    n = 0
+    while d := s.recv(65536):
+        n += len(d)
+    print("all" if n == len(data) else n)
+E5
+# our sockets there whose clients have ended their stream
+ended()
+{
+	at "$1" ss -Htn state close-wait "sport = :$2" | wc -l
+}
+forgotten()	# WHERE PORT, WHERE PORT of the service
+{
+	spawn "$3" python3 "$T/ends.py" serve "$4" >"$T/ends.out"
+	ends_server=$pid
+	wait_for "grep -q ready '$T/ends.out'"
+	spawn "$1" python3 "$T/ends.py" wait "$2" >"$T/wait.out"
+	spawn "$1" python3 "$T/ends.py" send "$2" >"$T/send.out"
+	for _ in 1 2 3 4; do
+		at "$1" python3 "$T/ends.py" gone "$2"
+	done
+	ok "clients that have closed are there, ${1%%:*}" \
+		wait_for "[ \"\$(ended '$1' $2)\" -eq 5 ]"
+	ok '... and gone, when their kernel has forgotten them' \
+		wait_for "[ \"\$(ended '$1' $2)\" -eq 1 ]" 20
+	ok '... but not those who have ended alone' \
+		wait_for "grep -q late '$T/wait.out'" 15
+	ok '... nor those who read slowly' wait_for "grep -q all '$T/send.out'" 15
+	stop "$ends_server"
+}
+forgotten host 7002 "ns:$ns" 7002
+forgotten "ns:$ns" 7012 host 7012
 
 # many
 ok '100 connections before' "$peer" hold 127.0.0.1 7003 100
