@@ -484,6 +484,19 @@ static bool tcp_is_reset(const struct tcp_conn *conn, const struct pkt *pkt,
 	       (pkt->tcp.seq == nxt || pkt->tcp.seq == conn->last_ack_sent);
 }
 
+/* The guest has reset the connection. After its FIN, that may say no more than that it
+ * has forgotten, with all that it had to say acknowledged: what the peer hasn't taken
+ * yet is the kernel's to deliver.
+ */
+static void tcp_in_reset(struct flow *f)
+{
+	flow_debug(f, "reset by the guest");
+	if (f->tcp.fin_rcvd && sock_has_unacked_data(f->tcp.fd))
+		tcp_done(f);
+	else
+		tcp_abort_sock(f);
+}
+
 /* A segment that says nothing but asks for an answer: one below RCV.NXT, with a
  * garbage byte at most (RFC 9293 3.8.4)
  */
@@ -505,9 +518,8 @@ static bool tcp_in_synchronised(struct flow *f, const struct pkt *pkt,
 	struct tcp_opts o;
 
 	if (tcp_is_reset(conn, pkt, run->nxt)) {
-		flow_debug(f, "reset by the guest");
 		if (tcp_run_flush(f, run))
-			tcp_abort_sock(f);
+			tcp_in_reset(f);
 		return false;
 	}
 	tcp_opt_parse(pkt->tcp.opt, pkt->tcp.opt_len, &o);
