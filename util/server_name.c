@@ -155,6 +155,14 @@ static bool authority_name(struct text a, char ret_name[DNSNAME_TEXT_LEN])
 	       take_name((const uint8_t *)a.p, len, ret_name);
 }
 
+/* May it be read in different ways? The ends of lines and of strings are where readers
+ * differ.
+ */
+static bool is_ambiguous(struct text line)
+{
+	return memchr(line.p, '\0', line.len) || memchr(line.p, '\r', line.len);
+}
+
 /* "METHOD TARGET HTTP/1.x": the target's authority, if it has one. False: it is
  * something else.
  */
@@ -164,7 +172,8 @@ static bool request_line(struct text line, struct text *ret_authority)
 	size_t method = sp ? (size_t)(sp - line.p) : 0;
 	struct text t;
 
-	if (!sp || method > METHOD_MAX || !is_token(line.p, method))
+	if (!sp || method > METHOD_MAX || !is_token(line.p, method) ||
+	    is_ambiguous(line))
 		return false;
 	t = (struct text){ sp + 1, line.len - method - 1 };
 	end = memchr(t.p, ' ', t.len);
@@ -204,17 +213,14 @@ static bool next_line(struct text *rest, struct text *ret)
 	return true;
 }
 
-/* The value of a field line if it is a Host. False: this line may be read in
- * different ways.
- */
+/* The value of a field line if it is a Host. False: there is no telling. */
 static bool field_host(struct text line, struct text *ret_host)
 {
 	const char *colon = memchr(line.p, ':', line.len);
 	size_t name = colon ? (size_t)(colon - line.p) : 0;
 	struct text v;
 
-	if (!is_token(line.p, name) || memchr(line.p, '\0', line.len) ||
-	    memchr(line.p, '\r', line.len))
+	if (!is_token(line.p, name) || is_ambiguous(line))
 		return false;
 	if (name != 4 || strncasecmp(line.p, "host", 4))
 		return true;

@@ -249,6 +249,7 @@ static void http(void)
 		{ "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "none" },
 		{ "GET /\r\n", "none" },
 		{ "GET / x HTTP/1.1\r\n", "none" },
+		{ "GET /\rX: HTTP/1.1\r\nHost: a.org\r\n\r\n", "none" },
 		{ "SSH-2.0-OpenSSH_9.2\r\n", "none" },
 		{ "\r\n", "none" },
 		{ " GET", "none" },
@@ -257,13 +258,23 @@ static void http(void)
 		{ "GET", "more" },
 	};
 	static const char whole[] = "GET / HTTP/1.1\r\nHost: a.org\r\n\r\n";
-	static const char zero[] = "GET / HTTP/1.1\r\nX: \0\r\nHost: a.org\r\n\r\n";
+	/* A byte 0 each, which ends the line for some */
+	static const char zeros[][64] = {
+		"GET / HTTP/1.1\r\nX: \0\r\nHost: a.org\r\n\r\n",
+		"GET http://a.org\0.b.org/ HTTP/1.1\r\nHost: a.org\r\n\r\n",
+		"GET http://a.org\0@b.org/ HTTP/1.1\r\nHost: a.org\r\n\r\n",
+		"GET /\0 HTTP/1.1\r\nHost: a.org\r\n\r\n",
+		"CONNECT a.org\0:443 HTTP/1.1\r\nHost: a.org\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a.org\0.b.org\r\n\r\n",
+	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
 		is_str(name_of(t[i].text, strlen(t[i].text)), t[i].want,
 		       "request %u: %.20s", i, t[i].text);
 	cut(whole, sizeof(whole) - 1, "a.org");
-	is_str(name_of(zero, sizeof(zero) - 1), "none", "a byte 0");
+	for (unsigned i = 0; i < ARRAY_SIZE(zeros); i++)
+		is_str(name_of(zeros[i], sizeof(zeros[i])), "none",
+		       "a byte 0 %u: %s", i, zeros[i]);
 	is_str(name_of("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", 40), "none",
 	       "a method that never ends");
 }
