@@ -45,14 +45,12 @@ enum {
 	HOST_ADDRS	= 4096,
 	NAME_GRACE_S	= 60,		/* beyond the TTL */
 	NAME_TTL_MAX_S	= 86400,
-	PORT_HTTP	= 80,
-	PORT_HTTPS	= 443,
 	ADDR_BITS	= 128,
 };
 
 enum { T_TCP, T_UDP, TABLES };
 
-struct rule {
+struct policy_rule {
 	struct addr addr;
 	uint32_t text, name;		/* where in text[] */
 	uint32_t range;			/* first one */
@@ -64,22 +62,22 @@ struct rule {
 };
 
 /* From this port on, up to the next slot's */
-struct slot {
+struct policy_slot {
 	uint16_t port;
 	uint32_t rule, deny;		/* POLICY_NO_RULE: none */
 };
 
-struct node {
+struct policy_node {
 	uint32_t parent;		/* index + 1; 0: none */
 	uint32_t model;			/* a rule that has its addr, len, name */
 	uint32_t first[TABLES], count[TABLES];	/* in slot[] */
-	struct slot echo;
+	struct policy_slot echo;
 	/* Of names: may it be asked for? */
 	uint32_t asks;			/* first rule that lets */
 	uint32_t never;			/* first that denies it all */
 };
 
-struct policy {
+struct policy_set {
 	unsigned rules, ranges, nodes, slots;
 	size_t text_len;
 	bool any_allow, any_name;
@@ -87,54 +85,53 @@ struct policy {
 	uint64_t default_hits;
 	unsigned addr_first, addr_end;	/* nodes of networks, of names */
 	unsigned name_first, name_end;
-	struct rule rule[RULES];
+	struct policy_rule rule[RULES];
 	struct policy_range range[RANGES];
-	struct node node[NODES];
-	struct slot slot[SLOTS];
+	struct policy_node node[NODES];
+	struct policy_slot slot[SLOTS];
 	char text[TEXT];
 };
 
 static struct {
-	struct policy set[2];
+	struct policy_set set[2];
 	unsigned current;
 	bool begun;			/* the other one is being filled */
 	bool learning;			/* no rules: all is allowed */
 	struct addr host[HOST_ADDRS];	/* sorted */
 	unsigned hosts;
+} pol;
 
-	/* For compiling */
+/* For compiling */
+static struct {
 	uint32_t order[RULES];
 	uint16_t bound[BOUNDS];
 	uint32_t skip[BOUNDS + 1];
-	struct slot painted[BOUNDS];
-} pol;
+	struct policy_slot painted[BOUNDS];
+} work;
 
-static struct policy *current(void)
+static struct policy_set *current(void)
 {
 	return &pol.set[pol.current];
 }
 
-static struct policy *next(void)
+static struct policy_set *next(void)
 {
 	return &pol.set[!pol.current];
 }
 
 /* ---- Rules ---- */
 
-void policy_begin(void)
+static void policy_set_clear(struct policy_set *p)
 {
-	struct policy *p = next();
-
 	p->rules = p->ranges = p->nodes = p->slots = 0;
 	p->text_len = 0;
 	p->any_allow = p->any_name = false;
 	p->no_verify = false;
 	p->default_hits = 0;
-	pol.begun = true;
 }
 
 /* Keep the text; where it is, or UINT32_MAX: there is no room */
-static uint32_t text_add(struct policy *p, const char *text)
+static uint32_t text_add(struct policy_set *p, const char *text)
 {
 	size_t len = strlen(text) + 1;
 	uint32_t at = (uint32_t)p->text_len;
@@ -153,18 +150,13 @@ static int too_large(char *ret_err, const char *what, unsigned max)
 	return -EINVAL;
 }
 
-int policy_add(bool allow, const char *spec, char *ret_err)
+static int policy_set_add(struct policy_set *p, bool allow, const char *spec,
+			  char *ret_err)
 {
 	static struct policy_spec s;
-	struct policy *p;
-	struct rule *r;
+	struct policy_rule *r;
 	int rc;
 
-	static_assert((int)POLICY_SPEC_ERR <= (int)POLICY_ERR_LEN,
-		      "room for the grammar's errors");
-	if (!pol.begun)
-		policy_begin();
-	p = next();
 	rc = policy_spec_parse(spec, &s, ret_err);
 	if (rc)
 		return rc;
@@ -173,7 +165,7 @@ int policy_add(bool allow, const char *spec, char *ret_err)
 	if (s.ranges > RANGES - p->ranges)
 		return too_large(ret_err, "ranges of ports", RANGES);
 	r = &p->rule[p->rules];
-	*r = (struct rule){
+	*r = (struct policy_rule){
 		.addr = s.addr, .len = s.len, .dest = (uint8_t)s.dest,
 		.protos = s.protos, .proto_said = s.proto_said,
 		.allow = allow, .range = p->ranges,
@@ -189,6 +181,19 @@ int policy_add(bool allow, const char *spec, char *ret_err)
 	p->any_allow |= allow;
 	p->any_name |= s.dest == DEST_NAME;
 	return 0;
+}
+
+void policy_begin(void)
+{
+	policy_set_clear(next());
+	pol.begun = true;
+}
+
+int policy_add(bool allow, const char *spec, char *ret_err)
+{
+	if (!pol.begun)
+		policy_begin();
+	return policy_set_add(next(), allow, spec, ret_err);
 }
 
 static int line_add(char *line, unsigned number, char *ret_err)
@@ -259,9 +264,9 @@ void policy_no_verify(void)
 /* ---- Compiling ---- */
 
 /* Classes in their order, then networks, then names; among equals, by number */
-static int rule_cmp(const struct policy *p, uint32_t i, uint32_t j)
+static int rule_cmp(const struct policy_set *p, uint32_t i, uint32_t j)
 {
-	const struct rule *a = &p->rule[i], *b = &p->rule[j];
+	const struct policy_rule *a = &p->rule[i], *b = &p->rule[j];
 	int cmp = 0;
 
 	if (a->dest != b->dest)
@@ -273,7 +278,7 @@ static int rule_cmp(const struct policy *p, uint32_t i, uint32_t j)
 	return cmp ? cmp : (int)a->len - (int)b->len;
 }
 
-static bool rule_before(const struct policy *p, uint32_t i, uint32_t j)
+static bool rule_before(const struct policy_set *p, uint32_t i, uint32_t j)
 {
 	int cmp = rule_cmp(p, i, j);
 
@@ -281,7 +286,7 @@ static bool rule_before(const struct policy *p, uint32_t i, uint32_t j)
 }
 
 /* Heapsort: the C library's may allocate */
-static void sift(const struct policy *p, uint32_t *v, unsigned at, unsigned n)
+static void sift(const struct policy_set *p, uint32_t *v, unsigned at, unsigned n)
 {
 	for (;;) {
 		unsigned child = 2 * at + 1;
@@ -299,7 +304,7 @@ static void sift(const struct policy *p, uint32_t *v, unsigned at, unsigned n)
 	}
 }
 
-static void sort_rules(const struct policy *p, uint32_t *v, unsigned n)
+static void sort_rules(const struct policy_set *p, uint32_t *v, unsigned n)
 {
 	for (unsigned i = n / 2; i--;)
 		sift(p, v, i, n);
@@ -312,8 +317,8 @@ static void sort_rules(const struct policy *p, uint32_t *v, unsigned n)
 	}
 }
 
-static const struct policy_range *rule_ranges(const struct policy *p,
-					      const struct rule *r,
+static const struct policy_range *rule_ranges(const struct policy_set *p,
+					      const struct policy_rule *r,
 					      unsigned *ret_n)
 {
 	static const struct policy_range all = { 0, UINT16_MAX };
@@ -323,7 +328,7 @@ static const struct policy_range *rule_ranges(const struct policy *p,
 }
 
 /* A name without a protocol can't be verified in QUIC, so it doesn't have it */
-static bool rule_lacks(const struct policy *p, const struct rule *r,
+static bool rule_lacks(const struct policy_set *p, const struct policy_rule *r,
 		       unsigned table, uint16_t port)
 {
 	return table == T_UDP && r->dest == DEST_NAME && r->allow &&
@@ -331,7 +336,7 @@ static bool rule_lacks(const struct policy *p, const struct rule *r,
 	       (port == PORT_HTTP || port == PORT_HTTPS);
 }
 
-static bool rule_has(const struct rule *r, unsigned table)
+static bool rule_has(const struct policy_rule *r, unsigned table)
 {
 	return r->protos & (table == T_TCP ? P_TCP : P_UDP);
 }
@@ -339,7 +344,7 @@ static bool rule_has(const struct rule *r, unsigned table)
 /* Sorted, each once; how many */
 static unsigned sort_bounds(unsigned n)
 {
-	uint16_t *v = pol.bound;
+	uint16_t *v = work.bound;
 	unsigned out = 0;
 	uint16_t t;
 
@@ -375,15 +380,15 @@ static unsigned sort_bounds(unsigned n)
 }
 
 /* Where something begins or ends for these rules */
-static unsigned find_bounds(const struct policy *p, const uint32_t *rules,
+static unsigned find_bounds(const struct policy_set *p, const uint32_t *rules,
 			    unsigned n, unsigned table)
 {
 	bool quic = false;
 	unsigned out = 0;
 
-	pol.bound[out++] = 0;
+	work.bound[out++] = 0;
 	for (unsigned i = 0; i < n; i++) {
-		const struct rule *r = &p->rule[rules[i]];
+		const struct policy_rule *r = &p->rule[rules[i]];
 		const struct policy_range *g;
 		unsigned gs;
 
@@ -392,16 +397,16 @@ static unsigned find_bounds(const struct policy *p, const uint32_t *rules,
 		quic |= rule_lacks(p, r, table, PORT_HTTP);
 		g = rule_ranges(p, r, &gs);
 		for (unsigned j = 0; j < gs; j++) {
-			pol.bound[out++] = g[j].first;
+			work.bound[out++] = g[j].first;
 			if (g[j].last < UINT16_MAX)
-				pol.bound[out++] = (uint16_t)(g[j].last + 1);
+				work.bound[out++] = (uint16_t)(g[j].last + 1);
 		}
 	}
 	if (quic) {
-		pol.bound[out++] = PORT_HTTP;
-		pol.bound[out++] = PORT_HTTP + 1;
-		pol.bound[out++] = PORT_HTTPS;
-		pol.bound[out++] = PORT_HTTPS + 1;
+		work.bound[out++] = PORT_HTTP;
+		work.bound[out++] = PORT_HTTP + 1;
+		work.bound[out++] = PORT_HTTPS;
+		work.bound[out++] = PORT_HTTPS + 1;
 	}
 	return sort_bounds(out);
 }
@@ -413,7 +418,7 @@ static unsigned bound_find(unsigned n, unsigned port)
 	while (lo < hi) {
 		unsigned mid = (lo + hi) / 2;
 
-		if (pol.bound[mid] < port)
+		if (work.bound[mid] < port)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -426,23 +431,23 @@ static uint32_t unpainted(uint32_t at)
 {
 	uint32_t end = at, up;
 
-	while (pol.skip[end] != end)
-		end = pol.skip[end];
+	while (work.skip[end] != end)
+		end = work.skip[end];
 	for (; at != end; at = up) {
-		up = pol.skip[at];
-		pol.skip[at] = end;
+		up = work.skip[at];
+		work.skip[at] = end;
 	}
 	return end;
 }
 
 /* The rules in order, each where it is the first one */
-static void paint(const struct policy *p, const uint32_t *rules, unsigned n,
+static void paint(const struct policy_set *p, const uint32_t *rules, unsigned n,
 		  unsigned table, unsigned bounds, bool deny)
 {
 	for (uint32_t i = 0; i <= bounds; i++)
-		pol.skip[i] = i;
+		work.skip[i] = i;
 	for (unsigned i = 0; i < n; i++) {
-		const struct rule *r = &p->rule[rules[i]];
+		const struct policy_rule *r = &p->rule[rules[i]];
 		const struct policy_range *g;
 		unsigned gs;
 
@@ -455,32 +460,32 @@ static void paint(const struct policy *p, const uint32_t *rules, unsigned n,
 
 			for (at = unpainted(at); at < end;
 			     at = unpainted(at + 1)) {
-				struct slot *s = &pol.painted[at];
+				struct policy_slot *s = &work.painted[at];
 
 				if (rule_lacks(p, r, table, s->port))
 					continue;
 				*(deny ? &s->deny : &s->rule) = rules[i];
-				pol.skip[at] = at + 1;
+				work.skip[at] = at + 1;
 			}
 		}
 	}
 }
 
 /* A node's table; false if there is no room */
-static bool compile_table(struct policy *p, struct node *node,
+static bool compile_table(struct policy_set *p, struct policy_node *node,
 			  const uint32_t *rules, unsigned n, unsigned table)
 {
 	unsigned bounds = find_bounds(p, rules, n, table);
-	const struct slot *last = NULL;
+	const struct policy_slot *last = NULL;
 
 	for (unsigned i = 0; i < bounds; i++)
-		pol.painted[i] = (struct slot){ pol.bound[i], POLICY_NO_RULE,
+		work.painted[i] = (struct policy_slot){ work.bound[i], POLICY_NO_RULE,
 						POLICY_NO_RULE };
 	paint(p, rules, n, table, bounds, false);
 	paint(p, rules, n, table, bounds, true);
 	node->first[table] = p->slots;
 	for (unsigned i = 0; i < bounds; i++) {
-		const struct slot *s = &pol.painted[i];
+		const struct policy_slot *s = &work.painted[i];
 
 		if (last && last->rule == s->rule && last->deny == s->deny)
 			continue;
@@ -493,13 +498,13 @@ static bool compile_table(struct policy *p, struct node *node,
 	return true;
 }
 
-static void compile_rest(const struct policy *p, struct node *node,
+static void compile_rest(const struct policy_set *p, struct policy_node *node,
 			 const uint32_t *rules, unsigned n)
 {
-	node->echo = (struct slot){ 0, POLICY_NO_RULE, POLICY_NO_RULE };
+	node->echo = (struct policy_slot){ 0, POLICY_NO_RULE, POLICY_NO_RULE };
 	node->asks = node->never = POLICY_NO_RULE;
 	for (unsigned i = n; i--;) {
-		const struct rule *r = &p->rule[rules[i]];
+		const struct policy_rule *r = &p->rule[rules[i]];
 
 		if (r->protos & P_ICMP) {
 			node->echo.rule = rules[i];
@@ -514,33 +519,33 @@ static void compile_rest(const struct policy *p, struct node *node,
 }
 
 /* Rules of the same destination, in order; there may be none for a class */
-static bool compile_node(struct policy *p, const uint32_t *rules, unsigned n)
+static bool compile_node(struct policy_set *p, const uint32_t *rules, unsigned n)
 {
-	struct node *node = &p->node[p->nodes++];
+	struct policy_node *node = &p->node[p->nodes++];
 
-	*node = (struct node){ .model = n ? rules[0] : POLICY_NO_RULE };
+	*node = (struct policy_node){ .model = n ? rules[0] : POLICY_NO_RULE };
 	compile_rest(p, node, rules, n);
 	return compile_table(p, node, rules, n, T_TCP) &&
 	       compile_table(p, node, rules, n, T_UDP);
 }
 
-static const struct rule *node_model(const struct policy *p, uint32_t node)
+static const struct policy_rule *policy_set_model(const struct policy_set *p, uint32_t node)
 {
 	return &p->rule[p->node[node].model];
 }
 
-static const char *node_name(const struct policy *p, uint32_t node)
+static const char *node_name(const struct policy_set *p, uint32_t node)
 {
-	return p->text + node_model(p, node)->name;
+	return p->text + policy_set_model(p, node)->name;
 }
 
 /* Is it in there, as bits go? ::/0 is around all of IPv4 so, which isn't what
  * people mean: who decides looks at the families as well
  */
-static bool node_contains(const struct policy *p, uint32_t node,
+static bool policy_set_contains(const struct policy_set *p, uint32_t node,
 			  const struct addr *a)
 {
-	const struct rule *r = node_model(p, node);
+	const struct policy_rule *r = policy_set_model(p, node);
 	unsigned whole = r->len / 8;
 
 	return !memcmp(r->addr.b, a->b, whole) &&
@@ -549,20 +554,20 @@ static bool node_contains(const struct policy *p, uint32_t node,
 		  0xff));
 }
 
-static void link_networks(struct policy *p)
+static void link_networks(struct policy_set *p)
 {
 	for (uint32_t i = p->addr_first; i < p->addr_end; i++) {
-		const struct rule *r = node_model(p, i);
+		const struct policy_rule *r = policy_set_model(p, i);
 		uint32_t up = i > p->addr_first ? i : 0;
 
-		while (up && !node_contains(p, up - 1, &r->addr))
+		while (up && !policy_set_contains(p, up - 1, &r->addr))
 			up = p->node[up - 1].parent;
 		p->node[i].parent = up;
 	}
 }
 
 /* The node of exactly this name, + 1; 0: there is none */
-static uint32_t name_find(const struct policy *p, const char *name)
+static uint32_t name_find(const struct policy_set *p, const char *name)
 {
 	uint32_t lo = p->name_first, hi = p->name_end;
 
@@ -581,7 +586,7 @@ static uint32_t name_find(const struct policy *p, const char *name)
 }
 
 /* The narrowest node of which `name` is below, + 1; 0: none */
-static uint32_t name_find_above(const struct policy *p, const char *name)
+static uint32_t name_find_above(const struct policy_set *p, const char *name)
 {
 	char wild[POLICY_SPEC_NAME];
 	uint32_t found = 0;
@@ -595,20 +600,20 @@ static uint32_t name_find_above(const struct policy *p, const char *name)
 	return found;
 }
 
-static void link_names(struct policy *p)
+static void link_names(struct policy_set *p)
 {
 	for (uint32_t i = p->name_first; i < p->name_end; i++)
 		p->node[i].parent = name_find_above(p, node_name(p, i));
 }
 
-static bool compile(struct policy *p)
+static bool policy_set_compile(struct policy_set *p)
 {
 	unsigned from = 0, to;
 
 	p->nodes = p->slots = 0;
 	for (unsigned i = 0; i < p->rules; i++)
-		pol.order[i] = i;
-	sort_rules(p, pol.order, p->rules);
+		work.order[i] = i;
+	sort_rules(p, work.order, p->rules);
 	p->addr_first = p->name_first = 0;
 	p->addr_end = p->name_end = 0;
 	for (unsigned dest = 0; dest <= DEST_NAME; dest++) {
@@ -616,14 +621,14 @@ static bool compile(struct policy *p)
 
 		do {
 			bool mine = from < p->rules &&
-				    p->rule[pol.order[from]].dest == dest;
+				    p->rule[work.order[from]].dest == dest;
 
 			if (!mine && dest >= DEST_CLASSES)
 				break;
 			for (to = from; mine && to < p->rules &&
-			     !rule_cmp(p, pol.order[from], pol.order[to]); to++)
+			     !rule_cmp(p, work.order[from], work.order[to]); to++)
 				;
-			if (!compile_node(p, pol.order + from, to - from))
+			if (!compile_node(p, work.order + from, to - from))
 				return false;
 			from = to;
 		} while (dest >= DEST_CLASSES);
@@ -641,7 +646,7 @@ static bool compile(struct policy *p)
 }
 
 /* The node that decides about a name, + 1, and the first rule there or above */
-static uint32_t name_node(const struct policy *p, const char *name)
+static uint32_t policy_set_name(const struct policy_set *p, const char *name)
 {
 	uint32_t node = name_find(p, name);
 
@@ -651,8 +656,8 @@ static uint32_t name_node(const struct policy *p, const char *name)
 static bool name_locate(const char *name, uint32_t *ret_node,
 			uint32_t *ret_key)
 {
-	const struct policy *p = current();
-	uint32_t node = name_node(p, name);
+	const struct policy_set *p = current();
+	uint32_t node = policy_set_name(p, name);
 
 	*ret_node = node;
 	*ret_key = POLICY_NO_RULE;
@@ -665,7 +670,7 @@ int policy_commit(char *ret_err)
 {
 	if (!pol.begun)
 		policy_begin();
-	if (!compile(next())) {
+	if (!policy_set_compile(next())) {
 		snprintf(ret_err, POLICY_ERR_LEN,
 			 "too many different ranges of ports");
 		return -ENOSPC;
@@ -791,14 +796,14 @@ bool policy_is_inside(const struct addr *a)
 
 /* A decision in the making */
 struct ask {
-	const struct policy *p;
+	const struct policy_set *p;
 	uint8_t proto;
 	uint16_t port;
 	uint32_t best;
 };
 
-static const struct slot *node_slot(const struct ask *ask,
-				    const struct node *node)
+static const struct policy_slot *node_slot(const struct ask *ask,
+				    const struct policy_node *node)
 {
 	unsigned table = ask->proto == PROTO_TCP ? T_TCP : T_UDP, lo, hi;
 
@@ -819,7 +824,7 @@ static const struct slot *node_slot(const struct ask *ask,
 
 static void ask_node(struct ask *ask, uint32_t node, bool deny_only)
 {
-	const struct slot *s = node_slot(ask, &ask->p->node[node]);
+	const struct policy_slot *s = node_slot(ask, &ask->p->node[node]);
 
 	ask->best = MIN(ask->best, deny_only ? s->deny : s->rule);
 }
@@ -827,22 +832,22 @@ static void ask_node(struct ask *ask, uint32_t node, bool deny_only)
 /* Of a network that isn't one address alone, `seen` counts what denies */
 static void ask_addr(struct ask *ask, const struct addr *a, bool seen)
 {
-	const struct policy *p = ask->p;
+	const struct policy_set *p = ask->p;
 	uint32_t lo = p->addr_first, hi = p->addr_end, at;
 
 	while (lo < hi) {
 		uint32_t mid = (lo + hi) / 2;
 
-		if (memcmp(&node_model(p, mid)->addr, a, sizeof(*a)) <= 0)
+		if (memcmp(&policy_set_model(p, mid)->addr, a, sizeof(*a)) <= 0)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
 	for (at = lo > p->addr_first ? lo : 0; at; at = p->node[at - 1].parent) {
-		const struct rule *r = node_model(p, at - 1);
+		const struct policy_rule *r = policy_set_model(p, at - 1);
 
 		if (addr_is_v4(&r->addr) == addr_is_v4(a) &&
-		    node_contains(p, at - 1, a))
+		    policy_set_contains(p, at - 1, a))
 			ask_node(ask, at - 1, seen && r->len < ADDR_BITS);
 	}
 }
@@ -871,7 +876,7 @@ static bool ask_plain(struct ask *ask, const struct policy_flow *f)
 	return host || private;
 }
 
-static bool rule_allows(const struct policy *p, uint32_t rule)
+static bool rule_allows(const struct policy_set *p, uint32_t rule)
 {
 	return rule == POLICY_NO_RULE ? !p->any_allow : p->rule[rule].allow;
 }
@@ -904,14 +909,14 @@ static struct policy_answer learn_answer(const struct policy_flow *f, mono_t now
 
 static uint64_t *hits_of(uint32_t rule)
 {
-	struct policy *p = current();
+	struct policy_set *p = current();
 
 	return rule < p->rules ? &p->rule[rule].hits : &p->default_hits;
 }
 
 struct policy_answer policy_would(const struct policy_flow *f, mono_t now)
 {
-	const struct policy *p = current();
+	const struct policy_set *p = current();
 	struct ask ask = { p, f->proto, f->port, POLICY_NO_RULE };
 	const struct addr *named = addr_is_none(&f->seen) ? &f->to : &f->seen;
 	const struct learned *l = NULL;
@@ -960,7 +965,7 @@ struct policy_answer policy_ask_as(const struct policy_flow *f,
 	struct policy_answer a;
 
 	if (name)
-		ask_name_node(&ask, name_node(ask.p, name), inside);
+		ask_name_node(&ask, policy_set_name(ask.p, name), inside);
 	a = answer(&ask, plain);
 	a.name = name;
 	return a;
@@ -968,7 +973,7 @@ struct policy_answer policy_ask_as(const struct policy_flow *f,
 
 bool policy_query_ok(const char *name, uint32_t *ret_rule)
 {
-	const struct policy *p = current();
+	const struct policy_set *p = current();
 	uint32_t asks = MIN(p->node[DEST_ANY].asks, p->node[DEST_PUBLIC].asks);
 	uint32_t never = MIN(p->node[DEST_ANY].never,
 			     p->node[DEST_PUBLIC].never);
@@ -976,7 +981,7 @@ bool policy_query_ok(const char *name, uint32_t *ret_rule)
 	*ret_rule = POLICY_NO_RULE;
 	if (pol.learning)
 		return true;
-	for (uint32_t at = name_node(p, name); at; at = p->node[at - 1].parent) {
+	for (uint32_t at = policy_set_name(p, name); at; at = p->node[at - 1].parent) {
 		asks = MIN(asks, p->node[at - 1].asks);
 		never = MIN(never, p->node[at - 1].never);
 	}
@@ -999,7 +1004,7 @@ void policy_learn(const char *name, const struct addr *a, uint32_t ttl_s,
 
 const char *policy_rule_print(uint32_t rule, char *buf)
 {
-	const struct policy *p = current();
+	const struct policy_set *p = current();
 
 	if (rule == POLICY_RESOLVER)
 		strcpy(buf, "resolver");

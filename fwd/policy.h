@@ -33,13 +33,11 @@
 #ifndef FWD_POLICY_H
 #define FWD_POLICY_H
 
+#include "fwd/policy_spec.h"
 #include "util/addr.h"
 #include "util/mono.h"
 
 enum {
-	POLICY_RULES_MAX	= 16384,
-	POLICY_ERR_LEN		= 512,
-	POLICY_NO_RULE		= UINT32_MAX,	/* none matched: by default */
 	POLICY_RESOLVER		= UINT32_MAX - 1,	/* a query: its name decides */
 	POLICY_FORWARD		= UINT32_MAX - 2,	/* it came in by a rule of
 							 * forwarding */

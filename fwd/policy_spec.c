@@ -40,11 +40,11 @@ struct reading {
 __attribute__((format(printf, 2, 3)))
 static int fail(const struct reading *r, const char *fmt, ...)
 {
-	int n = snprintf(r->err, POLICY_SPEC_ERR, "'%.120s': ", r->text);
+	int n = snprintf(r->err, POLICY_ERR_LEN, "'%.120s': ", r->text);
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(r->err + n, (size_t)(POLICY_SPEC_ERR - n), fmt, ap);
+	vsnprintf(r->err + n, (size_t)(POLICY_ERR_LEN - n), fmt, ap);
 	va_end(ap);
 	return -EINVAL;
 }

@@ -7,8 +7,14 @@
 
 enum {
 	POLICY_SPEC_RANGES	= 1024,
-	POLICY_SPEC_ERR		= 512,
+	POLICY_ERR_LEN		= 512,
 	POLICY_SPEC_NAME	= 256,	/* "*." and a name, terminated */
+};
+
+/* Of a rule, in the order in which they were given */
+enum {
+	POLICY_RULES_MAX	= 16384,
+	POLICY_NO_RULE		= UINT32_MAX,	/* none matched: by default */
 };
 
 enum policy_dest {

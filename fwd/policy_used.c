@@ -174,7 +174,7 @@ static void out_ports(const struct output *o, const uint16_t *v, unsigned n,
 static bool has_web_port(const uint16_t *v, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (v[i] == 80 || v[i] == 443)
+		if (v[i] == PORT_HTTP || v[i] == PORT_HTTPS)
 			return true;
 	return false;
 }

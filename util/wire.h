@@ -90,8 +90,8 @@ enum {
 	TCP_CWR	= 0x80,
 };
 
-/* RFC 1035 4.2, RFC 7858 3.1 */
-enum { PORT_DNS = 53, PORT_DNS_TLS = 853 };
+/* RFC 1035 4.2, RFC 9110 4.2, RFC 7858 3.1 */
+enum { PORT_DNS = 53, PORT_HTTP = 80, PORT_HTTPS = 443, PORT_DNS_TLS = 853 };
 
 /* RFC 768 */
 struct wire_udp {
