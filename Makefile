@@ -80,6 +80,7 @@ SRCS	+= fwd/fwd_table.c
 SRCS	+= fwd/learned.c
 SRCS	+= fwd/pesto_wire.c
 SRCS	+= fwd/policy.c
+SRCS	+= fwd/policy_set.c
 SRCS	+= fwd/policy_spec.c
 SRCS	+= fwd/policy_used.c
 
@@ -223,7 +224,7 @@ $(PROGS): $(BINDIR)%: $(BUILD)/tools/%.o $$(addprefix $(BUILD)/,$$(LINKS.$$*))
 # Command lines in, resolved configuration out
 $(BUILD)/conf/t_conf: test/conf/t_conf.c $(addprefix $(BUILD)/,conf.o \
 		conf/conf_opts.o conf/opts.o conf/slirp_opts.o fwd/fwd_rule.o \
-		fwd/learned.o fwd/policy.o fwd/policy_spec.o host/net.o \
+		fwd/learned.o fwd/policy.o fwd/policy_set.o fwd/policy_spec.o host/net.o \
 		host/net_resolve.o host/nlmsg.o host/resolv.o util/dnsname.o util/rdwr.o \
 		util/parse.o util/addr.o util/assert.o)
 	@echo "  UNIT    $@"

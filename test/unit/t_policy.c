@@ -2,7 +2,7 @@
 /* Egress policy: grammar and decisions, row by row, and thousands of random rules
  * against an evaluation that goes through them one by one
  *
- * Links: fwd/policy.o fwd/policy_spec.o fwd/learned.o util/dnsname.o
+ * Links: fwd/policy.o fwd/policy_set.o fwd/policy_spec.o fwd/learned.o util/dnsname.o
  * Links: util/rdwr.o util/parse.o util/addr.o util.o util/log.o
  */
 #include "fwd/policy.h"
