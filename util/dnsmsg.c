@@ -6,7 +6,12 @@
  *	answers		name, type, class, TTL, length, data
  *	authority, additional: likewise
  *
- * Standards: RFC 1035 4.1, RFC 3596 (AAAA), RFC 6891 (OPT).
+ * Pointers make names of a message out of others of it, and looking for a chain of
+ * names reads all of them again and again: what somebody writes for it could keep us
+ * busy. So letters, pointers and records are steps, and a message has a number of
+ * them, which leaves room for every answer that anybody needs.
+ *
+ * Standards: RFC 1035 4.1, RFC 3596 (AAAA), RFC 6891 (OPT), RFC 9460 (HTTPS, SVCB).
  */
 #include "util/dnsmsg.h"
 
@@ -17,6 +22,8 @@ enum {
 	TYPE_CNAME	= 5,
 	TYPE_AAAA	= 28,
 	TYPE_OPT	= 41,
+	TYPE_SVCB	= 64,
+	TYPE_HTTPS	= 65,
 	CLASS_IN	= 1,
 	OPCODE_QUERY	= 0,
 
@@ -28,13 +35,32 @@ enum {
 
 	POINTER		= 0xc0,
 	CNAMES_MAX	= 16,		/* on the way to an address */
+
+	/* Parameters of SVCB */
+	KEY_IPV4HINT	= 4,
+	KEY_IPV6HINT	= 6,
+
+	STEPS		= 256 * 1024,
+	RECORD_STEPS	= 16,
+	POINTER_STEPS	= 8,
 };
 
-/* A cursor into a message that knows where it begins, for pointers */
+/* A cursor into a message that knows where it begins, for pointers, and how much may
+ * still be done
+ */
 struct cursor {
 	const uint8_t *msg;
 	struct rd rd;
+	unsigned *steps;
 };
+
+static bool take_steps(const struct cursor *c, unsigned n)
+{
+	if (*c->steps < n)
+		return false;
+	*c->steps -= n;
+	return true;
+}
 
 static size_t cursor_at(const struct cursor *c)
 {
@@ -70,6 +96,8 @@ static bool read_name(struct cursor *c, char name[DNSNAME_TEXT_LEN],
 		const uint8_t *label;
 		uint8_t n = rd_u8(&rd);
 
+		if (!take_steps(c, n < POINTER ? 1U + n : POINTER_STEPS))
+			break;
 		if (rd.bad || (n > DNSNAME_LABEL_MAX && n < POINTER))
 			break;
 		if (n >= POINTER) {
@@ -115,7 +143,8 @@ struct record {
 
 static bool read_record(struct cursor *c, struct record *ret)
 {
-	if (!read_name(c, ret->name, &ret->text))
+	if (!take_steps(c, RECORD_STEPS) ||
+	    !read_name(c, ret->name, &ret->text))
 		return false;
 	ret->type = rd_u16(&c->rd);
 	ret->class = rd_u16(&c->rd);
@@ -126,7 +155,8 @@ static bool read_record(struct cursor *c, struct record *ret)
 
 bool dnsmsg_read(const void *msg, size_t len, struct dnsmsg *ret)
 {
-	struct cursor c = { msg, rd_init(msg, len) };
+	unsigned steps = STEPS;
+	struct cursor c = { msg, rd_init(msg, len), &steps };
 	uint16_t flags, questions;
 	bool text;
 
@@ -153,7 +183,8 @@ bool dnsmsg_read(const void *msg, size_t len, struct dnsmsg *ret)
 
 bool dnsmsg_is_plain_query(const void *msg, size_t len, const struct dnsmsg *m)
 {
-	struct cursor c = { msg, rd_init(msg, len) };
+	unsigned steps = STEPS;
+	struct cursor c = { msg, rd_init(msg, len), &steps };
 	uint16_t answers, authority, additional;
 	struct record r;
 
@@ -178,14 +209,57 @@ bool dnsmsg_has_answers(const void *msg, size_t len)
 	return rd_u16(&rd);
 }
 
+/* What was found so far */
+struct found {
+	struct dnsmsg_addr *addr;
+	unsigned n;
+	uint32_t ttl;			/* the least on the way */
+};
+
+/* A row of addresses of `size` bytes each, as far as there are whole ones */
+static void found_add(struct found *found, struct rd data, size_t size,
+		      uint32_t ttl)
+{
+	while (data.left >= size && found->n < DNSMSG_ADDRS) {
+		const uint8_t *p = rd_bytes(&data, size);
+
+		found->addr[found->n++] = (struct dnsmsg_addr){
+			.addr = size == 4 ? addr_from_v4(p) : addr_from_v6(p),
+			.ttl = MIN(found->ttl, ttl),
+		};
+	}
+}
+
+/* RFC 9460 2.2: priority, target, parameters. In service mode, addresses by which
+ * the owner is served may be among them; an alias has none.
+ */
+static void found_add_hints(struct found *found, struct cursor data,
+			    uint32_t ttl)
+{
+	char target[DNSNAME_TEXT_LEN];
+	bool text;
+
+	if (!rd_u16(&data.rd) || !read_name(&data, target, &text))
+		return;
+	while (data.rd.left && !data.rd.bad) {
+		uint16_t key = rd_u16(&data.rd);
+		struct rd value = rd_sub(&data.rd, rd_u16(&data.rd));
+
+		if (data.rd.bad || !take_steps(&data, RECORD_STEPS))
+			break;
+		if (key == KEY_IPV4HINT)
+			found_add(found, value, 4, ttl);
+		else if (key == KEY_IPV6HINT)
+			found_add(found, value, 16, ttl);
+	}
+}
+
 /* One look at all answers for what `name` is: its addresses, and if it is another
  * name, that. True: it is another name.
  */
-static bool read_answers(const uint8_t *msg, size_t len,
-			 const struct dnsmsg *m, char name[DNSNAME_TEXT_LEN],
-			 uint32_t *ttl, struct dnsmsg_addr *addrs, unsigned *n)
+static bool read_answers(struct cursor c, const struct dnsmsg *m,
+			 char name[DNSNAME_TEXT_LEN], struct found *found)
 {
-	struct cursor c = { msg, rd_init(msg, len) };
 	char target[DNSNAME_TEXT_LEN];
 	uint32_t target_ttl = 0;
 	bool alias = false, text;
@@ -197,15 +271,14 @@ static bool read_answers(const uint8_t *msg, size_t len,
 	rd_bytes(&c.rd, m->question_end - 8);
 	for (unsigned i = 0; i < answers && read_record(&c, &r); i++) {
 		size_t want = r.type == TYPE_A ? 4 : r.type == TYPE_AAAA ? 16 : 0;
-		struct cursor data = { msg, r.data };
+		struct cursor data = { c.msg, r.data, c.steps };
 
 		if (!r.text || r.class != CLASS_IN || strcmp(r.name, name))
 			continue;
-		if (want && r.data.left == want && *n < DNSMSG_ADDRS) {
-			addrs[*n].addr = want == 4 ? addr_from_v4(r.data.p) :
-						     addr_from_v6(r.data.p);
-			addrs[(*n)++].ttl = MIN(*ttl, r.ttl);
-		}
+		if (want && r.data.left == want)
+			found_add(found, r.data, want, r.ttl);
+		if (r.type == TYPE_HTTPS || r.type == TYPE_SVCB)
+			found_add_hints(found, data, r.ttl);
 		if (r.type == TYPE_CNAME && !alias &&
 		    read_name(&data, target, &text) && text) {
 			alias = true;
@@ -214,7 +287,7 @@ static bool read_answers(const uint8_t *msg, size_t len,
 	}
 	if (!alias)
 		return false;
-	*ttl = MIN(*ttl, target_ttl);
+	found->ttl = MIN(found->ttl, target_ttl);
 	strcpy(name, target);
 	return true;
 }
@@ -222,15 +295,15 @@ static bool read_answers(const uint8_t *msg, size_t len,
 unsigned dnsmsg_addrs(const void *msg, size_t len, const struct dnsmsg *m,
 		      struct dnsmsg_addr ret[DNSMSG_ADDRS])
 {
+	struct found found = { .addr = ret, .ttl = UINT32_MAX };
+	unsigned steps = STEPS;
+	struct cursor c = { msg, rd_init(msg, len), &steps };
 	char name[DNSNAME_TEXT_LEN];
-	uint32_t ttl = UINT32_MAX;
-	unsigned n = 0;
 
 	strcpy(name, m->name);
-	for (int i = 0; i < CNAMES_MAX && read_answers(msg, len, m, name, &ttl,
-						      ret, &n); i++)
+	for (int i = 0; i < CNAMES_MAX && read_answers(c, m, name, &found); i++)
 		;
-	return n;
+	return found.n;
 }
 
 size_t dnsmsg_reply(const void *msg, size_t len, const struct dnsmsg *m,

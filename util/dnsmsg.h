@@ -44,9 +44,10 @@ bool dnsmsg_is_plain_query(const void *msg, size_t len,
 /* Does it say that there are answers? */
 bool dnsmsg_has_answers(const void *msg, size_t len);
 
-/* Addresses that an answer gives for what was asked, through CNAMEs; ttl is the
- * least on the way. Number of them; of those beyond DNSMSG_ADDRS nothing is told.
- * What is malformed ends the search.
+/* Addresses that an answer gives for what was asked, through CNAMEs, those that
+ * HTTPS and SVCB records hint at among them; ttl is the least on the way. Number of
+ * them; of those beyond DNSMSG_ADDRS nothing is told. What is malformed ends the
+ * search, and so does a message that takes too long to read.
  */
 struct dnsmsg_addr {
 	struct addr addr;

@@ -17,7 +17,9 @@ world_web
 peer=$TOP/test/tools/peer
 echo 'hello from the world' >"$T/web/hello"
 OTHER4=${WORLD4%.*}.11
+HINT4=${WORLD4%.*}.12
 in_world ip address add "$OTHER4/32" dev lo
+in_world ip address add "$HINT4/32" dev lo
 
 # one zone, with names that point everywhere
 cat >"$T/dnsmasq.conf" <<-E
@@ -42,6 +44,10 @@ cat >"$T/dnsmasq.conf" <<-E
 	host-record=self.sub.example.org,$HOST4
 	srv-host=_imaps._tcp.example.org,www.example.org,993
 E
+# HTTPS: priority 1, the same name, an address for it
+printf 'dns-rr=hinted.example.org,65,000100%s%s\n' 00040004 \
+	"$(echo "$HINT4" | awk -F. '{ printf "%02x%02x%02x%02x", $1, $2, $3, $4 }')" \
+	>>"$T/dnsmasq.conf"
 for i in 1 2 3 4 5 6; do
 	printf 'txt-record=big.example.org,%0250d\n' "$i"
 done >>"$T/dnsmasq.conf"
@@ -85,7 +91,7 @@ pasta_up -d --config-net -T auto -U auto --allow www.example.org:80,443 \
 	--allow c1.example.org:80 --allow short.example.org:80 \
 	--allow '*.sub.Example.ORG.' --allow big.example.org \
 	--allow bücher.example.org --allow _imaps._tcp.example.org \
-	--allow 192.0.2.77:53
+	--allow hinted.example.org:80 --allow 192.0.2.77:53
 
 # queries
 for how in +notcp +tcp; do
@@ -252,6 +258,11 @@ is "$(curl_ "http://$OTHER4/hello" -H 'Host: short.example.org')" 'curl 7' \
 like "$(dig "$DNS4" short.example.org A)" "NOERROR $OTHER4" '... and then has'
 is "$(curl_ "http://$OTHER4/hello" -H 'Host: short.example.org')" \
 	'hello from the world' '... opens it'
+is "$(curl_ "http://$HINT4/hello" -H 'Host: hinted.example.org')" 'curl 7' \
+	'... nor for its HTTPS record'
+like "$(dig "$DNS4" hinted.example.org TYPE65)" '*NOERROR*' '... which one asks for,'
+is "$(curl_ "http://$HINT4/hello" -H 'Host: hinted.example.org')" \
+	'hello from the world' '... and has'
 pasta_down
 
 # without verification

@@ -7,6 +7,7 @@
 #include "util/dnsmsg.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "random.h"
 #include "tap_test.h"
@@ -193,6 +194,27 @@ static void answers(void)
 		  "192.0.2.1 300", "the second cut short" },
 		{ ANSWERS("ffff") A("0000012c", "c0000201"), "192.0.2.1 300",
 		  "fewer than announced" },
+		/* RFC 9460: priority 1, target ".", alpn h2, hints */
+		{ ANSWERS("0001") "c00c 0041 0001 0000012c 002a 0001 00 "
+		  "0001 0003 02'h2 0004 0008 c0000201 c0000202 "
+		  "0006 0010 20010db8000000000000000000000001",
+		  "192.0.2.1 300, 192.0.2.2 300, 2001:db8::1 300",
+		  "hints of an HTTPS record" },
+		{ ANSWERS("0002") "c00c 0005 0001 00000014 0004 01'a c010 "
+		  "01'a c010 0040 0001 0000000a 000d 0005 01'b 00 "
+		  "0004 0004 c0000207", "192.0.2.7 10",
+		  "... of SVCB, through a name" },
+		{ ANSWERS("0001") "c00c 0041 0001 0000012c 000b 0000 00 "
+		  "0004 0004 c0000201", "", "an alias has none" },
+		{ ANSWERS("0001") "c010 0041 0001 0000012c 000b 0001 00 "
+		  "0004 0004 c0000201", "", "hints of another name" },
+		{ ANSWERS("0001") "c00c 0041 0001 0000012c 000d 0001 00 "
+		  "0004 0006 c0000201 c000", "192.0.2.1 300",
+		  "a hint and a half" },
+		{ ANSWERS("0001") "c00c 0041 0001 0000012c 000b 0001 00 "
+		  "0004 0008 c0000201", "", "a length beyond the record" },
+		{ ANSWERS("0001") "c00c 0041 0001 0000012c 0001 00", "",
+		  "half a priority" },
 		{ ANSWERS("0001") "c021 0001 0001 00000001 0004 c0000201", "",
 		  "a pointer forward" },
 		{ ANSWERS("0001") "03'w.w 00 0001 0001 00000001 0004 c0000201",
@@ -237,11 +259,14 @@ static void mutated(void)
 		struct dnsmsg m;
 		size_t len;
 
-		wire(ANSWERS("0003")
+		wire(ANSWERS("0004")
 		     "c00c 0005 0001 00000014 0004 01'a c010 "
 		     "01'a c010 0001 0001 0000012c 0004 c0000207 "
 		     "01'a c010 001c 0001 00000001 0010 "
-		     "20010db8000000000000000000000001");
+		     "20010db8000000000000000000000001 "
+		     "01'a c010 0041 0001 0000012c 001f 0001 00 "
+		     "0004 0004 c0000201 "
+		     "0006 0010 20010db8000000000000000000000001");
 		len = msg_len;
 		for (unsigned j = 1 + random_below(3); j--;)
 			msg[random_below((uint32_t)len)] =
@@ -264,6 +289,116 @@ static void mutated(void)
 	   good, found);
 }
 
+/* A message as it grows */
+static struct {
+	uint8_t buf[DNSMSG_MAX];
+	size_t len;
+} big;
+
+static void big_add(const char *text)
+{
+	wire(text);
+	memcpy(big.buf + big.len, msg, msg_len);
+	big.len += msg_len;
+}
+
+static void big_pointer(size_t to)
+{
+	big.buf[big.len++] = (uint8_t)(0xc0 | to >> 8);
+	big.buf[big.len++] = (uint8_t)to;
+}
+
+/* www → a → b … → o */
+static void big_chain(void)
+{
+	char text[80];
+
+	big.len = 0;
+	big_add(ANSWERS("ffff") "c00c 0005 0001 00000014 0004 01'a c010");
+	for (char c = 'a'; c < 'o'; c++) {
+		sprintf(text, "01'%c c010 0005 0001 00000014 0004 01'%c c010",
+			c, c + 1);
+		big_add(text);
+	}
+}
+
+/* As many records as there is room for, by the name that is at `to` */
+static void big_fill(size_t to)
+{
+	while (big.len + 12 <= DNSMSG_MAX) {
+		big_pointer(to);
+		big_add("0010 0001 00000000 0000");
+	}
+}
+
+/* A record's data of so many bytes begins where this says */
+static size_t big_data(size_t len)
+{
+	char text[40];
+
+	sprintf(text, "00 0010 0001 00000000 %04zx", len);
+	big_add(text);
+	return big.len;
+}
+
+/* Names of 255 bytes */
+static void fill_long(void)
+{
+	size_t at = big_data(255);
+
+	for (unsigned i = 0; i < 127; i++)
+		big_add("01'a");
+	big_add("00");
+	big_fill(at);
+}
+
+/* Pointers to pointers to pointers… to the root */
+static void fill_pointers(void)
+{
+	size_t at = big_data(0x3000);
+
+	big_add("00 00");
+	for (size_t i = 2; i < 0x3000; i += 2)
+		big_pointer(i == 2 ? at : big.len - 2);
+	big_fill(big.len - 2);
+}
+
+static void fill_roots(void)
+{
+	while (big.len + 11 <= DNSMSG_MAX)
+		big_add("00 0010 0001 00000000 0000");
+}
+
+/* Whatever it says, it is read in a moment */
+static void bounded(void)
+{
+	static const struct { void (*fill)(void); const char *what; } t[] = {
+		{ fill_long, "long names" },
+		{ fill_pointers, "pointers to pointers" },
+		{ fill_roots, "very many records" },
+	};
+	struct dnsmsg_addr a[DNSMSG_ADDRS];
+	struct dnsmsg m;
+
+	big_chain();
+	big_add("01'o c010 0001 0001 0000012c 0004 c0000207");
+	ok(dnsmsg_read(big.buf, big.len, &m) &&
+	   dnsmsg_addrs(big.buf, big.len, &m, a) == 1, "a chain of 16 names");
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		clock_t begin;
+		long us;
+
+		big_chain();
+		t[i].fill();
+		ok(dnsmsg_read(big.buf, big.len, &m), "%s: %zu bytes",
+		   t[i].what, big.len);
+		begin = clock();
+		dnsmsg_addrs(big.buf, big.len, &m, a);
+		us = (long)((clock() - begin) / (CLOCKS_PER_SEC / 1000000));
+		ok(us < 20000, "... in %ld us", us);
+	}
+}
+
 int main(void)
 {
 	questions();
@@ -271,5 +406,6 @@ int main(void)
 	answers();
 	replies();
 	mutated();
+	bounded();
 	return done();
 }
