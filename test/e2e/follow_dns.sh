@@ -194,14 +194,14 @@ follows 'it comes, with its directory' "$A"
 
 # a hundred changes, and nothing left of them
 helper=$(pgrep -P "$pasta_pid" | grep -vx "$ns")
-fds_before=$(steady 1 helper_fds)
+fds_before=$(steady 1 fds_of "$helper")
 for _ in $(seq 50); do
 	replace /run/later/resolv.conf "$B"
 	file /run/later/resolv.conf "$A"
 done
 replace /run/later/resolv.conf "$C"
 follows 'after a hundred changes' "$C"
-is "$(steady 1 helper_fds)" "$fds_before" '... no descriptor more'
+is "$(steady 1 fds_of "$helper")" "$fds_before" '... no descriptor more'
 
 # its own sandbox
 ok 'the helper: one capability in the namespace, a filter' sh -c "
@@ -213,7 +213,7 @@ ok "the helper: $kib KiB of its own" [ "$kib" -lt 400 ]
 is "$(ps -o comm=,args= -p "$helper")" 'pasta.watch     pasta.watch' \
 	'the helper: its name'
 # its wake-ups, of which there are none
-ok 'the helper: no wake-up without a change' steady 2 helper_wakeups
+ok 'the helper: no wake-up without a change' steady 2 wakeups_of "$helper"
 kill -KILL "$helper"
 ok 'its death is told of' wait_for \
 	"grep -q 'watches the host.s network is gone' '$T/pasta$pasta_n.err'"

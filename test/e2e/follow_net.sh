@@ -321,16 +321,16 @@ out 'and back'
 
 # a hundred changes, and nothing left of them: the helper works them off by looks,
 # with rests between them that are as long as what they cost demands
-fds_before=$(steady 1 helper_fds)
+fds_before=$(steady 1 fds_of "$helper")
 for i in $(seq 50); do
 	ip addr add "203.0.113.$((100 + i))/24" dev eth0
 	ip addr del "203.0.113.$((100 + i))/24" dev eth0
 done
 out 'after a hundred changes'
-is "$(steady 1 helper_fds)" "$fds_before" '... no descriptor more'
+is "$(steady 1 fds_of "$helper")" "$fds_before" '... no descriptor more'
 kib=$(awk '/^Private_/ { n += $2 } END { print n }' "/proc/$helper/smaps_rollup")
 ok "... $kib KiB of its own" [ "$kib" -lt 400 ]
-ok '... no wake-up without a change' steady 2 helper_wakeups
+ok '... no wake-up without a change' steady 2 wakeups_of "$helper"
 
 # a routing daemon: a hundred thousand routes come and go, all the time
 awk 'BEGIN { for (i = 0; i < 100000; i++)

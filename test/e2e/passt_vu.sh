@@ -22,7 +22,7 @@ passt=$pid
 # the last that it does at start, when all its descriptors are open
 wait_for "grep -q '^Seccomp:.*2' /proc/$passt/status" ||
 	bail "passt: $(cat "$T/passt.err")"
-fds=$(find "/proc/$passt/fd" | wc -l)
+fds=$(fds_of "$passt")
 maps=$(wc -l <"/proc/$passt/maps")
 
 "$TOP/test/tools/vuhostile" "$sock" >"$T/hostile"
@@ -34,8 +34,8 @@ while read -r line; do
 	esac
 done <"$T/hostile"
 ok 'the daemon is there' alive "$passt"
-wait_for "[ \"\$(find /proc/$passt/fd | wc -l)\" = $fds ]"
-is "$(find "/proc/$passt/fd" | wc -l)" "$fds" 'no descriptor is left'
+wait_for "[ \"\$(fds_of $passt)\" = $fds ]"
+is "$(fds_of "$passt")" "$fds" 'no descriptor is left'
 is "$(wc -l <"/proc/$passt/maps")" "$maps" 'no mapping is left'
 n=$(grep -c 'vhost-user: .*, ending the connection' "$T/passt.err")
 ok "lines that say why: $n" [ "$n" -ge 5 ]

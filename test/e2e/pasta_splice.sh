@@ -19,10 +19,6 @@ daemon()
 {
 	pgrep -x pasta | head -n 1
 }
-fds()
-{
-	find "/proc/$(daemon)/fd" -type l 2>/dev/null | wc -l
-}
 rss_kib()
 {
 	awk '/^VmRSS/ { print $2 }' "/proc/$(daemon)/status"
@@ -266,14 +262,14 @@ forgotten "ns:$ns" 7012 host 7012
 
 # many
 ok '100 connections before' "$peer" hold 127.0.0.1 7003 100
-wait_for "[ \"\$(fds)\" -le 400 ]"
-fds_before=$(steady 1 fds) rss_before=$(rss_kib)
+wait_for "[ \"\$(fds_of $(daemon))\" -le 400 ]"
+fds_before=$(steady 1 fds_of "$(daemon)") rss_before=$(rss_kib)
 ok '1000 connections, one after the other' "$peer" each 127.0.0.1 7003 1000
 ok '1000 from inside' in_ns "$ns" "$peer" each 127.0.0.1 7013 1000
 ok '1000 connections at a time' "$peer" hold 127.0.0.1 7003 1000
 ok 'no descriptors are lost' \
-	wait_for "[ \"\$(fds)\" -le $((fds_before + 130)) ]"
-diag "descriptors: $fds_before before, $(fds) after; RSS $rss_before, $(rss_kib) KiB"
+	wait_for "[ \"\$(fds_of $(daemon))\" -le $((fds_before + 130)) ]"
+diag "descriptors: $fds_before before, $(fds_of "$(daemon)") after; RSS $rss_before, $(rss_kib) KiB"
 is "$(test "$(rss_kib)" -le $((rss_before + 2048)) && echo no)" no \
 	'no memory is lost'
 

@@ -244,12 +244,8 @@ served=$pid
 wait_for "grep -q ready '$T/7002'"
 state P 'the service accepts no more'
 stop "$served"
-fds()
-{
-	find "/proc/$(daemon)/fd" -type l | wc -l
-}
 # the stock's, the start's, and 64 that are kept for datagrams
-ok 'all of them are gone' wait_for '[ "$(fds)" -lt 264 ]'
+ok 'all of them are gone' wait_for '[ "$(fds_of "$(daemon)")" -lt 264 ]'
 pasta_down
 
 # ports that follow services, loopback counts

@@ -120,20 +120,16 @@ is "$(in_ns "$ns" "$peer" ask $WORLD4 9003 WHO | cut -d ' ' -f 1)" $HOST4 \
 	'the world sees the host'
 
 # many connections, and nothing left of them
-fds()
-{
-	find "/proc/$pasta_pid/fd" -mindepth 1 | wc -l
-}
 rss()
 {
 	awk '/VmRSS/ { print $2 }' "/proc/$pasta_pid/status"
 }
 few_fds()
 {
-	[ "$(fds)" -le $((fds_before + 2)) ]
+	[ "$(fds_of "$pasta_pid")" -le $((fds_before + 2)) ]
 }
 ok 'warm-up' in_ns "$ns" "$peer" each $WORLD4 9003 20
-fds_before=$(steady 1 fds)
+fds_before=$(steady 1 fds_of "$pasta_pid")
 rss_before=$(rss)
 ok '500 connections at a time' in_ns "$ns" "$peer" hold $WORLD4 9003 500
 ok '500 connections at a time, v6' in_ns "$ns" "$peer" hold $WORLD6 9003 500
@@ -143,7 +139,7 @@ ok '2000 connections one by one' in_ns "$ns" "$peer" each $WORLD4 9003 2000
 ok '1000 connections one by one from outside' \
 	in_world "$peer" each $HOST6 9003 1000
 ok 'no descriptor is left' wait_for few_fds 15 ||
-	diag "before $fds_before, after $(fds)"
+	diag "before $fds_before, after $(fds_of "$pasta_pid")"
 rss_after=$(rss)
 ok 'no memory is left' test "$rss_after" -le $((rss_before + 2048))
 diag "KiB before $rss_before, after $rss_after"

@@ -139,13 +139,9 @@ for c in $clients; do
 done
 is "$(as_user pesto "$conf" | grep -c '800[01]')" 4 'four rules'
 # each listener and each connection has one, and what goes gives it back
-fds()
-{
-	find "/proc/$pasta/fd" | wc -l
-}
-before=$(steady 1 fds)
+before=$(steady 1 fds_of "$pasta")
 ok 'delete' as_user pesto --delete -t 0.0.0.0/8000 -t '[::]/8000' "$conf"
-is "$(steady 1 fds)" $((before - 2)) '... two descriptors less'
+is "$(steady 1 fds_of "$pasta")" $((before - 2)) '... two descriptors less'
 kill "$pasta"
 ok 'the end' wait_gone "$pasta"
 ok '... of the socket, too' wait_for '[ ! -e "$conf" ]'

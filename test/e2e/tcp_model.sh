@@ -60,15 +60,10 @@ judge()
 		cmp "$T/$1.plain" "$T/$1.sorted"
 }
 
-fds()
-{
-	find "/proc/$1/fd" -mindepth 1 2>/dev/null | wc -l
-}
-
 # settled PID FDS: does it hold no connection any more?
 settled()
 {
-	[ "$(fds "$1")" -le "$2" ]
+	[ "$(fds_of "$1")" -le "$2" ]
 }
 
 # connections of the lossy kind end when both sides know
@@ -76,7 +71,7 @@ left_behind()
 {
 	ok "$1: alive" alive "$2"
 	ok "$1: nothing is left" wait_for "settled $2 $3" 90 || {
-		diag "descriptors: $3 before, $(fds "$2") after"
+		diag "descriptors: $3 before, $(fds_of "$2") after"
 		kill -USR1 "$2"
 		pause 0.5
 		diag "$(grep -h 'flow' "$T/passt.err")"
@@ -100,7 +95,7 @@ guest_up()
 	# the last that it does at start, when all its descriptors are open
 	wait_for "grep -q '^Seccomp:.*2' /proc/$passt/status" ||
 		bail "$(cat "$T/passt.err")"
-	fds_before=$(fds "$passt")
+	fds_before=$(fds_of "$passt")
 	ip netns add guest
 	spawn host "$tools/linkemu" --seed "$seed" --mtu "$guest_mtu" --stats \
 		"$@" tap=eth0@/run/netns/guest "unix=$T/user/guest.sock" \
@@ -172,7 +167,7 @@ through_passt clean 0 "$((3 * part))" 65520
 through_passt clean-1500 $((3 * part)) "$part" 1500
 if wanted pasta; then
 	pasta_up --config-net -t "$ports" -u none -T none -U none
-	fds_before=$(($(fds "$pasta_pid") + 2))
+	fds_before=$(($(fds_of "$pasta_pid") + 2))
 	model "/proc/$ns/ns/net" pasta $((2 * part)) $((3 * part))
 	judge pasta $?
 	left_behind pasta "$pasta_pid" "$fds_before"

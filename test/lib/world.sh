@@ -27,6 +27,7 @@
 #	alive PID		is it there, and not a zombie?
 #	wait_for COND [SECS]	poll a shell condition, fail after 10 seconds
 #	wait_gone PID [SECS]	until the process has ended
+#	fds_of PID, wakeups_of PID	how many descriptors it has, how often it slept
 #	wait_port WHERE tcp|udp PORT [SECS]
 #	steady SECS CMD...	what CMD prints, once it has been the same for so many
 #				whole seconds; fails if that doesn't come to pass in
@@ -47,8 +48,6 @@
 #				test/shims/kernel.c; to be used in as_user, spawn
 #	failing FILE CMD...	CMD whose system calls fail as FILE says, see
 #				test/shims/fault.c; likewise
-#	helper_fds, helper_wakeups	descriptors, and how often it has slept, of the
-#				process $helper
 #	pasta_up ARGS...	pasta as the user, in foreground, with a namespace
 #				that does nothing: sets $pasta_pid and $ns, which
 #				is a PID for in_ns; pasta_down ends it. Bails out
@@ -223,14 +222,14 @@ steady()
 	[ "$steady_now" ] && [ "$steady_same" -ge "$steady_want" ]
 }
 
-helper_fds()
+fds_of()
 {
-	find "/proc/$helper/fd" -mindepth 1 | wc -l
+	find "/proc/$1/fd" -mindepth 1 2>/dev/null | wc -l
 }
 
-helper_wakeups()
+wakeups_of()
 {
-	awk '/ctxt_switches/ { n += $2 } END { print n }' "/proc/$helper/status"
+	awk '/ctxt_switches/ { n += $2 } END { print n }' "/proc/$1/status"
 }
 
 wait_gone()
