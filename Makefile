@@ -151,8 +151,10 @@ SRCS	+= ctl/ctl_flows.c
 SRCS	+= ctl/ctl_net.c
 SRCS	+= ctl/ctl_policy.c
 SRCS	+= ctl/ctl_rules.c
+SRCS	+= ctl/doctor.c
 SRCS	+= ctl/metrics.c
 SRCS	+= ctl/pesto_proto.c
+SRCS	+= ctl/port_owner.c
 SRCS	+= ctl/rules.c
 SRCS	+= ctl/slirp_api.c
 

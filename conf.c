@@ -153,7 +153,9 @@ static void imply_by_command(struct conf *c)
 
 static void set_log_level(const struct conf *c)
 {
-	if (c->trace)
+	if (c->doctor)
+		log_max = LOG_LVL_WARN;
+	else if (c->trace)
 		log_max = LOG_LVL_TRACE;
 	else if (c->debug)
 		log_max = LOG_LVL_DEBUG;
@@ -556,4 +558,10 @@ unsigned conf_early_fds(int argc, char **argv, int ret_fds[CONF_FDS_MAX])
 		return slirp_opts_early(argc, argv, ret_fds);
 	ret_fds[0] = conf_opts_early(argc, argv).fd;
 	return ret_fds[0] >= 0;
+}
+
+bool conf_wants_doctor(int argc, char **argv)
+{
+	return name_of(argv[0]) != NAME_SLIRP &&
+	       conf_opts_early(argc, argv).doctor;
 }

@@ -26,6 +26,9 @@ unsigned conf_fwd_can(const struct conf *c, enum flow_side_name side);
  */
 const char *conf_name(const char *argv0);
 
+/* Is it --doctor that a command line asks for, before anything is parsed? */
+bool conf_wants_doctor(int argc, char **argv);
+
 /* Descriptors that a command line names (--fd; --ready-fd and others), before
  * anything is parsed, so that they survive closing all others. How many.
  */

@@ -20,6 +20,7 @@
 #include "conf.h"
 #include "ctl/api_server.h"
 #include "ctl/control.h"
+#include "ctl/doctor.h"
 #include "ctl/pesto_proto.h"
 #include "ctl/slirp_api.h"
 #include "engine/drop.h"
@@ -334,24 +335,8 @@ static int tun_open(const struct conf *c)
 	/* It ends with the namespace that we made */
 	args.persist = !conf_joins(c);
 	fd = netns_run(tap_tun_open, &args);
-	if (fd == -ENOENT || fd == -ENXIO || fd == -ENODEV)
-		die("Couldn't %s: %s. Load the tun module (modprobe tun), or "
-		    "give the container the device", args.ret_what,
-		    strerror(-fd));
-	if (fd == -EACCES || fd == -EPERM)
-		die("Couldn't %s: %s. The device must be readable and writable "
-		    "for this user (usually mode 0666)", args.ret_what,
-		    strerror(-fd));
-	if (fd == -ENOTTY)
-		die("Couldn't %s: /dev/net/tun is another device than it "
-		    "should be (character device 10, 200)", args.ret_what);
-	if (fd == -EBUSY || fd == -EINVAL)
-		die("Couldn't %s '%s': there is one of that name in the "
-		    "namespace already, choose another with --ns-ifname",
-		    args.ret_what, c->ns_ifname);
 	if (fd < 0)
-		die("Couldn't %s '%s': %s", args.ret_what, c->ns_ifname,
-		    strerror(-fd));
+		tap_tun_die(&args, fd);
 	return fd;
 }
 
@@ -392,6 +377,15 @@ static void modules_init(const struct conf *c)
 	loop_at_exit(roof_end);
 }
 
+/* Of a rehearsal: what follows would change what is others', or serve a guest */
+static void rehearsal_end(bool here)
+{
+	if (!here || !doctor_rehearses())
+		return;
+	roof_undo();
+	exit(EXIT_SUCCESS);
+}
+
 int main(int argc, char **argv)
 {
 	int keep[CONF_FDS_MAX], pid_fd, tun_fd = -1, rc, status;
@@ -401,6 +395,7 @@ int main(int argc, char **argv)
 	pid_t pid;
 
 	log_init(conf_name(argv[0]));
+	doctor_begin(c, argc, argv);
 	isolate_start(keep, conf_early_fds(argc, argv, keep));
 	log_open_stderr();
 	signals_start();
@@ -424,6 +419,7 @@ int main(int argc, char **argv)
 		tun_fd = c->fd;
 	} else if (c->mode == MODE_PASTA) {
 		netns_setup(conf_has_command(c) ? pasta_spawn(c) : 0);
+		rehearsal_end(conf_joins(c));
 		if (!c->splice_only)
 			tun_fd = tun_open(c);
 		netns_on_addr(guest_given);
@@ -440,6 +436,7 @@ int main(int argc, char **argv)
 	watcher_open(c, argv);	/* which needs the host's files */
 	daemonize_open(c);
 	isolate_fs(c);
+	rehearsal_end(true);
 
 	capture_begin(c);
 	modules_init(c);

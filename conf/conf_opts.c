@@ -660,6 +660,9 @@ static const struct opt options[] = {
   "Socket for pesto, to change forwarded ports" },
 { "control", 0, "PATH", M_ALL, opt_control, AT(control_path),
   "Socket for requests: what goes on, and what shall" },
+{ "doctor", 0, NULL, M_ALL, opt_set, AT(doctor),
+  "Tell what a start with these options needs, and\n"
+  "whether that's there; don't start" },
 { "help", 'h', NULL, M_ALL, NULL, 0,
   "Print this, and exit" },
 { "version", 0, NULL, M_ALL, opt_version, 0,
@@ -940,6 +943,11 @@ static void early_seen(const struct opt *o, const char *arg, void *of)
 
 	if (!strcmp(o->name, "vhost-user"))
 		early->vhost_user = true;
+	else if (!strcmp(o->name, "doctor"))
+		early->doctor = true;
+	else if (!strcmp(o->name, "help") || o->handle == opt_version ||
+		 o->handle == opt_print_capabilities)
+		early->tell = true;
 	else if (o->handle == opt_socket ||
 		 (o->handle == opt_fd && !parse_fd(arg, &early->fd)))
 		early->fd = -1;
@@ -951,6 +959,7 @@ struct conf_early conf_opts_early(int argc, char **argv)
 	struct conf_early early = { .fd = -1 };
 
 	opts_scan(&o, argc, argv, early_seen, &early);
+	early.doctor &= !early.tell;
 	return early;
 }
 

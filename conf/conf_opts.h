@@ -25,11 +25,12 @@ struct conf_given {
 	bool fwd[DIRS][FWD_PROTOS];	/* option given: no default for it */
 };
 
-/* Mode selected by --vhost-user, and the descriptor of -F/--fd (-1: none), on
- * a line that nobody has checked yet. No message, no effect.
+/* Mode selected by --vhost-user, the descriptor of -F/--fd (-1: none), and whether
+ * --doctor is wanted (not if there's help or the version to be told), on a line that
+ * nobody has checked yet. No message, no effect.
  */
 struct conf_early {
-	bool vhost_user;
+	bool vhost_user, doctor, tell;
 	int fd;
 };
 struct conf_early conf_opts_early(int argc, char **argv);

@@ -31,6 +31,7 @@ struct conf {
 	/* General */
 	bool foreground;
 	bool quiet, debug, trace;
+	bool doctor;			/* no start: would one work? */
 	unsigned stats_s;		/* 0: no statistics */
 	char log_file[PATH_MAX];
 	size_t log_size;

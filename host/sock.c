@@ -144,6 +144,11 @@ bool sock_has_peek_off(void)
 	return sock.peek_off;
 }
 
+bool sock_has_buf_lock(void)
+{
+	return sock.stream_sndbuf_max;
+}
+
 bool sock_has_bindtodevice(void)
 {
 	return sock.bindtodevice;

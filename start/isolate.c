@@ -60,7 +60,6 @@
 #include "util/log.h"
 
 enum {
-	NOBODY		= 65534,
 	FIRST_FD	= 3,
 };
 
@@ -319,7 +318,7 @@ void isolate_user(const struct conf *c, int user_fd)
 	} else if (is_machine_root()) {
 		iso.was_root = true;
 		warn("Started as root, will change to nobody.");
-		user_change(NOBODY, NOBODY);
+		user_change(ISOLATE_NOBODY, ISOLATE_NOBODY);
 	}
 
 	if (user_fd >= 0) {

@@ -20,6 +20,9 @@ void isolate_alone(const int *keep, unsigned count);
 /* Undo what a command of ours should not inherit: limits */
 void isolate_restore_limits(void);
 
+/* Whom root becomes, unless --runas says whom */
+enum { ISOLATE_NOBODY = 65534 };
+
 /* 2: options are known, host sockets are bound, files and namespaces to join are
  * open. Leaves real root (nobody or --runas), enters user namespace `user_fd`, or
  * one of our own if that is -1 and we don't join a namespace without.

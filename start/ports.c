@@ -31,24 +31,26 @@ static unsigned count_plain(const struct fwd_rules *rules)
 	return n;
 }
 
-/* Say so at once: rather than after some ten thousand ports, or when connections
- * are refused later
+/* Said at once: rather than after some ten thousand ports, or when connections are
+ * refused later
  */
-static void check_limit(const struct conf *c)
+bool ports_check_limit(const struct conf *c)
 {
 	unsigned n = count_plain(&c->fwd_in) + count_plain(&c->fwd_out);
 	unsigned long long files;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
+		return true;
 	files = limit.rlim_cur;
 	if (n >= PORTS_MANY && files <= n + PORTS_SPARE)
 		die("%u ports to forward need as many descriptors, and the limit is %llu open files: raise it (ulimit -Hn) or forward fewer ports",
 		    n, files);
-	if (files < PORTS_FEW_FILES)
-		warn("The limit of %llu open files leaves room for few connections at a time: raise it (ulimit -Hn) for more",
-		     files);
+	if (files >= PORTS_FEW_FILES)
+		return true;
+	warn("The limit of %llu open files leaves room for few connections at a time: raise it (ulimit -Hn) for more",
+	     files);
+	return false;
 }
 
 /* Before Linux 5.7: by address, as an interface can't be named */
@@ -100,7 +102,7 @@ void ports_open(const struct conf *c, enum flow_side_name side)
 	const char *missed;
 
 	if (side == HOST)
-		check_limit(c);
+		ports_check_limit(c);
 
 	if (!sock_has_bindtodevice())
 		can &= ~(unsigned)FWD_CAN_IFNAME;

@@ -263,6 +263,32 @@ int tap_tun_open(void *args)
 	return rc;
 }
 
+void tap_tun_die(const struct tap_tun_args *a, int rc)
+{
+	if (rc == -ENOENT || rc == -ENXIO || rc == -ENODEV)
+		die("Couldn't %s: %s. Load the tun module (modprobe tun), or "
+		    "give the container the device", a->ret_what,
+		    strerror(-rc));
+	if (rc == -EACCES || rc == -EPERM)
+		die("Couldn't %s: %s. The device must be readable and writable "
+		    "for this user (usually mode 0666)", a->ret_what,
+		    strerror(-rc));
+	if (rc == -ENOTTY)
+		die("Couldn't %s: /dev/net/tun is another device than it "
+		    "should be (character device 10, 200)", a->ret_what);
+	if (rc == -EBUSY || rc == -EINVAL)
+		die("Couldn't %s '%s': there is one of that name in the "
+		    "namespace already, choose another with --ns-ifname",
+		    a->ret_what, a->ifname);
+	die("Couldn't %s '%s': %s", a->ret_what, a->ifname, strerror(-rc));
+}
+
+bool tap_tun_has_uso(int fd)
+{
+	return !ioctl(fd, TUNSETOFFLOAD,
+		      TUN_OFF_CSUM | TUN_OFF_TSO | TUN_OFF_USO);
+}
+
 static struct tap_offload tun_offload(unsigned bits)
 {
 	bool tso = bits & TUN_OFF_TSO, uso = bits & TUN_OFF_USO;

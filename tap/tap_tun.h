@@ -18,6 +18,11 @@ struct tap_tun_args {
 	const char *ret_what;
 };
 int tap_tun_open(void *args);	/* struct tap_tun_args *; see netns_run() */
+/* It has failed with rc: end the start, with the cause and the remedy */
+void tap_tun_die(const struct tap_tun_args *args, int rc)
+	__attribute__((noreturn));
+/* Can several datagrams of UDP be one frame of it (Linux 6.2)? */
+bool tap_tun_has_uso(int fd);
 
 /* Probe offloads of fd, make it the link, register with the loop */
 void tap_tun_start(int fd);
