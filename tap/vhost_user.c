@@ -158,9 +158,19 @@ struct vu_msg {				/* there is room between the two */
 		uint8_t bytes[MSG_PAYLOAD];
 	} p;
 };
+
+/* A connection, with a message as far as it was read */
+struct vu_conn {
+	int fd;				/* -1: nobody is there */
+	struct vu_msg msg;
+	size_t got;			/* of header and payload together */
+	int fds[MSG_FDS];
+	unsigned fd_count;
+};
+
 static struct {
 	struct vu_events events;
-	int fd;				/* -1: nobody is there */
+	struct vu_conn conn;
 	uint64_t features;		/* as acknowledged last */
 	uint64_t active;		/* by the driver that runs */
 	uint64_t protocol;
@@ -168,13 +178,105 @@ static struct {
 	unsigned mtu;
 	int log_fd;			/* or -1 */
 	struct vu_ring ring[VU_RINGS];
+} vu = { .conn = { .fd = -1 }, .log_fd = -1 };
 
-	/* A message, as far as it was read */
-	struct vu_msg msg;
-	size_t got;			/* of header and payload together */
-	int fds[MSG_FDS];
-	unsigned fd_count;
-} vu = { .fd = -1, .log_fd = -1 };
+/* ---- Messages ---- */
+
+static int vu_msg_take_fd(struct vu_conn *c, unsigned i)
+{
+	int fd = i < c->fd_count ? c->fds[i] : -1;
+
+	if (fd >= 0)
+		c->fds[i] = -1;
+	return fd;
+}
+
+static void vu_msg_done(struct vu_conn *c)
+{
+	for (unsigned i = 0; i < c->fd_count; i++)
+		close_fd(&c->fds[i]);
+	c->fd_count = 0;
+	c->got = 0;
+}
+
+static const char *vu_msg_send(const struct vu_conn *c, struct vu_msg *m)
+{
+	struct iovec iov[2] = { { &m->h, sizeof(m->h) },
+				{ &m->p, m->h.size } };
+	const struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+
+	m->h.flags = FLAG_VERSION | FLAG_REPLY;
+	if (sendmsg(c->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) !=
+	    (ssize_t)(sizeof(m->h) + m->h.size))
+		return "it doesn't take our replies";
+	return NULL;
+}
+
+static const char *vu_take_fds(struct vu_conn *c, struct msghdr *msg)
+{
+	for (struct cmsghdr *m = CMSG_FIRSTHDR(msg); m;
+	     m = CMSG_NXTHDR(msg, m)) {
+		size_t n = (m->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(m) + i * sizeof(fd), sizeof(fd));
+			if (c->fd_count < MSG_FDS)
+				c->fds[c->fd_count++] = fd;
+			else
+				close(fd);
+		}
+	}
+	return msg->msg_flags & MSG_CTRUNC ?
+	       "descriptors got lost, too many files are open" : NULL;
+}
+
+/* Read on, up to the end of a message: 1 if it is whole, 0 if nothing more is there,
+ * -1 at the end of the connection, or with *ret_why
+ */
+static int vu_msg_read(struct vu_conn *c, const char **ret_why)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(MSG_FDS * sizeof(int))];
+	} control;
+	struct vu_msg *m = &c->msg;
+
+	for (;;) {
+		bool head = c->got < sizeof(m->h);
+		size_t end = sizeof(m->h) + (head ? 0 : m->h.size);
+		uint8_t *to = head ? (uint8_t *)&m->h + c->got :
+			      m->p.bytes + c->got - sizeof(m->h);
+		struct iovec iov = { to, end - c->got };
+		struct msghdr msg = {
+			.msg_iov = &iov, .msg_iovlen = 1,
+			.msg_control = &control,
+			.msg_controllen = sizeof(control),
+		};
+		ssize_t n;
+
+		if (!head && c->got == end)
+			return 1;
+		n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return 0;
+		if (n <= 0)
+			return -1;
+		*ret_why = vu_take_fds(c, &msg);
+		c->got += (size_t)n;
+		if (c->got >= sizeof(m->h) &&
+		    ((m->h.flags & FLAG_VERSION_MASK) != FLAG_VERSION ||
+		     m->h.size > MSG_PAYLOAD))
+			*ret_why = "that isn't vhost-user";
+		if (*ret_why)
+			return -1;
+	}
+}
 
 /* ---- Rings ---- */
 
@@ -290,14 +392,9 @@ static const char *vu_rings_find(void)
 
 /* ---- Requests: NULL, or why not ---- */
 
-/* The descriptor that came along, to be closed by whoever takes it; or -1 */
 static int vu_take_fd(unsigned i)
 {
-	int fd = i < vu.fd_count ? vu.fds[i] : -1;
-
-	if (fd >= 0)
-		vu.fds[i] = -1;
-	return fd;
+	return vu_msg_take_fd(&vu.conn, i);
 }
 
 static const char *vu_reply_u64(struct vu_msg *m, uint64_t v)
@@ -618,27 +715,7 @@ static const struct vu_row {
 	[GET_STATUS]	= { vu_get_status, 0, true, false },
 };
 
-/* ---- Messages ---- */
-
-static void vu_close_fds(void)
-{
-	for (unsigned i = 0; i < vu.fd_count; i++)
-		close_fd(&vu.fds[i]);
-	vu.fd_count = 0;
-}
-
-static const char *vu_send(struct vu_msg *m)
-{
-	struct iovec iov[2] = { { &m->h, sizeof(m->h) },
-				{ &m->p, m->h.size } };
-	const struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-
-	m->h.flags = FLAG_VERSION | FLAG_REPLY;
-	if (sendmsg(vu.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) !=
-	    (ssize_t)(sizeof(m->h) + m->h.size))
-		return "it doesn't take our replies";
-	return NULL;
-}
+/* ---- Events ---- */
 
 /* One whole message: NULL, or why it ends the connection */
 static const char *vu_handle(struct vu_msg *m)
@@ -651,7 +728,7 @@ static const char *vu_handle(struct vu_msg *m)
 	const char *why = NULL;
 
 	trace("vhost-user: request %u, flags %#x, %u bytes, %u descriptors",
-	      m->h.request, m->h.flags, m->h.size, vu.fd_count);
+	      m->h.request, m->h.flags, m->h.size, vu.conn.fd_count);
 	if (!row->handle)
 		debug("vhost-user: request %u isn't known", m->h.request);
 	else if (row->size != ANY_SIZE && (size_t)row->size != m->h.size)
@@ -665,74 +742,9 @@ static const char *vu_handle(struct vu_msg *m)
 	if (ack && !row->replies)
 		vu_reply_u64(m, why || !row->handle);
 	if (ack || row->replies)
-		return why ? (vu_send(m), why) : vu_send(m);
+		return why ? (vu_msg_send(&vu.conn, m), why) :
+			     vu_msg_send(&vu.conn, m);
 	return NULL;
-}
-
-static const char *vu_take_fds(struct msghdr *msg)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
-	     c = CMSG_NXTHDR(msg, c)) {
-		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			if (vu.fd_count < MSG_FDS)
-				vu.fds[vu.fd_count++] = fd;
-			else
-				close(fd);
-		}
-	}
-	return msg->msg_flags & MSG_CTRUNC ?
-	       "descriptors got lost, too many files are open" : NULL;
-}
-
-/* Read on, up to the end of a message: 1 if it is whole, 0 if nothing more is there,
- * -1 at the end of the connection, or with *ret_why
- */
-static int vu_read(const char **ret_why)
-{
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(MSG_FDS * sizeof(int))];
-	} control;
-	struct vu_msg *m = &vu.msg;
-
-	for (;;) {
-		bool head = vu.got < sizeof(m->h);
-		size_t end = sizeof(m->h) + (head ? 0 : m->h.size);
-		uint8_t *to = head ? (uint8_t *)&m->h + vu.got :
-			      m->p.bytes + vu.got - sizeof(m->h);
-		struct iovec iov = { to, end - vu.got };
-		struct msghdr msg = {
-			.msg_iov = &iov, .msg_iovlen = 1,
-			.msg_control = &control,
-			.msg_controllen = sizeof(control),
-		};
-		ssize_t n;
-
-		if (!head && vu.got == end)
-			return 1;
-		n = recvmsg(vu.fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return 0;
-		if (n <= 0)
-			return -1;
-		*ret_why = vu_take_fds(&msg);
-		vu.got += (size_t)n;
-		if (vu.got >= sizeof(m->h) &&
-		    ((m->h.flags & FLAG_VERSION_MASK) != FLAG_VERSION ||
-		     m->h.size > MSG_PAYLOAD))
-			*ret_why = "that isn't vhost-user";
-		if (*ret_why)
-			return -1;
-	}
 }
 
 void vhost_user_readable(void)
@@ -740,13 +752,12 @@ void vhost_user_readable(void)
 	const char *why = NULL;
 	int got = 1;
 
-	for (int i = 0; i < MSG_PER_EVENT && vu.fd >= 0; i++) {
-		got = vu_read(&why);
+	for (int i = 0; i < MSG_PER_EVENT && vu.conn.fd >= 0; i++) {
+		got = vu_msg_read(&vu.conn, &why);
 		if (got <= 0)
 			break;
-		vu.got = 0;
-		why = vu_handle(&vu.msg);
-		vu_close_fds();
+		why = vu_handle(&vu.conn.msg);
+		vu_msg_done(&vu.conn);
 		if (why)
 			break;
 	}
@@ -762,10 +773,10 @@ void vhost_user_init(const struct vu_events *events)
 
 void vhost_user_connected(int fd)
 {
-	vu.fd = fd;
+	vu.conn.fd = fd;
+	vu.conn.got = 0;
 	vu.features = vu.active = vu.protocol = vu.status = 0;
 	vu.mtu = 0;
-	vu.got = 0;
 	for (enum vu_ring_name i = VU_RX; i < VU_RINGS; i++)
 		vu.ring[i] = (struct vu_ring){ .kick_fd = -1, .call_fd = -1,
 					       .err_fd = -1 };
@@ -773,7 +784,7 @@ void vhost_user_connected(int fd)
 
 void vhost_user_end(const char *why)
 {
-	if (vu.fd < 0)
+	if (vu.conn.fd < 0)
 		return;
 	if (why)
 		err_limited("vhost-user: %s, ending the connection", why);
@@ -784,11 +795,11 @@ void vhost_user_end(const char *why)
 		close_fd(&vu.ring[i].call_fd);
 		close_fd(&vu.ring[i].err_fd);
 	}
-	vu_close_fds();
+	vu_msg_done(&vu.conn);
 	close_fd(&vu.log_fd);
 	gmem_clear();
 	gmem_log_clear();
-	vu.fd = -1;
+	vu.conn.fd = -1;
 	tap_unix_disconnect();
 }
 
@@ -819,7 +830,7 @@ unsigned vhost_user_mtu(void)
 
 bool vhost_user_is_open(void)
 {
-	return vu.fd >= 0;
+	return vu.conn.fd >= 0;
 }
 
 void vhost_user_logged(void)
