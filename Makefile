@@ -66,6 +66,7 @@ SRCS	+= tap/tap_unix.c
 SRCS	+= tap/tap_vu.c
 SRCS	+= tap/vhost_user.c
 SRCS	+= tap/virtq.c
+SRCS	+= tap/vu_msg.c
 
 SRCS	+= frame/frag.c
 SRCS	+= frame/frame_build.c

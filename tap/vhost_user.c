@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: the vhost-user protocol, see vhost_user.h
  *
- * Format: host byte order; request 4, flags 4 (version 1, reply, need_reply), size of
- * the payload 4, payload. Descriptors come with the header.
- *
  * State of a ring: it runs while it is ready (it has been told its place and size,
  * and SET_VRING_KICK came), enabled, and all of it is in mapped memory. Enabling may
  * come before anything else, and again and again. Where it had got is kept over
@@ -27,26 +24,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "engine/loop.h"
 #include "tap.h"
 #include "tap/guest_mem.h"
 #include "tap/tap_unix.h"
+#include "tap/vu_msg.h"
 #include "util.h"
 #include "util/log.h"
 
 enum {
-	MSG_FDS		= 8,
-	MSG_PAYLOAD	= 8 + 8 * 32,	/* a table of 8 regions */
 	MSG_PER_EVENT	= 64,
-	TABLE_REGIONS	= 8,
-
-	FLAG_VERSION	= 1,
-	FLAG_VERSION_MASK = 3,
-	FLAG_REPLY	= 4,
-	FLAG_NEED_REPLY	= 8,
 
 	FD_RING_MASK	= 0xff,		/* SET_VRING_KICK, _CALL, _ERR */
 	FD_NONE		= 0x100,
@@ -58,36 +47,6 @@ enum {
 	ALIGN_USED	= 4,
 
 	VU_MTU_LEAST	= 68,
-};
-
-enum vu_request {
-	GET_FEATURES		= 1,
-	SET_FEATURES		= 2,
-	SET_OWNER		= 3,
-	RESET_OWNER		= 4,
-	SET_MEM_TABLE		= 5,
-	SET_LOG_BASE		= 6,
-	SET_LOG_FD		= 7,
-	SET_VRING_NUM		= 8,
-	SET_VRING_ADDR		= 9,
-	SET_VRING_BASE		= 10,
-	GET_VRING_BASE		= 11,
-	SET_VRING_KICK		= 12,
-	SET_VRING_CALL		= 13,
-	SET_VRING_ERR		= 14,
-	GET_PROTOCOL_FEATURES	= 15,
-	SET_PROTOCOL_FEATURES	= 16,
-	GET_QUEUE_NUM		= 17,
-	SET_VRING_ENABLE	= 18,
-	SEND_RARP		= 19,
-	NET_SET_MTU		= 20,
-	RESET_DEVICE		= 34,
-	GET_MAX_MEM_SLOTS	= 36,
-	ADD_MEM_REG		= 37,
-	REM_MEM_REG		= 38,
-	SET_STATUS		= 39,
-	GET_STATUS		= 40,
-	VU_REQUESTS,
 };
 
 enum vu_protocol {
@@ -115,59 +74,6 @@ static const uint64_t vu_protocol =
 	BIT(P_LOG_SHMFD) | BIT(P_RARP) | BIT(P_REPLY_ACK) | BIT(P_NET_MTU) |
 	BIT(P_RESET_DEVICE) | BIT(P_MEM_SLOTS) | BIT(P_STATUS);
 
-struct vu_header {
-	uint32_t request, flags, size;
-};
-
-struct vu_state {			/* of a ring */
-	uint32_t index, num;
-};
-
-struct vu_addr {
-	uint32_t index, flags;
-	uint64_t desc, used, avail, log;
-};
-
-struct vu_region {
-	uint64_t gpa, size, user, offset;
-};
-
-struct vu_table {
-	uint32_t count, padding;
-	struct vu_region region[TABLE_REGIONS];
-};
-
-struct vu_one_region {
-	uint64_t padding;
-	struct vu_region region;
-};
-
-struct vu_log {
-	uint64_t size, offset;
-};
-
-struct vu_msg {				/* there is room between the two */
-	struct vu_header h;
-	union {
-		uint64_t u64;
-		struct vu_state state;
-		struct vu_addr addr;
-		struct vu_table table;
-		struct vu_one_region one;
-		struct vu_log log;
-		uint8_t bytes[MSG_PAYLOAD];
-	} p;
-};
-
-/* A connection, with a message as far as it was read */
-struct vu_conn {
-	int fd;				/* -1: nobody is there */
-	struct vu_msg msg;
-	size_t got;			/* of header and payload together */
-	int fds[MSG_FDS];
-	unsigned fd_count;
-};
-
 static struct {
 	struct vu_events events;
 	struct vu_conn conn;
@@ -179,104 +85,6 @@ static struct {
 	int log_fd;			/* or -1 */
 	struct vu_ring ring[VU_RINGS];
 } vu = { .conn = { .fd = -1 }, .log_fd = -1 };
-
-/* ---- Messages ---- */
-
-static int vu_msg_take_fd(struct vu_conn *c, unsigned i)
-{
-	int fd = i < c->fd_count ? c->fds[i] : -1;
-
-	if (fd >= 0)
-		c->fds[i] = -1;
-	return fd;
-}
-
-static void vu_msg_done(struct vu_conn *c)
-{
-	for (unsigned i = 0; i < c->fd_count; i++)
-		close_fd(&c->fds[i]);
-	c->fd_count = 0;
-	c->got = 0;
-}
-
-static const char *vu_msg_send(const struct vu_conn *c, struct vu_msg *m)
-{
-	struct iovec iov[2] = { { &m->h, sizeof(m->h) },
-				{ &m->p, m->h.size } };
-	const struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-
-	m->h.flags = FLAG_VERSION | FLAG_REPLY;
-	if (sendmsg(c->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) !=
-	    (ssize_t)(sizeof(m->h) + m->h.size))
-		return "it doesn't take our replies";
-	return NULL;
-}
-
-static const char *vu_take_fds(struct vu_conn *c, struct msghdr *msg)
-{
-	for (struct cmsghdr *m = CMSG_FIRSTHDR(msg); m;
-	     m = CMSG_NXTHDR(msg, m)) {
-		size_t n = (m->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(m) + i * sizeof(fd), sizeof(fd));
-			if (c->fd_count < MSG_FDS)
-				c->fds[c->fd_count++] = fd;
-			else
-				close(fd);
-		}
-	}
-	return msg->msg_flags & MSG_CTRUNC ?
-	       "descriptors got lost, too many files are open" : NULL;
-}
-
-/* Read on, up to the end of a message: 1 if it is whole, 0 if nothing more is there,
- * -1 at the end of the connection, or with *ret_why
- */
-static int vu_msg_read(struct vu_conn *c, const char **ret_why)
-{
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(MSG_FDS * sizeof(int))];
-	} control;
-	struct vu_msg *m = &c->msg;
-
-	for (;;) {
-		bool head = c->got < sizeof(m->h);
-		size_t end = sizeof(m->h) + (head ? 0 : m->h.size);
-		uint8_t *to = head ? (uint8_t *)&m->h + c->got :
-			      m->p.bytes + c->got - sizeof(m->h);
-		struct iovec iov = { to, end - c->got };
-		struct msghdr msg = {
-			.msg_iov = &iov, .msg_iovlen = 1,
-			.msg_control = &control,
-			.msg_controllen = sizeof(control),
-		};
-		ssize_t n;
-
-		if (!head && c->got == end)
-			return 1;
-		n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return 0;
-		if (n <= 0)
-			return -1;
-		*ret_why = vu_take_fds(c, &msg);
-		c->got += (size_t)n;
-		if (c->got >= sizeof(m->h) &&
-		    ((m->h.flags & FLAG_VERSION_MASK) != FLAG_VERSION ||
-		     m->h.size > MSG_PAYLOAD))
-			*ret_why = "that isn't vhost-user";
-		if (*ret_why)
-			return -1;
-	}
-}
 
 /* ---- Rings ---- */
 
@@ -458,7 +266,7 @@ static const char *vu_set_mem_table(struct vu_msg *m)
 	const char *why = NULL;
 
 	if (m->h.size < offsetof(struct vu_table, region) ||
-	    t->count > TABLE_REGIONS ||
+	    t->count > VU_TABLE_REGIONS ||
 	    m->h.size != offsetof(struct vu_table, region) +
 			 t->count * sizeof(t->region[0]))
 		return "a table of memory of wrong size";
@@ -723,7 +531,7 @@ static const char *vu_handle(struct vu_msg *m)
 	static const struct vu_row unknown;
 	const struct vu_row *row = m->h.request < VU_REQUESTS ?
 				   &vu_table[m->h.request] : &unknown;
-	bool ack = m->h.flags & FLAG_NEED_REPLY &&
+	bool ack = m->h.flags & VU_NEED_REPLY &&
 		   vu.protocol & BIT(P_REPLY_ACK);
 	const char *why = NULL;
 
