@@ -3,12 +3,21 @@
 #ifndef HOST_HOST_ADDRS_H
 #define HOST_HOST_ADDRS_H
 
-#include "util/types.h"
+#include "util/addr.h"
+
+enum { HOST_ADDRS_MAX = 4096 };
 
 /* Read them, in the network namespace of the caller, and tell policy.c, if there is
  * a policy, or may be one later. At the start only: the C library allocates memory
  * for it.
  */
 void host_addrs_read(bool maybe_later);
+/* Was there a reason to? Then changes are to be told, too. */
+bool host_addrs_wanted(void);
+
+/* Ask by rtnetlink, at an open socket (nl_open()): up to HOST_ADDRS_MAX of them, how
+ * many goes to *ret_n. 0 or -errno. Allocates nothing.
+ */
+int host_addrs_ask(int fd, struct addr *ret, uint32_t *ret_n);
 
 #endif /* HOST_HOST_ADDRS_H */

@@ -326,7 +326,8 @@ bool nlmsg_is_addr(struct nlmsghdr *nh, enum family f,
 
 	if (nh->nlmsg_type != RTM_NEWADDR ||
 	    nh->nlmsg_len < NLMSG_LENGTH(sizeof(*ifa)) ||
-	    ifa->ifa_family != nlmsg_af(f) || ifa->ifa_index != ifi)
+	    ifa->ifa_family != nlmsg_af(f) ||
+	    (ifi && ifa->ifa_index != ifi))
 		return false;
 
 	nlmsg_attrs(nh, sizeof(*ifa), tb, IFA_MAX);

@@ -80,10 +80,10 @@ bool nlmsg_is_route(struct nlmsghdr *nh, enum family f, struct rtattr **tb);
 /* An attribute of a next hop, or NULL */
 struct rtattr *nlmsg_hop_attr(struct rtnexthop *nh, uint16_t type);
 
-/* Dump addresses; older kernels give those of all interfaces */
+/* Dump addresses, of all interfaces for 0; older kernels give those always */
 int nlmsg_dump_addrs(int fd, enum family f, unsigned ifi,
 		     const struct nlmsg_reader *rd);
-/* Is this an address of that interface? Fills in tb, of IFA_MAX + 1. */
+/* Is this an address of that interface, or of any for 0? Fills in tb, of IFA_MAX + 1. */
 bool nlmsg_is_addr(struct nlmsghdr *nh, enum family f, unsigned ifi,
 		   struct rtattr **tb);
 /* Its flags: those of 32 bits if the kernel gives them */

@@ -14,10 +14,11 @@
  * After a change that matters it waits a little, as changes seldom come alone. Then
  * it asks for all facts. What was lost isn't a change, see net_facts_renew(). What
  * there is to be done in the namespace is done (ns_follow.h), and facts that are
- * others than before are sent: one struct net_facts, the only message there is.
+ * others than before are sent; so are all of the host's addresses, if the policy wants
+ * to know them.
  *
- * Flow, our side: a message that makes sense goes to net_update(), which computes
- * what follows, and calls who has to do something about it.
+ * Flow, our side: facts that make sense go to net_update(), which computes what
+ * follows, and calls who has to do something about it; addresses to the policy.
  *
  * Its end: it goes when our end of the socket pair is closed, by whatever we died
  * of. If it dies, we tell so once, and go on with what is known.
@@ -34,6 +35,7 @@
 #include <linux/rtnetlink.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +48,8 @@
 
 #include "conf.h"
 #include "engine/loop.h"
+#include "fwd/policy.h"
+#include "host/host_addrs.h"
 #include "host/net.h"
 #include "host/nl_watch.h"
 #include "host/ns_follow.h"
@@ -58,6 +62,17 @@ enum {
 	SETTLE_MS	= 20,		/* from the first news to a look */
 	SHARE		= 50,		/* 1 / this, of a processor's time */
 	POLL_MS		= 1000,		/* where nothing can be watched */
+};
+
+/* What is told */
+enum { TELL_FACTS, TELL_ADDRS };
+
+struct tell {
+	uint32_t kind, count;		/* count: of addr[] */
+	union {
+		struct net_facts facts;
+		struct addr addr[HOST_ADDRS_MAX];
+	};
 };
 
 /* Our side */
@@ -74,6 +89,7 @@ static struct {
 	int ns_fd;			/* and in the guest's namespace; or < 0 */
 	int fd;				/* our end of the socket pair */
 	bool addr_gone;			/* since the last look */
+	struct tell addrs;		/* the last ones that were told */
 } child = { .path = { .fd = -1 } };
 
 /* ---- The child ---- */
@@ -102,12 +118,39 @@ static int child_read_resolv(struct resolv *ret)
 	return (int)n;
 }
 
+/* Waits while our parent can't keep up */
+static void child_tell(const struct tell *t, size_t len)
+{
+	if (send(child.fd, t, offsetof(struct tell, facts) + len,
+		 MSG_NOSIGNAL) < 0)
+		_exit(EXIT_SUCCESS);
+}
+
+/* All of the host's addresses, if they are others than before */
+static void child_look_addrs(void)
+{
+	static struct tell now = { .kind = TELL_ADDRS };
+	size_t len;
+
+	if (!host_addrs_wanted() ||
+	    host_addrs_ask(child.ask_fd, now.addr, &now.count))
+		return;
+	len = now.count * sizeof(now.addr[0]);
+	if (now.count == child.addrs.count &&
+	    !memcmp(now.addr, child.addrs.addr, len))
+		return;
+	child.addrs.count = now.count;
+	memcpy(child.addrs.addr, now.addr, len);
+	child_tell(&now, len);
+}
+
 /* What is so now goes where it has to: into the namespace, if routes and addresses
  * may have changed, and to our parent
  */
 static void child_look(bool nl_news)
 {
 	static struct net_facts now, facts;
+	static struct tell told = { .kind = TELL_FACTS };
 	static struct net old;
 	bool has[FAMILIES], changed;
 
@@ -130,10 +173,11 @@ static void child_look(bool nl_news)
 		net_update(&facts);
 	if (child.ns_fd >= 0 && (changed || nl_news))
 		ns_follow(&old, child.ask_fd, has);
-	/* Waits while our parent can't keep up */
-	if (changed &&
-	    send(child.fd, &facts, sizeof(facts), MSG_NOSIGNAL) < 0)
-		_exit(EXIT_SUCCESS);
+	if (changed) {
+		told.facts = facts;
+		child_tell(&told, sizeof(told.facts));
+	}
+	child_look_addrs();
 }
 
 /* What we have worked so far: microseconds */
@@ -171,9 +215,11 @@ static void child_rest(int64_t begin_us)
 static bool child_matters(struct nlmsghdr *nh)
 {
 	bool yes = net_matters(child.options, net_get_facts(), nh);
+	bool addr = nh->nlmsg_type == RTM_NEWADDR ||
+		    nh->nlmsg_type == RTM_DELADDR;
 
 	child.addr_gone |= yes && nh->nlmsg_type == RTM_DELADDR;
-	return yes;
+	return yes || (addr && host_addrs_wanted());
 }
 
 /* Wait until something has happened that matters; does rtnetlink say so? */
@@ -280,29 +326,40 @@ static void watcher_close(void)
 	     " now stays");
 }
 
-static void watcher_event(struct loop_ref ref, uint32_t events)
+static void watcher_facts(const struct net_facts *facts)
 {
 	static struct log_limit limit;
-	static struct net_facts facts;
 	static struct net old;
-	ssize_t n;
 
-	(void)ref;
-	(void)events;
-	n = recv(watcher.fd, &facts, sizeof(facts), MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n != sizeof(facts) || !net_facts_ok(&facts)) {
-		watcher_close();
-		return;
-	}
 	old = *net_get();
-	net_update(&facts);
+	net_update(facts);
 	if (!memcmp(old.fam, net_get()->fam, sizeof(old.fam)) ||
 	    !log_allow(&limit, loop_now(), 1, NULL))
 		return;
 	info("The host's network has changed:");
 	conf_print_net();
+}
+
+static void watcher_event(struct loop_ref ref, uint32_t events)
+{
+	static struct tell t;
+	const size_t head = offsetof(struct tell, facts);
+	ssize_t n;
+
+	(void)ref;
+	(void)events;
+	n = recv(watcher.fd, &t, sizeof(t), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n == (ssize_t)(head + sizeof(t.facts)) && t.kind == TELL_FACTS &&
+	    net_facts_ok(&t.facts))
+		watcher_facts(&t.facts);
+	else if (n >= (ssize_t)head && t.kind == TELL_ADDRS &&
+		 t.count <= HOST_ADDRS_MAX &&
+		 n == (ssize_t)(head + t.count * sizeof(t.addr[0])))
+		policy_set_host_addrs(t.addr, t.count);
+	else
+		watcher_close();
 }
 
 void watcher_open(const struct conf *c, char **argv)

@@ -92,6 +92,26 @@ is "$(tcp "$HOST4" 5353)" '[Errno 111] Connection refused' \
 pasta_down
 pasta_up --config-net -a "${FREE4%0}9/24" -g "${FREE4%0}1" --allow host
 is "$(tcp "$HOST4" 5353)" hello "host: its own address"
+# …and others that it gets while we run
+for late in "${FREE4%0}77" "${FREE6}77"; do
+	case $late in *:*) len=128 ;; *) len=32 ;; esac
+	is "$(tcp "$late" 5353)" '[Errno 111] Connection refused' \
+		"an address that nobody has: $late"
+	ip address add "$late/$len" dev lo
+	wait_for "[ \"\$(tcp '$late' 5353)\" = hello ]"
+	is "$(tcp "$late" 5353)" hello '  that the host has'
+	ip address del "$late/$len" dev lo
+	wait_for "[ \"\$(tcp '$late' 5353)\" != hello ]"
+	is "$(tcp "$late" 5353)" '[Errno 111] Connection refused' \
+		'  and no longer'
+done
+pasta_down
+pasta_up --config-net -a "${FREE4%0}9/24" -g "${FREE4%0}1" --allow host \
+	--no-follow-host
+ip address add 10.77.0.1/32 dev lo
+is "$(tcp 10.77.0.1 5353)" '[Errno 111] Connection refused' \
+	'--no-follow-host: those of the start'
+ip address del 10.77.0.1/32 dev lo
 pasta_down
 
 # order, files, networks
