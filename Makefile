@@ -226,7 +226,8 @@ $(PROGS): $(BINDIR)%: $(BUILD)/tools/%.o $$(addprefix $(BUILD)/,$$(LINKS.$$*))
 
 # Command lines in, resolved configuration out
 $(BUILD)/conf/t_conf: test/conf/t_conf.c $(addprefix $(BUILD)/,conf.o \
-		conf/conf_opts.o conf/opts.o conf/slirp_opts.o fwd/fwd_rule.o \
+		conf/conf_opts.o conf/opts.o conf/slirp_opts.o engine/guest.o \
+		fwd/fwd.o fwd/fwd_rule.o \
 		fwd/learned.o fwd/policy.o fwd/policy_set.o fwd/policy_spec.o host/net.o \
 		host/net_resolve.o host/nlmsg.o host/resolv.o util/dnsname.o util/rdwr.o \
 		util/parse.o util/addr.o util/assert.o)

@@ -373,6 +373,7 @@ static void tcp_connected(struct flow *f)
 {
 	tcp_sock_established(f);
 	tcp_first_window(&f->tcp);
+	net_dns_answered(&f->side[GUEST], &f->side[HOST].peer);
 	tcp_set_state(f, TCP_SYN_RCVD);
 	tcp_rtt_start(&f->tcp, f->tcp.snd_una);
 	tcp_send_syn(f);
@@ -415,6 +416,8 @@ static void tcp_connect_failed(struct flow *f, int error)
 	};
 
 	drop(drop_of_connect(error));
+	if (!tcp_is_shortage(error))
+		net_dns_failed(g, &f->side[HOST].peer);
 	audit_end(f, error == ECONNREFUSED ? "refused" :
 		     error == ETIMEDOUT ? "timeout" : "unreachable");
 	flow_debug(f, "connect: %s", strerror(error));
@@ -524,10 +527,12 @@ void tcp_open(const struct pkt *pkt)
 		.peer = pkt->src, .peer_port = pkt->sport,
 	};
 	struct flow_side host;
-	struct egress e = egress_out(net_get(), PROTO_TCP, &guest, &host);
+	struct egress e;
 	struct flow *f;
 	int fd, rc;
 
+	net_dns_asked(&guest, loop_now());
+	e = egress_out(net_get(), PROTO_TCP, &guest, &host);
 	if (e.verdict != EGRESS_GO) {
 		if (e.verdict == EGRESS_UNREACHABLE)
 			icmp_err_no_route(pkt);
@@ -566,6 +571,13 @@ void tcp_open(const struct pkt *pkt)
 	tcp_watch(f);
 	if (!rc)
 		tcp_connected(f);
+}
+
+bool tcp_has_moved(struct flow *f)
+{
+	net_dns_asked(&f->side[GUEST], loop_now());
+	return egress_has_moved(net_get(), PROTO_TCP, &f->side[GUEST],
+				&f->side[HOST]);
 }
 
 void tcp_stray(const struct pkt *pkt)
@@ -754,10 +766,14 @@ static void tcp_net_changed(const struct net *old)
 		if (!addr_eq(&our, &asked))
 			have = sock_have_addr(&our);
 		asked = our;
-		if (have)
+		if (have && !sock_device_is_gone(f->tcp.fd))
 			continue;
 		flow_debug(f, "the host has lost its address");
-		tcp_abort(f);
+		/* The guest's next SYN finds the way */
+		if (f->tcp.state == TCP_SYN_DEFERRED)
+			tcp_abort_sock(f);
+		else
+			tcp_abort(f);
 	}
 }
 

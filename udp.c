@@ -118,10 +118,8 @@ static void udp_send_err(struct flow *f, const struct icmp_err *e)
 /* Nobody answers there */
 static void udp_dns_failed(const struct flow *f)
 {
-	const struct flow_side *g = &f->side[GUEST];
-
-	if (f->ini == GUEST && fwd_is_dns(net_get(), &g->our, g->our_port))
-		net_dns_failed(&f->side[HOST].peer);
+	if (f->ini == GUEST)
+		net_dns_failed(&f->side[GUEST], &f->side[HOST].peer);
 }
 
 /* An error of the network, off the queue of a socket */
@@ -192,18 +190,8 @@ static struct flow *udp_flow_answered(const struct flow_side *guest)
  */
 static struct flow *udp_dns_turn(const struct flow_side *guest, struct flow *f)
 {
-	enum family fam = addr_family(&guest->our);
-	const struct flow_side *host;
-
-	net_dns_asked(fam, loop_now());
-	if (!f || f->ini != GUEST)
-		return f;
-	host = &f->side[HOST];
-	if (host->peer_port != guest->our_port ||
-	    addr_eq(&host->peer, &net_get()->fam[fam].dns_host))
-		return f;
-	flow_unhash(f, GUEST);
-	return NULL;
+	net_dns_asked(guest, loop_now());
+	return f && dgram_flow_moved(f) ? NULL : f;
 }
 
 void udp_input(const struct pkt *pkts, unsigned n)
@@ -214,7 +202,7 @@ void udp_input(const struct pkt *pkts, unsigned n)
 	};
 	struct flow *f = flow_lookup(GUEST, PROTO_UDP, &guest);
 
-	if (fwd_is_dns(net_get(), &guest.our, guest.our_port))
+	if (guest.our_port == PORT_DNS)
 		f = udp_dns_turn(&guest, f);
 	if (!f)
 		f = udp_flow_answered(&guest);
@@ -405,6 +393,19 @@ static void udp_relisten(uint32_t index)
 	dgram_sock_at(l->user)->rule = l->rule;
 }
 
+/* Link-local addresses, and groups, are those of the link that the host has now */
+static void udp_net_changed(const struct net *old)
+{
+	if (old->fam[V6].template_ifi == net_get()->fam[V6].template_ifi)
+		return;
+	for (uint32_t i = 0; i < flow_high(); i++) {
+		struct flow *f = flow_at(i);
+
+		if (f->type == FLOW_UDP && f->ini == GUEST)
+			f->udp.scope = sock_scope(&f->side[HOST].peer);
+	}
+}
+
 static const struct counter udp_rows[] = {
 	COUNTER("udp_in_datagrams", udp_counters.in_dgrams, "datagrams",
 		"from the guest"),
@@ -429,6 +430,7 @@ void udp_init(const struct conf *c)
 	udp_sock_init(c);
 	loop_set_handler(LOOP_UDP, udp_event);
 	flow_set_ops(FLOW_UDP, &ops);
+	net_add_hook(udp_net_changed);
 	udp_splice_init(c);
 	listen_attach(PROTO_UDP, &user);
 }

@@ -150,6 +150,20 @@ static bool egress_is_guest_query(const struct net *net, uint8_t proto,
 	       !addr_is_loopback(&guest->peer);
 }
 
+bool egress_has_moved(const struct net *net, uint8_t proto,
+		      const struct flow_side *guest,
+		      const struct flow_side *host)
+{
+	struct flow_side now;
+
+	if (egress_is_guest_query(net, proto, guest))
+		now = egress_resolver(proto);
+	else if (!fwd_map_out(net, guest, &now))
+		return false;
+	return !addr_eq(&now.peer, &host->peer) ||
+	       now.peer_port != host->peer_port;
+}
+
 struct egress egress_out(const struct net *net, uint8_t proto,
 			 const struct flow_side *guest,
 			 struct flow_side *ret_host)

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "fwd/audit.h"
+#include "fwd/egress.h"
 #include "host/listen.h"
 #include "host/net.h"
 #include "host/sock.h"
@@ -437,6 +438,45 @@ const struct dgram_sent *dgram_flow_sent(struct flow *f, const void *head,
 	return found;
 }
 
+bool dgram_flow_moved(struct flow *f)
+{
+	if (f->ini != GUEST ||
+	    !egress_has_moved(net_get(), f->proto, &f->side[GUEST],
+			      &f->side[HOST]))
+		return false;
+	if (f->hashed & 1 << GUEST) {
+		flow_debug(f, "leads elsewhere now");
+		flow_unhash(f, GUEST);
+	}
+	return true;
+}
+
+/* What is bound to an interface that is gone can't go on, also if there is another
+ * one of its name
+ */
+static void dgram_sock_check(struct dgram_sock *s)
+{
+	uint16_t gen = s->gen;
+
+	if (s->fd < 0 || s->rule || !sock_device_is_gone(s->fd))
+		return;
+	while (s->fd >= 0 && s->gen == gen)
+		flow_end(flow_at(s->first_flow - 1));
+}
+
+static void dgram_net_changed(const struct net *old)
+{
+	(void)old;
+	for (uint32_t i = 0; i < dgram.high; i++)
+		dgram_sock_check(&dgram.sock[i]);
+	for (uint32_t i = 0; i < flow_high(); i++) {
+		struct flow *f = flow_at(i);
+
+		if (f->type == FLOW_UDP || f->type == FLOW_PING)
+			dgram_flow_moved(f);
+	}
+}
+
 void dgram_flow_end(struct flow *f)
 {
 	struct dgram_sock *s = dgram_sock_of(f);
@@ -468,6 +508,7 @@ void dgram_init(void)
 	ops.keep = dgram.keep;
 	idle_set_ops(IDLE_FLOW, &entry);
 	idle_set_ops(IDLE_SOCK, &ops);
+	net_add_hook(dgram_net_changed);
 	timer_set_handler(TIMER_UDP, dgram_timer);
 	timer_set_handler(TIMER_ICMP, dgram_timer);
 	dgram_fill_spares();

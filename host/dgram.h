@@ -101,6 +101,12 @@ void dgram_flow_end(struct flow *f);
 uint8_t dgram_flow_pmtudisc(const struct flow *f, const struct pkt *pkt);
 void dgram_sock_set_pmtudisc(struct dgram_sock *s, uint8_t pmtudisc);
 
+/* Does what the guest sends to there lead elsewhere by now? Then it begins another
+ * flow: this one isn't found by the guest's side any more, and only takes the answers
+ * to what was sent before.
+ */
+bool dgram_flow_moved(struct flow *f);
+
 /* Note what the guest sends, for errors about it; datagrams of a train are not */
 void dgram_flow_note(struct flow *f, const struct pkt *pkt);
 /* The one that an error is about, of which `head` came back: what follows UDP's

@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fwd/fwd.h"
 #include "host/nlmsg.h"
+#include "util/wire.h"
 
 enum {
-	NET_HOOKS	= 8,
+	NET_HOOKS	= 16,
 	DNS_PATIENCE_MS	= 1000,		/* clients ask again after 1 to 5 s */
 };
 
@@ -281,10 +283,19 @@ static void dns_next(enum family f)
 		fam->dns_host = fam->dns_hosts[(i + 1) % fam->dns_host_count];
 }
 
-void net_dns_asked(enum family f, mono_t now)
+static bool is_query(const struct flow_side *guest)
 {
+	return guest->our_port == PORT_DNS &&
+	       fwd_is_dns(&nets.now, &guest->our, PORT_DNS);
+}
+
+void net_dns_asked(const struct flow_side *guest, mono_t now)
+{
+	enum family f = addr_family(&guest->our);
 	struct turn *t = &nets.turn[f];
 
+	if (!is_query(guest))
+		return;
 	if (t->waiting &&
 	    mono_before(mono_add(t->since, DUR_MS(DNS_PATIENCE_MS)), now))
 		dns_next(f);
@@ -293,16 +304,21 @@ void net_dns_asked(enum family f, mono_t now)
 	t->waiting = true;
 }
 
-void net_dns_answered(const struct addr *resolver)
+void net_dns_answered(const struct flow_side *guest,
+		      const struct addr *resolver)
 {
+	if (!is_query(guest))
+		return;
 	for (enum family f = V4; f < FAMILIES; f++) {
 		if (addr_eq(&nets.now.fam[f].dns_host, resolver))
 			nets.turn[f].waiting = false;
 	}
 }
 
-void net_dns_failed(const struct addr *resolver)
+void net_dns_failed(const struct flow_side *guest, const struct addr *resolver)
 {
+	if (!is_query(guest))
+		return;
 	for (enum family f = V4; f < FAMILIES; f++) {
 		if (addr_eq(&nets.now.fam[f].dns_host, resolver))
 			dns_next(f);

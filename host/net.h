@@ -9,6 +9,7 @@
 #ifndef HOST_NET_H
 #define HOST_NET_H
 
+#include "engine/flow_types.h"
 #include "engine/net_types.h"
 #include "host/netlink.h"
 #include "host/resolv.h"
@@ -76,11 +77,13 @@ unsigned net_scope(const struct addr *a);
 
 /* The resolvers behind --dns-forward take turns: the guest asks now, one has
  * answered, or can't be reached. Who doesn't answer in time loses its turn when the
- * guest asks again; who does, keeps it.
+ * guest asks again; who does, keeps it. Flows of the guest's that aren't queries
+ * count for nothing: by TLS, which few resolvers know, clients just try.
  */
-void net_dns_asked(enum family f, mono_t now);
-void net_dns_answered(const struct addr *resolver);
-void net_dns_failed(const struct addr *resolver);
+void net_dns_asked(const struct flow_side *guest, mono_t now);
+void net_dns_answered(const struct flow_side *guest,
+		      const struct addr *resolver);
+void net_dns_failed(const struct flow_side *guest, const struct addr *resolver);
 
 /* The facts that it follows from */
 const struct net_facts *net_get_facts(void);

@@ -334,6 +334,15 @@ int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns)
 	return fd;
 }
 
+bool sock_device_is_gone(int fd)
+{
+	char name[IFNAMSIZ];
+	socklen_t len = sizeof(name);
+
+	return getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len) &&
+	       errno == ENODEV;
+}
+
 bool sock_have_addr(const struct addr *a)
 {
 	int fd = socket(addr_is_v4(a) ? AF_INET : AF_INET6,

@@ -46,6 +46,11 @@ int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns);
 /* Does the host have this address? Yes, if nobody can tell. */
 bool sock_have_addr(const struct addr *a);
 
+/* Was it bound to an interface that isn't there any more? One of the same name is
+ * another one.
+ */
+bool sock_device_is_gone(int fd);
+
 /* Local address of a socket; none, if the kernel doesn't tell */
 struct addr sock_local(int fd, uint16_t *ret_port);
 

@@ -613,9 +613,11 @@ static bool tcp_in_syn_deferred(struct flow *f, const struct pkt *pkt)
 		tcp_abort_sock(f);
 		return false;
 	}
+	/* The guest has begun anew; or repeats its SYN, and that leads elsewhere now:
+	 * to the host's new address, or the next resolver
+	 */
 	if ((pkt->tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
-	    pkt->tcp.seq != f->tcp.irs) {
-		/* The guest has begun anew */
+	    (pkt->tcp.seq != f->tcp.irs || tcp_has_moved(f))) {
 		tcp_abort_sock(f);
 		tcp_open(pkt);
 		return false;

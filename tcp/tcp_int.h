@@ -41,6 +41,8 @@ void tcp_fault(struct flow *f, int rc);
 void tcp_shut_sock(struct flow *f);
 /* Guest's SYN for which there is no flow */
 void tcp_open(const struct pkt *pkt);
+/* A SYN is repeated: does it lead elsewhere by now than when f began? */
+bool tcp_has_moved(struct flow *f);
 /* A segment that belongs to no connection: begins one, or gets a RST */
 void tcp_stray(const struct pkt *pkt);
 /* Send on with the DSCP that the guest sends with; ECN is the host's business */

@@ -149,8 +149,7 @@ static void udp_to_guest(struct dgram_sock *s, const struct msghdr *msg,
 		udp_splice_send(f, payload);
 		return;
 	}
-	if (fwd_is_dns(net_get(), &f->side[GUEST].our, host.peer_port))
-		net_dns_answered(&host.peer);
+	net_dns_answered(&f->side[GUEST], &host.peer);
 	f->udp.to_many = to_many;
 	udp_note_scope(f, msg->msg_name, in);
 	ip.src = f->side[GUEST].our;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Links: conf.o conf/conf_opts.o conf/slirp_opts.o fwd/fwd_rule.o host/net.o
+/* Links: conf.o conf/conf_opts.o conf/slirp_opts.o engine/guest.o fwd/fwd.o
+ *	fwd/fwd_rule.o host/net.o
  *	host/net_resolve.o host/nlmsg.o host/resolv.o util/parse.o util/addr.o fwd/learned.o
  *	fwd/policy.o fwd/policy_spec.o util/dnsname.o util/rdwr.o
  *

@@ -159,6 +159,21 @@ follows 'before' "$A"
 is "$({ echo; pause 0.3; file /etc/resolv.conf "$B"; pause 0.7; echo; } |
 	in_ns "$ns" python3 "$T/same.py" "$forward" | xargs)" "$A $B" \
 	'asked from the same port: the new one'
+# by TCP: to a silent one, the next one when the guest asks again; what is connected
+# goes on where it is
+file /etc/resolv.conf "$A"
+follows 'before' "$A"
+file /etc/resolv.conf 198.51.100.65 "$B"
+pause 0.3
+in_world ip route add blackhole 198.51.100.65
+is "$(in_ns "$ns" timeout 5 "$peer" ask "$forward" 53 WHERE)" "$B" \
+	'by TCP, the first one is silent: the next one'
+file /etc/resolv.conf "$A"
+follows 'before' "$A"
+is "$({ printf WHERE; pause 0.3; file /etc/resolv.conf "$B"; pause 0.7
+	printf WHERE; pause 0.3; } | in_ns "$ns" socat -t 3 - "TCP:$forward:53" |
+	sed "s/$A$A/$A $A/")" "$A $A" \
+	'a connection that exists stays where it is'
 # link-local, on its own link, which IPv4's address leads to as well
 file /etc/resolv.conf "fe80::1%eth0"
 follows 'a link-local one with its link' fe80::1

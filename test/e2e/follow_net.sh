@@ -9,6 +9,8 @@
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=test/lib/world.sh
 . "$(dirname "$0")/../lib/world.sh"
+# shellcheck source=test/lib/follow.sh
+. "$TOP/test/lib/follow.sh"
 world_up
 need_tun
 peer=$TOP/test/tools/peer
@@ -21,23 +23,6 @@ plain='--config-net --no-map-gw -t none -u none -T none -U none'
 host4=169.254.1.2 host6=fd00:1::2
 mapped="--map-guest-addr $host4 --map-guest-addr $host6"
 
-# soon NAME CMD...: within some seconds; the command's output is of no interest
-soon()
-{
-	soon_name=$1
-	shift
-	soon_begin=$(date +%s%N)
-	soon_rc=1
-	while [ "$soon_rc" -ne 0 ] &&
-	      [ $((($(date +%s%N) - soon_begin) / 1000000000)) -lt 5 ]; do
-		"$@" >"$T/soon" 2>&1
-		soon_rc=$?
-		[ "$soon_rc" -eq 0 ] || pause 0.05
-	done
-	soon_ms=$((($(date +%s%N) - soon_begin) / 1000000))
-	ok "$soon_name ($soon_ms ms)" [ "$soon_rc" -eq 0 ]
-	[ "$soon_rc" -eq 0 ] || diag "$(cat "$T/soon")"
-}
 # guest CMD...: in the namespace, for a second at most
 guest()
 {
@@ -114,30 +99,6 @@ to_host 'back again'
 soon '... not deprecated any more' eval \
 	"has '$HOST6/64' && ! has '$HOST6/64.*deprecated'"
 
-# held: the guest has a connection; $T/held tells what becomes of it, and the answer
-# to what it says once $T/say is there
-held()
-{
-	cat >"$T/held.py" <<-'X'
-		import os, socket, sys
-		s = socket.create_connection((sys.argv[1], 7000), 5)
-		s.sendall(b"one")
-		while True:
-		    try:
-		        s.settimeout(0.1)
-		        print(s.recv(100).decode() or "end", flush=True)
-		    except socket.timeout:
-		        if os.path.exists(sys.argv[2]):
-		            os.unlink(sys.argv[2])
-		            s.sendall(b"two")
-		    except OSError as e:
-		        sys.exit(print(e.strerror))
-		X
-	spawn "ns:$ns" python3 "$T/held.py" "$WORLD4" "$T/user/say" >"$T/held"
-	held_pid=$pid
-	wait_for "grep -q one '$T/held'" || fail 'a connection'
-}
-
 # a connection whose address is gone ends at once
 held
 ip addr add 203.0.113.78/25 dev eth0
@@ -164,8 +125,7 @@ not_ok '... and is told at once that there is none' \
 	in_ns "$ns" timeout 2 "$peer" ask "$WORLD4" 7000 hello
 up4
 up6
-: >"$T/user/say"
-chmod 777 "$T/user/say"
+held_says
 soon '... a connection has lived through it' grep -q two "$T/held"
 stop "$held_pid"
 out 'the network is back'

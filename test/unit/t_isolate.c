@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a process can still do after isolate_filter(), mode by mode
- * Links: start/isolate.o start/ns_hint.o host/netns.o pasta.o host/net.o
+ * Links: engine/guest.o fwd/fwd.o start/isolate.o start/ns_hint.o
+ * Links: host/netns.o pasta.o host/net.o
  * Links: host/netlink.o host/nl_copy.o host/nlmsg.o host/net_resolve.o host/resolv.o
  * Links: util/log.o util.o engine/loop.o engine/timer.o util/addr.o
  */

@@ -3,7 +3,7 @@
  * which shows whole command lines, can't: facts that change
  *
  * Links: host/net.o host/net_resolve.o host/netlink.o host/nlmsg.o
- * Links: host/resolv.o util.o util/addr.o
+ * Links: fwd/fwd.o engine/guest.o host/resolv.o util.o util/addr.o
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -16,6 +16,7 @@
 #include "random.h"
 #include "tap_test.h"
 #include "util/log.h"
+#include "util/wire.h"
 
 static struct net_options opts;
 static struct net_facts facts;
@@ -369,6 +370,9 @@ static mono_t at(int ms)
 static void test_turns(void)
 {
 	struct addr second = A("192.0.2.54"), third = A("2001:db8::53");
+	const struct flow_side query = { .our = A("169.254.1.1"),
+					 .our_port = PORT_DNS };
+	struct flow_side tls = query;
 
 	nothing();
 	has_network();
@@ -379,18 +383,21 @@ static void test_turns(void)
 	is_int(net_get()->fam[V4].dns_host_count, 3,
 	       "all but a link-local one of the other family without link");
 	is_str(turn(), "192.0.2.53", "the first one begins");
-	net_dns_asked(V4, at(0));
-	net_dns_asked(V4, at(900));
+	net_dns_asked(&query, at(0));
+	net_dns_asked(&query, at(900));
 	is_str(turn(), "192.0.2.53", "  it may take its time");
-	net_dns_asked(V4, at(1100));
+	net_dns_asked(&query, at(1100));
 	is_str(turn(), "192.0.2.54", "  but not too long");
-	net_dns_answered(&second);
-	net_dns_asked(V4, at(9000));
+	net_dns_answered(&query, &second);
+	net_dns_asked(&query, at(9000));
 	is_str(turn(), "192.0.2.54", "who answers keeps the turn");
-	net_dns_answered(&second);
-	net_dns_failed(&third);
+	net_dns_answered(&query, &second);
+	net_dns_failed(&query, &third);
 	is_str(turn(), "192.0.2.54", "who fails without it changes nothing");
-	net_dns_failed(&second);
+	tls.our_port = PORT_DNS_TLS;
+	net_dns_failed(&tls, &second);
+	is_str(turn(), "192.0.2.54", "nor does who knows no TLS");
+	net_dns_failed(&query, &second);
 	is_str(turn(), "2001:db8::53", "who fails with it loses it");
 	facts.fam[V4].template.prefix_len = 25;
 	net_update(&facts);
@@ -400,11 +407,11 @@ static void test_turns(void)
 	net_update(&facts);
 	is_str(turn(), "192.0.2.54", "other resolvers: the first one");
 	third = A("fe80::53");
-	net_dns_failed(&second);
+	net_dns_failed(&query, &second);
 	is_str(turn(), "fe80::53", "a link-local one that names its link");
 	is_int(net_scope(&third), 7, "  which is used");
 	is_int(net_scope(&second), 2, "any other is the template's");
-	net_dns_failed(&third);
+	net_dns_failed(&query, &third);
 	is_str(turn(), "192.0.2.54", "after the last one: the first one");
 }
 
