@@ -34,6 +34,7 @@
 enum {
 	PING_TTL	= 64,		/* what our sockets send by default */
 	PING_RECV_TURNS	= 64,		/* messages per socket and turn */
+	PING_ERRORS	= 64,		/* off a queue, likewise */
 	PING_MAX	= 65535,
 	PING_WORD	= 4,		/* id and sequence number */
 };
@@ -168,12 +169,18 @@ static void ping_error(void *arg, const struct icmp_err *error)
 	ping_send_err(f, &h, &e);
 }
 
-static void ping_errors(struct dgram_sock *s)
+/* As udp_errors() */
+static int ping_errors(struct dgram_sock *s)
 {
 	static struct icmp_err e;
+	int rc = 1;
 
-	while (icmp_err_next(s->fd, &e) > 0)
-		ping_error(s, &e);
+	for (int i = 0; i < PING_ERRORS && rc > 0; i++) {
+		rc = icmp_err_next(s->fd, &e);
+		if (rc > 0)
+			ping_error(s, &e);
+	}
+	return rc;
 }
 
 /* The host didn't send it at all: tell, if that is for lack of a route, or as it's
@@ -301,8 +308,8 @@ static void ping_received(struct dgram_sock *s, struct msghdr *msg, size_t n)
 		   &rest);
 }
 
-/* One message off the socket; false when it is empty */
-static bool ping_recv(struct dgram_sock *s)
+/* One message off the socket: 0 when it is empty, 1, or -errno */
+static int ping_recv(struct dgram_sock *s)
 {
 	union {
 		struct cmsghdr c;
@@ -318,23 +325,18 @@ static bool ping_recv(struct dgram_sock *s)
 	ssize_t n = recvmsg(s->fd, &msg, MSG_DONTWAIT);
 
 	if (n < 0)
-		return errno != EAGAIN;
+		return errno == EAGAIN ? 0 : -errno;
 	ping_received(s, &msg, (size_t)n);
-	return true;
+	return 1;
 }
 
 static void ping_event(struct loop_ref ref, uint32_t events)
 {
 	struct dgram_sock *s = dgram_sock_from_ref(ref);
 
-	if (!s)
-		return;
-	if (events & EPOLLERR)
-		ping_errors(s);
-	for (int i = 0; i < PING_RECV_TURNS; i++)
-		if (!ping_recv(s))
-			return;
-	loop_mod(s->fd, EPOLLIN | EPOLLET, ref);
+	if (s)
+		dgram_sock_drain(s, events & EPOLLERR ? ping_errors(s) : 0,
+				 PING_RECV_TURNS, ping_recv);
 }
 
 void icmp_init(void)

@@ -330,29 +330,27 @@ struct flow *udp_flow_from_host(struct dgram_sock *s,
 	return f;
 }
 
-static void udp_errors(struct dgram_sock *s)
+/* Off the queue: 1 if there may be more, 0, or -errno */
+static int udp_errors(struct dgram_sock *s)
 {
 	static struct icmp_err e;
+	int rc = 1;
 
-	for (int i = 0; i < UDP_ERRORS && icmp_err_next(s->fd, &e) > 0; i++)
-		udp_error(s, &e);
+	for (int i = 0; i < UDP_ERRORS && rc > 0; i++) {
+		rc = icmp_err_next(s->fd, &e);
+		if (rc > 0)
+			udp_error(s, &e);
+	}
+	return rc;
 }
 
 static void udp_event(struct loop_ref ref, uint32_t events)
 {
 	struct dgram_sock *s = dgram_sock_from_ref(ref);
 
-	if (!s)
-		return;
-	if (events & EPOLLERR) {
-		udp_errors(s);
-		loop_mod(s->fd, EPOLLIN | EPOLLET, ref);
-	}
-	for (int i = 0; i < UDP_RECV_TURNS; i++)
-		if (!dgram_sock_from_ref(ref) || !udp_recv(s))
-			return;
-	/* Edge-triggered and not empty: have the kernel tell again */
-	loop_mod(s->fd, EPOLLIN | EPOLLET, ref);
+	if (s)
+		dgram_sock_drain(s, events & EPOLLERR ? udp_errors(s) : 0,
+				 UDP_RECV_TURNS, udp_recv);
 }
 
 /* Adopt a listener's socket */

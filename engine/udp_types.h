@@ -14,6 +14,7 @@ struct udp_flow {
 /* From loopback to loopback: the flow's socket is the listener */
 struct udp_splice_flow {
 	int fd;				/* far socket, connected */
+	uint8_t faults;			/* of reading it, in succession */
 	struct idle idle;		/* for that descriptor */
 };
 

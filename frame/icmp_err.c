@@ -66,7 +66,7 @@ int icmp_err_next(int fd, struct icmp_err *ret_err)
 	ssize_t n = recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT);
 
 	if (n < 0)
-		return 0;
+		return errno == EAGAIN ? 0 : -errno;
 	ret_err->data_len = (size_t)n;
 	ret_err->dst = addr_from_sockaddr(&to, &ret_err->dst_port);
 	ret_err->error = 0;

@@ -15,10 +15,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/retry.h"
 #include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "host/listen.h"
@@ -40,6 +42,8 @@ static struct {
 	unsigned open;			/* outbound sockets */
 	unsigned keep, spares;
 	int spare[DGRAM_KEEP];
+	struct retry retry;
+	uint64_t retry_marks[RETRY_LEVELS * RETRY_WORDS(DGRAM_SOCKS)];
 	uint32_t bucket[DGRAM_BUCKETS];	/* index + 1 */
 	struct dgram_sock sock[DGRAM_SOCKS];
 } dgram;
@@ -74,6 +78,55 @@ struct loop_ref dgram_sock_ref(const struct dgram_sock *s, enum loop_kind kind)
 {
 	return (struct loop_ref){ .kind = (uint8_t)kind, .gen = s->gen,
 				  .index = dgram_sock_index(s) };
+}
+
+/* ---- Reading ---- */
+
+static void dgram_sock_fault(struct dgram_sock *s, int rc)
+{
+	debug("Reading datagrams: %s", strerror(-rc));
+	retry_later(&dgram.retry, dgram_sock_index(s), s->faults);
+	s->faults += s->faults < UINT8_MAX;
+}
+
+/* Edge-triggered, and there may be more: have the kernel tell again */
+static void dgram_sock_rewatch(struct dgram_sock *s)
+{
+	enum loop_kind kind = s->proto == PROTO_UDP ? LOOP_UDP : LOOP_PING;
+	int rc = loop_mod(s->fd, EPOLLIN | EPOLLET, dgram_sock_ref(s, kind));
+
+	if (rc)
+		dgram_sock_fault(s, rc);
+}
+
+/* The entry may be another's by now, whom it does no harm */
+static void dgram_sock_again(uint32_t index)
+{
+	if (dgram.sock[index].fd >= 0)
+		dgram_sock_rewatch(&dgram.sock[index]);
+}
+
+void dgram_sock_drain(struct dgram_sock *s, int rc, unsigned turns,
+		      int (*recv)(struct dgram_sock *s))
+{
+	uint16_t gen = s->gen;
+	int got = 1;
+
+	while (got && turns--) {
+		got = recv(s);
+		/* Making room for a flow may have taken the socket itself */
+		if (s->fd < 0 || s->gen != gen)
+			return;
+	}
+	if (rc >= 0 && got)
+		rc = got;
+	if (rc < 0) {
+		dgram_sock_fault(s, rc);
+		return;
+	}
+	s->faults = 0;
+	if (rc)
+		dgram_sock_rewatch(s);
 }
 
 /* ---- The table ---- */
@@ -509,6 +562,8 @@ void dgram_init(void)
 	idle_set_ops(IDLE_FLOW, &entry);
 	idle_set_ops(IDLE_SOCK, &ops);
 	net_add_hook(dgram_net_changed);
+	retry_init(&dgram.retry, dgram.retry_marks, RETRY_WORDS(DGRAM_SOCKS),
+		   dgram_sock_again);
 	timer_set_handler(TIMER_UDP, dgram_timer);
 	timer_set_handler(TIMER_ICMP, dgram_timer);
 	dgram_fill_spares();

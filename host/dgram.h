@@ -34,6 +34,7 @@ struct dgram_sock {
 	struct idle idle;
 
 	uint8_t pmtudisc;		/* IP_PMTUDISC_…, as set; IPv4 only */
+	uint8_t faults;			/* of reading it, in succession */
 
 	/* UDP's own */
 	bool no_segment;		/* trains of datagrams were refused */
@@ -48,6 +49,15 @@ struct dgram_sock *dgram_sock_of(const struct flow *f);
 /* The one that an event is for, NULL if that is gone */
 struct dgram_sock *dgram_sock_from_ref(struct loop_ref ref);
 struct loop_ref dgram_sock_ref(const struct dgram_sock *s, enum loop_kind kind);
+
+/* For an event of s: recv() until that says 0 (nothing is there), `turns` times at most;
+ * 1: there was something, -errno. An error of the network that waits at a socket is told
+ * by its next call, once: so whoever gets one reads on. But what fails still in the end is
+ * tried again a moment later, and what isn't empty in the next turn. rc: what came of
+ * the error queue, likewise.
+ */
+void dgram_sock_drain(struct dgram_sock *s, int rc, unsigned turns,
+		      int (*recv)(struct dgram_sock *s));
 
 /* What a new outbound socket is to tell of datagrams; adds it to the loop. 0 or
  * -errno.

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "engine/drop.h"
+#include "engine/retry.h"
 #include "frame/icmp_err.h"
 #include "host/sock.h"
 #include "host/sock_ns.h"
@@ -43,6 +44,8 @@ static struct {
 	struct mmsghdr out[USPLICE_BATCH];
 
 	int icmp_fd[FAMILIES];		/* in the namespace; -1: none */
+	struct retry retry;
+	uint64_t retry_marks[RETRY_LEVELS * RETRY_WORDS(FLOW_MAX)];
 
 	uint8_t buf[USPLICE_BATCH][USPLICE_DGRAM_MAX];
 } us;
@@ -179,8 +182,8 @@ void udp_splice_refuse(const struct flow_side *client)
 		      MSG_DONTWAIT | MSG_NOSIGNAL, &sa.sa, len);
 }
 
-/* One batch of answers; false when there are no more */
-static bool us_recv(struct flow *f)
+/* One batch of answers: 0 when there are no more, 1, or -errno */
+static int us_recv(struct flow *f)
 {
 	struct iovec iov[USPLICE_BATCH];
 	struct mmsghdr mm[USPLICE_BATCH];
@@ -196,10 +199,10 @@ static bool us_recv(struct flow *f)
 	if (n < 0 && errno == ECONNREFUSED) {
 		if (f->ini == GUEST)
 			udp_splice_refuse(&f->side[GUEST]);
-		return true;
+		return 1;
 	}
 	if (n <= 0)
-		return n < 0 && errno != EAGAIN;
+		return n < 0 && errno != EAGAIN ? -errno : 0;
 	for (int i = 0; i < n; i++) {
 		iov[i].iov_len = mm[i].msg_len;
 		flow_moved(f, !f->ini, mm[i].msg_len);
@@ -208,18 +211,40 @@ static bool us_recv(struct flow *f)
 	return n == USPLICE_BATCH;
 }
 
+/* Edge-triggered, and not empty, or a call has failed: have the kernel tell again */
+static void us_rewatch(struct flow *f, int rc)
+{
+	if (rc > 0)
+		rc = loop_mod(f->udp_splice.fd, EPOLLIN | EPOLLET,
+			      flow_ref(f, LOOP_UDP_SPLICE));
+	if (rc < 0) {
+		flow_debug(f, "read: %s", strerror(-rc));
+		retry_later(&us.retry, flow_index(f), f->udp_splice.faults);
+		f->udp_splice.faults += f->udp_splice.faults < UINT8_MAX;
+	}
+}
+
+static void us_again(uint32_t index)
+{
+	struct flow *f = flow_at(index);
+
+	if (f->type == FLOW_UDP_SPLICE)
+		us_rewatch(f, 1);
+}
+
 static void us_event(struct loop_ref ref, uint32_t events)
 {
 	struct flow *f = flow_from_ref(ref, FLOW_UDP_SPLICE);
+	int rc = 1;
 
 	(void)events;
 	if (!f)
 		return;
-	for (int i = 0; i < USPLICE_TURNS; i++)
-		if (!us_recv(f))
-			return;
-	/* Edge-triggered and not empty: have the kernel tell again */
-	loop_mod(f->udp_splice.fd, EPOLLIN | EPOLLET, ref);
+	for (int i = 0; i < USPLICE_TURNS && rc; i++)
+		rc = us_recv(f);
+	if (rc >= 0)
+		f->udp_splice.faults = 0;
+	us_rewatch(f, rc);
 }
 
 void udp_splice_init(const struct conf *c)
@@ -243,6 +268,7 @@ void udp_splice_init(const struct conf *c)
 			debug("No ICMP errors for clients of -U: %s",
 			      strerror(-us.icmp_fd[f]));
 	}
+	retry_init(&us.retry, us.retry_marks, RETRY_WORDS(FLOW_MAX), us_again);
 	flow_set_ops(FLOW_UDP_SPLICE, &ops);
 	idle_set_ops(IDLE_UDP_SPLICE, &idle);
 	loop_set_handler(LOOP_UDP_SPLICE, us_event);

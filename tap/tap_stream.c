@@ -51,6 +51,7 @@ static struct {
 	bool rx_more;			/* whole frames lie there still */
 	bool fresh;			/* a batch was handed up this turn */
 	size_t tx_sent, tx_len;
+	uint8_t faults;			/* in succession */
 } stream = { .fd = -1 };
 
 /* Apart, since what isn't zero at the start takes room in the binary */
@@ -60,6 +61,18 @@ static struct {
 	uint8_t rx[STREAM_RX_SIZE];
 	uint8_t tx[STREAM_TX_SIZE];
 } stream_buf;
+
+/* A call has failed for a moment */
+static void stream_fault(bool to_write)
+{
+	debug("The guest's connection: %s", strerror(errno));
+	if (to_write && !stream.blocked) {
+		tap_unix_watch(true);
+		stream.blocked = true;
+	}
+	tap_unix_rest(stream.faults);
+	stream.faults += stream.faults < UINT8_MAX;
+}
 
 /* Push what is in the transmit area; true if it is empty now */
 static bool stream_push(void)
@@ -77,10 +90,16 @@ static bool stream_push(void)
 			stream.blocked = true;
 			return false;
 		}
+		/* Part of a frame may be gone already: the rest has to follow */
+		if (n < 0 && is_momentary(-errno)) {
+			stream_fault(true);
+			return false;
+		}
 		if (n < 0) {
 			/* The receive side finds the end and tells */
 			break;
 		}
+		stream.faults = 0;
 		stream.tx_sent += (size_t)n;
 	}
 	stream.tx_sent = stream.tx_len = 0;
@@ -292,10 +311,15 @@ static void stream_readable(void)
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		return;
+	if (n < 0 && is_momentary(-errno)) {
+		stream_fault(false);
+		return;
+	}
 	if (n <= 0) {
 		stream_disconnect();
 		return;
 	}
+	stream.faults = 0;
 	stream.rx_len += (size_t)n;
 	stream.fresh = true;
 	stream_parse();

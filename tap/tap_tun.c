@@ -30,7 +30,9 @@
 
 #include "engine/drop.h"
 #include "engine/loop.h"
+#include "engine/retry.h"
 #include "tap/vnet.h"
+#include "util.h"
 #include "util/log.h"
 #include "util/wire.h"
 
@@ -56,6 +58,9 @@ static struct {
 	bool gone;			/* deleted */
 	bool light;			/* frames come one at a time */
 	uint8_t light_turns;
+	uint8_t faults;			/* of reading, in succession */
+	struct retry retry;
+	uint64_t retry_marks[RETRY_LEVELS];
 } tun = { .fd = -1 };
 
 /* Apart, since what isn't zero at the start takes room in the binary */
@@ -194,6 +199,30 @@ static bool tun_is_light(unsigned n, ssize_t len)
 	       ++tun.light_turns % TUN_LIGHT_PROBE;
 }
 
+static void tun_again(uint32_t index)
+{
+	struct loop_ref ref = { .kind = LOOP_TAP };
+
+	(void)index;
+	if (!tun.gone && loop_mod(tun.fd, EPOLLIN, ref))
+		retry_later(&tun.retry, 0, RETRY_LEVELS);
+}
+
+/* Level-triggered: it would say so again at once, unless nobody listens for a while */
+static void tun_read_failed(int rc)
+{
+	struct loop_ref ref = { .kind = LOOP_TAP };
+
+	if (!is_momentary(rc)) {
+		tun_gone();
+		return;
+	}
+	debug("Reading from tap device: %s", strerror(-rc));
+	loop_mod(tun.fd, 0, ref);
+	retry_later(&tun.retry, 0, tun.faults);
+	tun.faults += tun.faults < UINT8_MAX;
+}
+
 static void tun_readable(void)
 {
 	size_t used = 0;
@@ -204,9 +233,8 @@ static void tun_readable(void)
 
 		if (len < 0 && errno == EINTR)
 			continue;
-		if (len < 0 && errno != EAGAIN) {
-			tun_gone();
-		}
+		if (len < 0 && errno != EAGAIN)
+			tun_read_failed(-errno);
 		if (len <= 0) {
 			tun.light = n <= 1;
 			break;
@@ -216,6 +244,7 @@ static void tun_readable(void)
 			continue;
 		}
 		n++;
+		tun.faults = 0;
 		used += ((size_t)len + TUN_ALIGN - 1) &
 			~(size_t)(TUN_ALIGN - 1);
 		if (tun_is_light(n, len))
@@ -335,6 +364,7 @@ void tap_tun_start(int fd)
 	      tun.vnet.size ? "yes" : "no", caps.tx.tso[V4] ? "yes" : "no",
 	      caps.tx.uso[V4] ? "yes" : "no");
 
+	retry_init(&tun.retry, tun.retry_marks, 1, tun_again);
 	loop_set_handler(LOOP_TAP, tun_event);
 	rc = loop_add(fd, EPOLLIN, ref);
 	if (rc)

@@ -22,6 +22,7 @@
 
 #include "engine/loop.h"
 #include "engine/news.h"
+#include "engine/retry.h"
 #include "util.h"
 #include "util/log.h"
 #include "util/unix_sock.h"
@@ -31,10 +32,16 @@ enum {
 	UNIX_PROBE_MAX	= 64,		/* /tmp/passt_N.socket */
 };
 
+/* What is tried again */
+enum { UNIX_GUEST, UNIX_LISTENER };
+
 static struct {
 	int listen_fd, fd;
 	int spare_fd;			/* given up to accept a guest */
 	bool one_off;
+	bool writable;			/* it is told of that */
+	struct retry retry;
+	uint64_t retry_marks[RETRY_LEVELS];
 	void (*connected)(int fd);
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct leftover leftover;	/* that path */
@@ -78,6 +85,7 @@ static void tap_unix_connected(int fd)
 		return;
 	}
 	guest.fd = fd;
+	guest.writable = false;
 	news_tell(NEWS_GUEST_HERE, NULL);
 	guest.connected(fd);
 }
@@ -121,6 +129,8 @@ static void tap_unix_accept(struct loop_ref ref, uint32_t events)
 			fd = accept4(guest.listen_fd, NULL, NULL,
 				     SOCK_NONBLOCK | SOCK_CLOEXEC);
 		}
+		if (fd < 0 && errno != EAGAIN)
+			retry_later(&guest.retry, UNIX_LISTENER, RETRY_LEVELS);
 		if (fd < 0)
 			return;
 		tap_unix_accepted(fd);
@@ -170,6 +180,14 @@ void tap_unix_use_fd(int fd)
 	guest.fd = fd;
 }
 
+static void tap_unix_again(uint32_t index)
+{
+	if (index == UNIX_LISTENER)
+		tap_unix_watch_listener();
+	else if (guest.fd >= 0)
+		tap_unix_watch(guest.writable);
+}
+
 void tap_unix_start(bool one_off, void (*connected)(int fd))
 {
 	struct loop_ref ref = { .kind = LOOP_TAP_LISTEN };
@@ -177,6 +195,7 @@ void tap_unix_start(bool one_off, void (*connected)(int fd))
 
 	guest.one_off = one_off;
 	guest.connected = connected;
+	retry_init(&guest.retry, guest.retry_marks, 1, tap_unix_again);
 	loop_set_handler(LOOP_TAP_LISTEN, tap_unix_accept);
 	if (fd >= 0) {
 		guest.fd = -1;
@@ -193,8 +212,18 @@ void tap_unix_watch(bool writable)
 {
 	struct loop_ref ref = { .kind = LOOP_TAP };
 
-	loop_mod(guest.fd, EPOLLIN | EPOLLRDHUP | (writable ? EPOLLOUT : 0),
-		 ref);
+	guest.writable = writable;
+	if (loop_mod(guest.fd, EPOLLIN | EPOLLRDHUP | (writable ? EPOLLOUT : 0),
+		     ref))
+		retry_later(&guest.retry, UNIX_GUEST, RETRY_LEVELS);
+}
+
+void tap_unix_rest(unsigned tries)
+{
+	struct loop_ref ref = { .kind = LOOP_TAP };
+
+	loop_mod(guest.fd, 0, ref);
+	retry_later(&guest.retry, UNIX_GUEST, tries);
 }
 
 void tap_unix_disconnect(void)

@@ -27,6 +27,11 @@ void tap_unix_start(bool one_off, void (*connected)(int fd));
 /* Is it to be told when the connection can be written to? */
 void tap_unix_watch(bool writable);
 
+/* A call for the connection has failed for a reason that may be over in a moment:
+ * nothing is told of it until then. tries: how often it has already, in succession.
+ */
+void tap_unix_rest(unsigned tries);
+
 /* The guest has gone, or has to: close its connection, and exit (one_off) or wait
  * for the next one. Nothing if there is none.
  */

@@ -198,8 +198,7 @@ static unsigned udp_next_batch(size_t mean)
 		   MIN(UDP_BATCH, UDP_BATCH_BYTES / (mean + 1)));
 }
 
-/* One batch off a socket; false when it is empty */
-bool udp_recv(struct dgram_sock *s)
+int udp_recv(struct dgram_sock *s)
 {
 	static union sockaddr_any from[UDP_BATCH];
 	static union udp_control control[UDP_BATCH];
@@ -208,7 +207,7 @@ bool udp_recv(struct dgram_sock *s)
 	unsigned want = rx.batch, done = 0;
 	size_t bytes = 0;
 	uint16_t gen = s->gen;
-	int n;
+	int n, rc;
 
 	for (unsigned i = 0; i < want; i++) {
 		iov[i] = (struct iovec){ rx_buf[i], UINT16_MAX + 1 };
@@ -220,6 +219,7 @@ bool udp_recv(struct dgram_sock *s)
 		};
 	}
 	n = recvmmsg(s->fd, mm, want, MSG_DONTWAIT, NULL);
+	rc = n >= 0 ? n == (int)want : errno == EAGAIN ? 0 : -errno;
 	for (int i = 0; i < n; i++)
 		bytes += iov[i].iov_len = mm[i].msg_len;
 	if (n > 0)
@@ -241,5 +241,5 @@ bool udp_recv(struct dgram_sock *s)
 		done += payload.cnt;
 	}
 	udp_splice_flush();
-	return n == (int)want || (n < 0 && errno != EAGAIN);
+	return rc;
 }

@@ -25,8 +25,8 @@ void udp_out_run(struct flow *f, const struct pkt *pkts, unsigned n);
 
 /* ---- udp_in.c ---- */
 
-/* One batch off a socket; false when it is empty */
-bool udp_recv(struct dgram_sock *s);
+/* One batch off a socket: 0 when it is empty, 1, or -errno */
+int udp_recv(struct dgram_sock *s);
 
 /* ---- udp.c ---- */
 

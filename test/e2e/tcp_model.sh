@@ -96,23 +96,8 @@ guest_up()
 	wait_for "grep -q '^Seccomp:.*2' /proc/$passt/status" ||
 		bail "$(cat "$T/passt.err")"
 	fds_before=$(fds_of "$passt")
-	ip netns add guest
-	spawn host "$tools/linkemu" --seed "$seed" --mtu "$guest_mtu" --stats \
-		"$@" tap=eth0@/run/netns/guest "unix=$T/user/guest.sock" \
-		>"$T/emu.out" 2>"$T/emu.err"
-	emu=$pid
-	wait_for "grep -q ready '$T/emu.out'" || bail "$(cat "$T/emu.err")"
-	ip netns exec guest sh -c "$world_sysctl
-		sysctl -qw net.ipv6.conf.eth0.accept_ra=0"
-	ip -n guest -b - <<-E
-		link set lo up
-		address add $HOST4/24 dev eth0
-		address add $HOST6/64 dev eth0 nodad
-		route add default via $GW4
-		E
-	ip -n guest -6 route replace default via "$GW6LL" dev eth0
-	# passt has to know the guest before it can forward to it
-	ip netns exec guest ping -qc 3 -i 0.1 "$GW4" >/dev/null 2>&1
+	linkemu_guest "$T/user/guest.sock" --seed "$seed" --mtu "$guest_mtu" \
+		--stats "$@"
 	fds_before=$((fds_before + 2))
 }
 

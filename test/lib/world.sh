@@ -53,6 +53,8 @@
 #				is a PID for in_ns; pasta_down ends it. Bails out
 #				if it doesn't start. $pasta_with: words in front
 #				of the command
+#	linkemu_guest SOCKET ARGS...	a guest on passt's stream link, which is the
+#				namespace "guest", behind linkemu with ARGS: sets $emu
 #	make_file PATH MIB	a file that doesn't compress
 #	sha256 PATH		its checksum, nothing else
 #
@@ -544,6 +546,29 @@ pasta_down()
 	# as the first process of its namespace it gets no other signal
 	kill -KILL "$ns" 2>/dev/null
 	wait_gone "$pasta_pid" 3 || stop "$pasta_pid"
+}
+
+linkemu_guest()
+{
+	emu_socket=$1
+	shift
+	ip netns add guest
+	spawn host "${PASST_TOOLS_DIR:-$TOP/build/tools}/linkemu" "$@" \
+		tap=eth0@/run/netns/guest "unix=$emu_socket" \
+		>"$T/emu.out" 2>"$T/emu.err"
+	emu=$pid
+	wait_for "grep -q ready '$T/emu.out'" || bail "$(cat "$T/emu.err")"
+	ip netns exec guest sh -c "$world_sysctl
+		sysctl -qw net.ipv6.conf.eth0.accept_ra=0"
+	ip -n guest -b - <<-E
+		link set lo up
+		address add $HOST4/24 dev eth0
+		address add $HOST6/64 dev eth0 nodad
+		route add default via $GW4
+		E
+	ip -n guest -6 route replace default via "$GW6LL" dev eth0
+	# passt has to know the guest before it can forward to it
+	ip netns exec guest ping -qc 3 -i 0.1 "$GW4" >/dev/null 2>&1
 }
 
 # make_file PATH MIB: a file that doesn't compress

@@ -424,6 +424,13 @@ ssize_t read(int fd, void *buf, size_t len)
 	return real(fd, buf, len);
 }
 
+ssize_t write(int fd, const void *buf, size_t len)
+{
+	NEXT(ssize_t, "write", int, const void *, size_t);
+	FAIL_IF("write", fd, NULL);
+	return real(fd, buf, len);
+}
+
 ssize_t readv(int fd, const struct iovec *iov, int cnt)
 {
 	NEXT(ssize_t, "readv", int, const struct iovec *, int);
