@@ -88,6 +88,7 @@ SRCS	+= fwd/policy_used.c
 SRCS	+= local/arp.c
 SRCS	+= local/dhcp.c
 SRCS	+= local/dhcpv6.c
+SRCS	+= local/former.c
 SRCS	+= local/ndp.c
 
 SRCS	+= host/accept.c

@@ -17,10 +17,10 @@
  *			client takes rapid commit
  *	REQUEST		REPLY with ours; IAs in which the client wants another
  *			address: NotOnLink
- *	RENEW, REBIND	REPLY with ours; the one that we gave before is
- *			deprecated, for two hours from the host's change on;
- *			other addresses get lifetimes of zero, so that the
- *			client drops them at once
+ *	RENEW, REBIND	REPLY with ours; those that we gave before are
+ *			deprecated, for two hours from the host's change on
+ *			(former.h); other addresses get lifetimes of zero, so
+ *			that the client drops them at once
  *	CONFIRM		REPLY Success if all addresses are ours, else NotOnLink;
  *			nothing if there are no addresses
  *	RELEASE,	REPLY Success, and NoBinding for IAs in which there are
@@ -46,6 +46,7 @@
 #include "frame/frame_build.h"
 #include "frame/frame_parse.h"
 #include "host/net.h"
+#include "local/former.h"
 #include "util/dnsname.h"
 #include "util/log.h"
 #include "util/rdwr.h"
@@ -69,7 +70,7 @@ enum {
 	DHCP6_T1_S		= 1800,
 	DHCP6_T2_S		= 2880,
 	DHCP6_PREFERRED_S	= 3600,
-	DHCP6_VALID_S		= 7200,
+	DHCP6_VALID_S		= FORMER_VALID_S,
 };
 
 /* RFC 8415 7.3 */
@@ -154,8 +155,7 @@ struct dhcp6_opt {
 static struct {
 	const struct conf *conf;
 	struct duid_ll duid;
-	struct addr old;		/* what we gave before; or none */
-	mono_t old_until;		/* valid */
+	struct former old;		/* what we gave before */
 } dhcp6;
 
 static struct dhcp6_opt dhcp6_opt_init(struct rd rd)
@@ -333,14 +333,15 @@ static void put_ia_status(struct wr *wr, const struct dhcp6_ia *ia,
 /* How long an address is still good that we gave before: what uses it goes on */
 static uint32_t old_valid_s(const struct addr *a)
 {
-	int64_t left_us = mono_sub(dhcp6.old_until, loop_now()).us;
-
-	return addr_eq(a, &dhcp6.old) && left_us > 0 ?
-	       (uint32_t)(left_us / 1000000) : 0;
+	for (unsigned i = 0; i < FORMER_MAX; i++) {
+		if (addr_eq(a, &dhcp6.old.addr[i]))
+			return former_left_s(&dhcp6.old, i, loop_now());
+	}
+	return 0;
 }
 
-/* Addresses of the client that aren't ours, over at once: RFC 8415 18.3.4; but the
- * one that we gave before is deprecated. What would fill the message is left to the
+/* Addresses of the client that aren't ours, over at once: RFC 8415 18.3.4; but
+ * those that we gave before are deprecated. What would fill the message is left to the
  * client's own timers.
  */
 static void put_expired(struct wr *wr, const struct dhcp6_ia *ia)
@@ -584,18 +585,14 @@ static void dhcp6_reply(const struct dhcp6_req *req,
 
 static void dhcp6_net_changed(const struct net *old)
 {
-	const struct addr *was = &old->fam[V6].guest;
-
-	if (addr_is_none(was) || addr_eq(was, &net_get()->fam[V6].guest))
-		return;
-	dhcp6.old = *was;
-	dhcp6.old_until = mono_add(loop_now(), DUR_S(DHCP6_VALID_S));
+	former_note(&dhcp6.old, &old->fam[V6].guest, &net_get()->fam[V6].guest,
+		    loop_now());
 }
 
 void dhcpv6_init(const struct conf *c)
 {
 	dhcp6.conf = c;
-	dhcp6.old = (struct addr){ { 0 } };
+	dhcp6.old = (struct former){ .prefix_len = 128 };
 	net_add_hook(dhcp6_net_changed);
 	dhcp6.duid.type = be16_put(3);		/* DUID-LL */
 	dhcp6.duid.htype = be16_put(1);		/* Ethernet */

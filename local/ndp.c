@@ -40,6 +40,7 @@
 #include "frame/frame_parse.h"
 #include "fwd/fwd.h"
 #include "host/net.h"
+#include "local/former.h"
 #include "util.h"
 #include "util/dnsname.h"
 #include "util/log.h"
@@ -59,9 +60,6 @@ enum {
 	ND_RA_MAX_S		= 600,	/* MaxRtrAdvInterval */
 	ND_RA_INITIAL		= 3,	/* MAX_INITIAL_RTR_ADVERTISEMENTS */
 	ND_RA_INITIAL_S		= 16,	/* MAX_INITIAL_RTR_ADVERT_INTERVAL */
-
-	ND_OLD_MAX		= 4,	/* prefixes of before */
-	ND_OLD_VALID_S		= 7200,	/* RFC 4862 5.5.3 e */
 };
 
 static const uint32_t nd_infinity = UINT32_MAX;
@@ -96,11 +94,7 @@ static struct {
 	const struct conf *conf;
 	struct timer timer;		/* next RA to all nodes */
 	unsigned initial;		/* RAs left at short distance */
-	struct {
-		struct addr guest;	/* its address in that prefix; or none */
-		mono_t until;		/* valid */
-	} old[ND_OLD_MAX];
-	unsigned old_next;		/* to be replaced */
+	struct former old;		/* the guest's, one for each prefix */
 	struct addr gone_dns[CONF_DNS_MAX];	/* taken back by these RAs */
 	unsigned gone_dns_count;
 	uint32_t random;		/* state of the generator, not zero */
@@ -240,12 +234,11 @@ static void ndp_put_prefix(struct wr *wr, const struct addr *guest,
 /* Those of before, until they have expired */
 static void ndp_put_old_prefixes(struct wr *wr)
 {
-	for (unsigned i = 0; i < ND_OLD_MAX; i++) {
-		int64_t left_us = mono_sub(ndp.old[i].until, loop_now()).us;
+	for (unsigned i = 0; i < FORMER_MAX; i++) {
+		uint32_t left_s = former_left_s(&ndp.old, i, loop_now());
 
-		if (left_us > 0)
-			ndp_put_prefix(wr, &ndp.old[i].guest,
-				       (uint32_t)(left_us / 1000000), 0);
+		if (left_s)
+			ndp_put_prefix(wr, &ndp.old.addr[i], left_s, 0);
 	}
 }
 
@@ -401,29 +394,6 @@ static void ndp_timer(struct timer *t)
 	timer_set(t, TIMER_NDP, mono_add(loop_now(), next));
 }
 
-static bool ndp_same_prefix(const struct addr *a, const struct addr *b)
-{
-	return addr_same_prefix(a, b, ND_PREFIX_LEN);
-}
-
-/* The prefix of `was` is one of before, that of `now` no longer is */
-static void ndp_note_prefix(const struct addr *was, const struct addr *now)
-{
-	if (addr_eq(was, now) || ndp_same_prefix(was, now))
-		return;
-	for (unsigned i = 0; i < ND_OLD_MAX; i++) {
-		if (ndp_same_prefix(&ndp.old[i].guest, now) ||
-		    ndp_same_prefix(&ndp.old[i].guest, was))
-			ndp.old[i].guest = (struct addr){ { 0 } };
-	}
-	if (addr_is_none(was))
-		return;
-	ndp.old[ndp.old_next].guest = *was;
-	ndp.old[ndp.old_next].until =
-		mono_add(loop_now(), DUR_S(ND_OLD_VALID_S));
-	ndp.old_next = (ndp.old_next + 1) % ND_OLD_MAX;
-}
-
 static void ndp_note_dns(const struct net_family *was,
 			 const struct net_family *now)
 {
@@ -447,7 +417,7 @@ static void ndp_net_changed(const struct net *old)
 	    (!memcmp(was, now, sizeof(*was)) &&
 	     !memcmp(&old->search, &net_get()->search, sizeof(old->search))))
 		return;
-	ndp_note_prefix(&was->guest, &now->guest);
+	former_note(&ndp.old, &was->guest, &now->guest, loop_now());
 	ndp_note_dns(was, now);
 	if (!tap_is_up())
 		return;
@@ -464,7 +434,7 @@ void ndp_init(const struct conf *c)
 	random_bytes(&ndp.random, sizeof(ndp.random));
 	ndp.random |= 1;
 	timer_set_handler(TIMER_NDP, ndp_timer);
-	memset(ndp.old, 0, sizeof(ndp.old));
+	ndp.old = (struct former){ .prefix_len = ND_PREFIX_LEN };
 	ndp.gone_dns_count = 0;
 	net_add_hook(ndp_net_changed);
 }

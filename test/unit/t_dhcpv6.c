@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* DHCPv6, with requests as real clients send them
  *
- * Links: local/dhcpv6.o util/dnsname.o util/addr.o util/iov.o util/rdwr.o
+ * Links: local/dhcpv6.o local/former.o util/dnsname.o util/addr.o util/iov.o util/rdwr.o
  */
 #include "local/dhcpv6.h"
 
@@ -276,6 +276,19 @@ static void moves(void)
 	fake_now = mono_add(fake_now, DUR_S(1200));
 	REPLIES_TO(MSG(5, 1, 2, 3, CLIENT_ID, SERVER_ID, IA_NA(OTHER)), 7,
 		   "RENEW of the address of before");
+	opt_is(3, "00123456" "00000708" "00000b40"
+		  "00050018" HEX_OURS "00000e10" "00001c20"
+		  "00050018" HEX_OTHER "00000000" "00001770");
+
+	/* And again, and again */
+	old = net;
+	net.fam[V6].guest = fake_addr("2001:db8:7::15");
+	fake_hook(&old);
+	old = net;
+	net.fam[V6].guest = fake_addr("2001:db8:1::15");
+	fake_hook(&old);
+	REPLIES_TO(MSG(5, 1, 2, 3, CLIENT_ID, SERVER_ID, IA_NA(OTHER)), 7,
+		   "... after more changes");
 	opt_is(3, "00123456" "00000708" "00000b40"
 		  "00050018" HEX_OURS "00000e10" "00001c20"
 		  "00050018" HEX_OTHER "00000000" "00001770");

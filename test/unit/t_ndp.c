@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Neighbour discovery, as Linux sends it
  *
- * Links: local/ndp.o engine/guest.o fwd/fwd.o util/dnsname.o util/addr.o util/iov.o util/rdwr.o
+ * Links: local/former.o local/ndp.o engine/guest.o fwd/fwd.o util/dnsname.o
+ * Links: util/addr.o util/iov.o util/rdwr.o
  */
 #include "local/ndp.h"
 
