@@ -19,7 +19,9 @@
  *				offer was taken, inside the guest. Otherwise the
  *				client remembers or renews a lease from another
  *				network or configuration: NAK, so that it starts
- *				over at once rather than after its timeouts
+ *				over at once rather than after its timeouts; to
+ *				all (RFC 2131 4.1), and to its address if it has
+ *				one, as its socket may be bound to that
  *	INFORM			ACK without address and lease
  *	DECLINE, RELEASE	nothing: no lease to end, no other address
  *	no type (BOOTP)		a reply without options of DHCP (RFC 1534), in
@@ -663,6 +665,11 @@ static void dhcp_reply(const struct dhcp_req *req, enum dhcp_verdict verdict,
 	iov.iov_len = wr.len;
 	payload.len = (uint32_t)wr.len;
 	dhcp_address(req, verdict, pkt, &ip);
+	frame_send_udp(&ip, DHCP_SERVER_PORT, DHCP_CLIENT_PORT, &payload, 0);
+	if (verdict != REPLY_NAK || !addr_is_unicast(&pkt->src))
+		return;
+	ip.dst = pkt->src;
+	ip.dst_mac = pkt->src_mac;
 	frame_send_udp(&ip, DHCP_SERVER_PORT, DHCP_CLIENT_PORT, &payload, 0);
 }
 

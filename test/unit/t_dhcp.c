@@ -370,7 +370,9 @@ static void request(void)
 	memcpy(msg + AT_CIADDR, (uint8_t[]){ 192, 0, 2, 99 }, 4);
 	ok(input_from("192.0.2.99", msg_len), "REQUEST that renews another");
 	opt_is(53, "06");
-	is_str(ADDR_STR(&s->dst), "255.255.255.255", "  NAK is broadcast");
+	is_int(fake_sent_count, 2, "  two NAKs");
+	is_str(ADDR_STR(&s[0].dst), "255.255.255.255", "  one is broadcast");
+	is_str(ADDR_STR(&s[1].dst), "192.0.2.99", "  one is for who renews");
 }
 
 static void nak(void)
