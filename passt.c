@@ -87,7 +87,7 @@ enum { LINGER_S = 10 };		/* for connections of a command that has ended */
  * and keep what they have, so that a start that fails changes nothing of another
  * instance's. They are emptied by who writes first: capture_begin() before the
  * first frame, files_begin() and daemonize_ready() when the start has succeeded,
- * learn_write() later.
+ * policy_used_write() later.
  */
 enum file { FILE_PID, FILE_LOG, FILE_AUDIT, FILE_LEARN, FILE_PCAP, FILES };
 static struct leftover files_made[FILES] = {	/* by us, not found */
@@ -128,30 +128,6 @@ static bool roof_is_quiet(void)
 	return tcp_is_quiet() && !flow_count(FLOW_SPLICE);
 }
 
-/* What --policy-learn has seen so far: written anew each time */
-static struct {
-	int fd;
-	off_t at;
-} learn = { .fd = -1 };
-
-static void learn_put(const char *line, size_t len, void *arg)
-{
-	(void)arg;
-	if (pwrite(learn.fd, line, len, learn.at) == (ssize_t)len)
-		learn.at += (off_t)len;
-}
-
-static void learn_write(void)
-{
-	if (learn.fd < 0)
-		return;
-	learn.at = 0;
-	policy_used_print(learn_put, NULL);
-	if (ftruncate(learn.fd, learn.at))
-		warn_limited("--policy-learn: couldn't cut the file: %s",
-			     strerror(errno));
-}
-
 static void signal_event(struct loop_ref ref, uint32_t events)
 {
 	struct signalfd_siginfo si;
@@ -161,7 +137,7 @@ static void signal_event(struct loop_ref ref, uint32_t events)
 	while (read(signals.fd, &si, sizeof(si)) == sizeof(si)) {
 		if (si.ssi_signo == SIGUSR1) {
 			stats_dump();
-			learn_write();
+			policy_used_write();
 		} else {
 			loop_exit(EXIT_SUCCESS);
 		}
@@ -289,8 +265,8 @@ static int files_open(const struct conf *c)
 		       O_RDWR | O_NONBLOCK);
 	if (fd >= 0)
 		audit_open(fd, c->log_size);
-	learn.fd = file_open(FILE_LEARN, "--policy-learn", c->learn_file,
-			     O_RDWR);
+	policy_used_open(file_open(FILE_LEARN, "--policy-learn", c->learn_file,
+				   O_RDWR));
 	pcap_open(file_open(FILE_PCAP, "--pcap", c->pcap_file, O_WRONLY));
 	return file_open(FILE_PID, "--pid", c->pid_file, O_WRONLY);
 }
@@ -477,7 +453,7 @@ int main(int argc, char **argv)
 	if (conf_has_command(c))
 		loop_linger(roof_is_quiet, DUR_S(LINGER_S));
 	tcp_close_all();
-	learn_write();
+	policy_used_write();
 	writer_drain();
 	return status;
 }

@@ -11,12 +11,15 @@
  */
 #include "fwd/policy_used.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fwd/policy.h"
 #include "util.h"
 #include "util/dnsname.h"
+#include "util/log.h"
 #include "util/siphash.h"
 #include "util/wire.h"
 
@@ -35,13 +38,14 @@ struct used {
 };
 
 static struct {
+	int fd;				/* where it is written to; or -1 */
 	struct siphash_key key;
 	unsigned count;
 	bool full;
 	uint32_t bucket[BUCKETS];	/* index + 1 */
 	struct used used[POLICY_USED_MAX];
 	uint16_t ports[2][POLICY_USED_MAX];
-} tab;
+} tab = { .fd = -1 };
 
 /* Keyed, since the guest chooses what it asks for */
 static uint64_t used_hash(const struct used *u)
@@ -141,22 +145,31 @@ static unsigned ports_text(const uint16_t *v, unsigned n, char *buf)
 }
 
 struct output {
-	void (*put)(const char *line, size_t len, void *arg);
-	void *arg;
+	off_t at;			/* where in the file */
+	int error;			/* errno: a line couldn't be written */
 	char dest[DNSNAME_TEXT_LEN + 8];
 };
 
-static void out_rule(const struct output *o, const char *ports,
-		     const char *proto)
+static void out_line(struct output *o, const char *line, size_t len)
+{
+	ssize_t n = o->error ? -1 : pwrite(tab.fd, line, len, o->at);
+
+	if (n == (ssize_t)len)
+		o->at += n;
+	else if (!o->error)
+		o->error = n < 0 ? errno : ENOSPC;
+}
+
+static void out_rule(struct output *o, const char *ports, const char *proto)
 {
 	char line[sizeof(o->dest) + PORTS_LINE + 32];
 	int n = snprintf(line, sizeof(line), "allow %s%s%s\n", o->dest, ports,
 			 proto);
 
-	o->put(line, (size_t)n, o->arg);
+	out_line(o, line, (size_t)n);
 }
 
-static void out_ports(const struct output *o, const uint16_t *v, unsigned n,
+static void out_ports(struct output *o, const uint16_t *v, unsigned n,
 		      const char *proto)
 {
 	char text[PORTS_LINE];
@@ -220,20 +233,31 @@ static void out_dest(struct output *o, unsigned first)
 		out_rule(o, "", "/icmp");
 }
 
-void policy_used_print(void (*put)(const char *line, size_t len, void *arg),
-		       void *arg)
+void policy_used_open(int fd)
+{
+	tab.fd = fd;
+}
+
+void policy_used_write(void)
 {
 	static const char head[] = "# what was used, in the order in which it was\n";
 	static const char more[] = "# there was more than fits here\n";
-	struct output o = { .put = put, .arg = arg };
+	struct output o = { .at = 0 };
 
+	if (tab.fd < 0)
+		return;
 	for (unsigned i = 0; i < tab.count; i++)
 		tab.used[i].printed = false;
-	put(head, sizeof(head) - 1, arg);
+	out_line(&o, head, sizeof(head) - 1);
 	for (int names = 1; names >= 0; names--)
 		for (unsigned i = 0; i < tab.count; i++)
 			if (!tab.used[i].printed && !*tab.used[i].name == !names)
 				out_dest(&o, i);
 	if (tab.full)
-		put(more, sizeof(more) - 1, arg);
+		out_line(&o, more, sizeof(more) - 1);
+	if (!o.error && ftruncate(tab.fd, o.at))
+		o.error = errno;
+	if (o.error)
+		warn_limited("--policy-learn: couldn't write all of the file: %s",
+			     strerror(o.error));
 }

@@ -18,10 +18,11 @@ void policy_used_flow(uint8_t proto, const char *name, const struct addr *to,
 /* A name was asked for, and there was an answer */
 void policy_used_query(const char *name);
 
-/* Write it: names first, ports together. Each line goes to put(line, len, arg),
- * with its end.
+/* The file, from now on ours; -1: none */
+void policy_used_open(int fd);
+/* Write it anew, with what has been seen so far: names first, ports together.
+ * Nothing without a file.
  */
-void policy_used_print(void (*put)(const char *line, size_t len, void *arg),
-		       void *arg);
+void policy_used_write(void);
 
 #endif /* FWD_POLICY_USED_H */

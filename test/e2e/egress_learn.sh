@@ -56,6 +56,9 @@ is "$(use | xargs)" "$first" 'read back: the same goes'
 is "$(get http://v4.example.org/hello)" 'curl 6' '  another name does not'
 is "$(get "http://$WORLD4:81/hello")" 'curl 7' '  nor another port'
 pasta_down
+like "$(as_user pasta --policy-learn /dev/full true 2>&1)" \
+	"*--policy-learn: couldn't write all of the file: No space*" \
+	'a file that is full'
 like "$(as_user pasta --policy-learn "$policy" --allow any true 2>&1)" \
 	"*--policy-learn allows everything*" 'not with rules'
 
