@@ -144,6 +144,7 @@ SRCS	+= start/daemonize.c
 SRCS	+= start/isolate.c
 SRCS	+= start/ns_hint.c
 SRCS	+= start/ports.c
+SRCS	+= start/signals.c
 SRCS	+= start/slirp.c
 SRCS	+= start/watcher.c
 

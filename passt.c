@@ -8,13 +8,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -54,6 +51,7 @@
 #include "start/daemonize.h"
 #include "start/isolate.h"
 #include "start/ports.h"
+#include "start/signals.h"
 #include "start/slirp.h"
 #include "start/watcher.h"
 #include "tap.h"
@@ -75,11 +73,6 @@ static union {
 	uint8_t pages[(sizeof(struct conf) + ROOF_PAGE - 1) / ROOF_PAGE *
 		      ROOF_PAGE];
 } roof __attribute__((aligned(ROOF_PAGE)));
-
-static struct {
-	int fd;
-	sigset_t set;
-} signals = { .fd = -1 };
 
 enum { LINGER_S = 10 };		/* for connections of a command that has ended */
 
@@ -128,96 +121,10 @@ static bool roof_is_quiet(void)
 	return tcp_is_quiet() && !flow_count(FLOW_SPLICE);
 }
 
-static void signal_event(struct loop_ref ref, uint32_t events)
+static void at_usr1(void)
 {
-	struct signalfd_siginfo si;
-
-	(void)ref;
-	(void)events;
-	while (read(signals.fd, &si, sizeof(si)) == sizeof(si)) {
-		if (si.ssi_signo == SIGUSR1) {
-			stats_dump();
-			policy_used_write();
-		} else {
-			loop_exit(EXIT_SUCCESS);
-		}
-	}
-}
-
-/* Called off before it was ready: as if it had never begun. The second time it
- * ends us, unless we are PID 1, for which default actions don't happen.
- */
-static void start_signal(int sig)
-{
-	roof_undo();
-	raise(sig);
-	_exit(128 + sig);
-}
-
-static const int start_signals[] = { SIGTERM, SIGQUIT, SIGINT, SIGHUP };
-
-static void signals_start(void)
-{
-	const struct sigaction act = { .sa_handler = start_signal,
-				       .sa_flags = SA_RESETHAND | SA_NODEFER };
-	struct sigaction old;
-
-	signal(SIGPIPE, SIG_IGN);
-	for (unsigned i = 0; i < ARRAY_SIZE(start_signals); i++) {
-		int sig = start_signals[i];
-
-		if (!sigaction(sig, NULL, &old) && old.sa_handler == SIG_DFL)
-			sigaction(sig, &act, NULL);
-	}
-}
-
-static void signals_end_start(void)
-{
-	struct sigaction old;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(start_signals); i++) {
-		int sig = start_signals[i];
-
-		if (!sigaction(sig, NULL, &old) &&
-		    old.sa_handler == start_signal)
-			signal(sig, SIG_DFL);
-	}
-}
-
-/* In a PID namespace of our own we are PID 1: these must be read */
-static void signals_watch(void)
-{
-	struct loop_ref ref = { .kind = LOOP_SIGNAL };
-
-	sigemptyset(&signals.set);
-	sigaddset(&signals.set, SIGTERM);
-	sigaddset(&signals.set, SIGQUIT);
-	sigaddset(&signals.set, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &signals.set, NULL);
-	signals_end_start();
-	signals.fd = signalfd(-1, &signals.set, SFD_NONBLOCK | SFD_CLOEXEC);
-	loop_set_handler(LOOP_SIGNAL, signal_event);
-	if (signals.fd < 0 || loop_add(signals.fd, EPOLLIN, ref))
-		die("Couldn't watch signals: %s", strerror(errno));
-}
-
-/* The last moment at which what was begun can be taken back */
-static void signals_called_off(void)
-{
-	sigset_t pending;
-
-	sigemptyset(&pending);
-	sigpending(&pending);
-	for (unsigned i = 0; i < ARRAY_SIZE(start_signals); i++) {
-		int sig = start_signals[i];
-
-		if (!sigismember(&signals.set, sig) ||
-		    !sigismember(&pending, sig))
-			continue;
-		roof_undo();
-		sigprocmask(SIG_UNBLOCK, &signals.set, NULL);
-		_exit(128 + sig);	/* PID 1 is immune */
-	}
+	stats_dump();
+	policy_used_write();
 }
 
 /* Descriptor, -1 without a path; dies if it can't be opened */
@@ -374,7 +281,7 @@ int main(int argc, char **argv)
 	doctor_begin(c, argc, argv);
 	isolate_start(keep, conf_early_fds(argc, argv, keep));
 	log_open_stderr();
-	signals_start();
+	signals_start(roof_undo);
 	log_at_die(roof_undo);
 	conf_init(c, argc, argv);
 
@@ -433,7 +340,7 @@ int main(int argc, char **argv)
 	pesto_start();
 	control_start(c);
 	pid = daemonize(c, pid_fd);
-	signals_watch();
+	signals_watch(at_usr1);
 	if (mprotect(&roof, sizeof(roof), PROT_READ))
 		die("mprotect: %s", strerror(errno));
 	isolate_final(c);
