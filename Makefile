@@ -141,11 +141,13 @@ SRCS	+= conf/slirp_opts.c
 
 SRCS	+= start/cleaner.c
 SRCS	+= start/daemonize.c
+SRCS	+= start/files.c
 SRCS	+= start/isolate.c
 SRCS	+= start/ns_hint.c
 SRCS	+= start/ports.c
 SRCS	+= start/signals.c
 SRCS	+= start/slirp.c
+SRCS	+= start/tun.c
 SRCS	+= start/watcher.c
 
 SRCS	+= ctl/api_server.c

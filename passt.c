@@ -49,10 +49,12 @@
 #include "splice.h"
 #include "start/cleaner.h"
 #include "start/daemonize.h"
+#include "start/files.h"
 #include "start/isolate.h"
 #include "start/ports.h"
 #include "start/signals.h"
 #include "start/slirp.h"
+#include "start/tun.h"
 #include "start/watcher.h"
 #include "tap.h"
 #include "tap/pcap.h"
@@ -76,25 +78,13 @@ static union {
 
 enum { LINGER_S = 10 };		/* for connections of a command that has ended */
 
-/* Files that are written to. They are opened early, since a path may be refused,
- * and keep what they have, so that a start that fails changes nothing of another
- * instance's. They are emptied by who writes first: capture_begin() before the
- * first frame, files_begin() and daemonize_ready() when the start has succeeded,
- * policy_used_write() later.
- */
-enum file { FILE_PID, FILE_LOG, FILE_AUDIT, FILE_LEARN, FILE_PCAP, FILES };
-static struct leftover files_made[FILES] = {	/* by us, not found */
-	[0 ... FILES - 1] = { .dir_fd = -1 },
-};
-
 /* What a start that fails must not leave behind; safe in signal handlers */
 static void roof_undo(void)
 {
 	daemonize_undo();
 	tap_unix_undo();
 	api_undo();
-	for (unsigned i = 0; i < FILES; i++)
-		leftover_remove(&files_made[i]);
+	files_undo();
 }
 
 /* The start has succeeded: from now on, failures leave things as they are */
@@ -103,8 +93,7 @@ static void roof_keep(void)
 	log_at_die(NULL);
 	tap_unix_keep();
 	api_keep();
-	for (unsigned i = 0; i < FILES; i++)
-		leftover_keep(&files_made[i]);
+	files_keep();
 }
 
 /* Whatever ends us: who comes next wants our ports, and may have them long before
@@ -125,102 +114,6 @@ static void at_usr1(void)
 {
 	stats_dump();
 	policy_used_write();
-}
-
-/* Descriptor, -1 without a path; dies if it can't be opened */
-static int file_open(enum file which, const char *option, const char *path,
-		     int flags)
-{
-	int fd;
-
-	if (!*path)
-		return -1;
-	fd = open(path, flags | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		leftover_note(&files_made[which], path);
-	else
-		fd = open_output(path, flags);
-	if (fd < 0)
-		die("%s: couldn't open %s: %s", option, path, strerror(-fd));
-	return fd;
-}
-
-/* First line of a log file, with who we are */
-static const char *log_title(const struct conf *c, pid_t pid)
-{
-	static char title[PATH_MAX + 64], exe[PATH_MAX];
-
-	/* While /proc is there */
-	if (!*exe && readlink("/proc/self/exe", exe, sizeof(exe) - 1) <= 0)
-		strcpy(exe, "?");
-	snprintf(title, sizeof(title), "%s " VERSION ": %s (%d)",
-		 c->mode == MODE_PASTA ? "pasta" : "passt", exe, (int)pid);
-	return title;
-}
-
-/* All but the PID file, which is returned: -1 if there is none */
-static int files_open(const struct conf *c)
-{
-	int fd = file_open(FILE_LOG, "--log-file", c->log_file, O_RDWR);
-
-	if (fd >= 0)
-		log_to_file(fd, c->log_size);
-	else if (!c->debug)
-		log_open_syslog();
-	/* A pipe that nobody reads mustn't stop us */
-	fd = file_open(FILE_AUDIT, "--audit", c->audit_file,
-		       O_RDWR | O_NONBLOCK);
-	if (fd >= 0)
-		audit_open(fd, c->log_size);
-	policy_used_open(file_open(FILE_LEARN, "--policy-learn", c->learn_file,
-				   O_RDWR));
-	pcap_open(file_open(FILE_PCAP, "--pcap", c->pcap_file, O_WRONLY));
-	return file_open(FILE_PID, "--pid", c->pid_file, O_WRONLY);
-}
-
-/* Frames are to come; little can fail now */
-static void capture_begin(const struct conf *c)
-{
-	int rc = pcap_begin();
-
-	if (rc)
-		die("--pcap: couldn't write %s: %s", c->pcap_file,
-		    strerror(-rc));
-}
-
-/* While there can be threads: one that waits for disks, see writer.h */
-static void files_writer(const struct conf *c)
-{
-	int rc = 0;
-
-	if (log_has_file() || *c->pcap_file || *c->audit_file)
-		rc = writer_start();
-	if (rc)
-		warn("Files are written by the loop itself: %s", strerror(-rc));
-}
-
-/* The start has succeeded, as process `pid` */
-static void files_begin(const struct conf *c, pid_t pid)
-{
-	audit_start();
-	log_begin(log_title(c, pid));
-}
-
-/* The tap device: handed to us, or made inside the namespace */
-static int tun_open(const struct conf *c)
-{
-	struct tap_tun_args args = { .ret_what = "" };
-	int fd;
-
-	if (c->fd >= 0)
-		return c->fd;
-	memcpy(args.ifname, c->ns_ifname, sizeof(args.ifname));
-	/* It ends with the namespace that we made */
-	args.persist = !conf_joins(c);
-	fd = netns_run(tap_tun_open, &args);
-	if (fd < 0)
-		tap_tun_die(&args, fd);
-	return fd;
 }
 
 /* By us, with --config-net */
@@ -274,7 +167,6 @@ int main(int argc, char **argv)
 	int keep[CONF_FDS_MAX], pid_fd, tun_fd = -1, rc, status;
 	const struct leftover *names[API_SOCKETS];
 	struct conf *c = &roof.conf;
-	const pid_t self = getpid();
 	pid_t pid;
 
 	log_init(conf_name(argv[0]));
@@ -285,7 +177,6 @@ int main(int argc, char **argv)
 	log_at_die(roof_undo);
 	conf_init(c, argc, argv);
 
-	log_title(c, self);	/* while /proc is there */
 	pid_fd = files_open(c);
 	sock_init(c);
 	ports_open(c, HOST);
@@ -321,7 +212,7 @@ int main(int argc, char **argv)
 	isolate_fs(c);
 	rehearsal_end(true);
 
-	capture_begin(c);
+	files_begin_capture(c);
 	modules_init(c);
 	if (c->mode == MODE_PASTA) {
 		netns_watch();
