@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: the roof: order of the start, signals, end
  *
- * Flow: options and host facts → what needs a privilege (ports) → isolation
- * stage by stage, opening in between what needs a path or a namespace → into
- * the background → the loop. A start that fails says why in one line, exits
- * with 1, and leaves nothing behind.
+ * Flow, from the end of this file: options and host facts → what needs a privilege
+ * (ports) → isolation stage by stage, opening in between what needs a path or a
+ * namespace → into the background → the loop. A start that fails says why in one
+ * line, exits with 1, and leaves nothing behind.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "conf.h"
 #include "ctl/api_server.h"
@@ -26,7 +23,6 @@
 #include "engine/stats.h"
 #include "engine/timer.h"
 #include "frame/frame_build.h"
-#include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "fwd/policy.h"
 #include "fwd/policy_used.h"
@@ -57,14 +53,12 @@
 #include "start/tun.h"
 #include "start/watcher.h"
 #include "tap.h"
-#include "tap/pcap.h"
 #include "tap/tap_stream.h"
 #include "tap/tap_tun.h"
 #include "tap/tap_unix.h"
 #include "tap/tap_vu.h"
 #include "tcp.h"
 #include "udp.h"
-#include "util.h"
 #include "util/log.h"
 #include "util/writer.h"
 
@@ -162,22 +156,12 @@ static void rehearsal_end(bool here)
 	exit(EXIT_SUCCESS);
 }
 
-int main(int argc, char **argv)
+/* With our caller's rights: files, ports, names. PID file, or -1. */
+static int host_open(const struct conf *c)
 {
-	int keep[CONF_FDS_MAX], pid_fd, tun_fd = -1, rc, status;
 	const struct leftover *names[API_SOCKETS];
-	struct conf *c = &roof.conf;
-	pid_t pid;
+	int pid_fd = files_open(c);
 
-	log_init(conf_name(argv[0]));
-	doctor_begin(c, argc, argv);
-	isolate_start(keep, conf_early_fds(argc, argv, keep));
-	log_open_stderr();
-	signals_start(roof_undo);
-	log_at_die(roof_undo);
-	conf_init(c, argc, argv);
-
-	pid_fd = files_open(c);
 	sock_init(c);
 	ports_open(c, HOST);
 	host_addrs_read(*c->control_path);
@@ -186,34 +170,42 @@ int main(int argc, char **argv)
 	pesto_open(c);
 	control_open(c);
 	cleaner_start(names, api_names(names));
-	loop_init();
+	return pid_fd;
+}
 
-	isolate_user(c, netns_user_fd());
-	if (c->no_ns) {
-		tun_fd = c->fd;
-	} else if (c->mode == MODE_PASTA) {
-		netns_setup(conf_has_command(c) ? pasta_spawn(c) : 0);
-		rehearsal_end(conf_joins(c));
-		if (!c->splice_only)
-			tun_fd = tun_open(c);
-		netns_on_addr(guest_given);
-		netns_configure(c);
-		ports_open(c, GUEST);
-		portscan_open(c);
-	} else if (c->fd >= 0) {
+/* The namespace, ready for its guest; its tap, or -1 */
+static int namespace_open(const struct conf *c)
+{
+	int tun_fd = -1;
+
+	netns_setup(conf_has_command(c) ? pasta_spawn(c) : 0);
+	rehearsal_end(conf_joins(c));
+	if (!c->splice_only)
+		tun_fd = tun_open(c);
+	netns_on_addr(guest_given);
+	netns_configure(c);
+	ports_open(c, GUEST);
+	portscan_open(c);
+	return tun_fd;
+}
+
+/* Where the guest is, or will come from; the tap, or -1 */
+static int guest_open(struct conf *c)
+{
+	if (c->no_ns)
+		return c->fd;
+	if (c->mode == MODE_PASTA)
+		return namespace_open(c);
+	if (c->fd >= 0)
 		tap_unix_use_fd(c->fd);
-	} else {
+	else
 		tap_unix_listen(c->socket_path);
-	}
-	conf_print(c);
-	slirp_banner(c);
-	watcher_open(c, argv);	/* which needs the host's files */
-	daemonize_open(c);
-	isolate_fs(c);
-	rehearsal_end(true);
+	return -1;
+}
 
-	files_begin_capture(c);
-	modules_init(c);
+/* All that has events has them in the loop from now on */
+static void events_start(const struct conf *c, int tun_fd)
+{
 	if (c->mode == MODE_PASTA) {
 		netns_watch();
 		pasta_watch();
@@ -230,8 +222,13 @@ int main(int argc, char **argv)
 	slirp_api_start();
 	pesto_start();
 	control_start(c);
-	pid = daemonize(c, pid_fd);
-	signals_watch(at_usr1);
+}
+
+/* Give up what is left, up to the filter of system calls, as process `pid` */
+static void last_stage(const struct conf *c, pid_t pid)
+{
+	int rc;
+
 	if (mprotect(&roof, sizeof(roof), PROT_READ))
 		die("mprotect: %s", strerror(errno));
 	isolate_final(c);
@@ -244,14 +241,55 @@ int main(int argc, char **argv)
 		files_begin(c, pid);
 	daemonize_tell(-rc);
 	roof_keep();
-	pasta_start();
-	slirp_ready(c);
-	status = loop_run();
-	/* A command's last words are still in its kernel's buffers */
+}
+
+/* What has come must go out, before we go */
+static void last_words(const struct conf *c)
+{
+	/* A command's are still in its kernel's buffers */
 	if (conf_has_command(c))
 		loop_linger(roof_is_quiet, DUR_S(LINGER_S));
 	tcp_close_all();
 	policy_used_write();
 	writer_drain();
+}
+
+int main(int argc, char **argv)
+{
+	int keep[CONF_FDS_MAX], pid_fd, tun_fd, status;
+	struct conf *c = &roof.conf;
+	pid_t pid;
+
+	log_init(conf_name(argv[0]));
+	doctor_begin(c, argc, argv);
+	isolate_start(keep, conf_early_fds(argc, argv, keep));
+	log_open_stderr();
+	signals_start(roof_undo);
+	log_at_die(roof_undo);
+	conf_init(c, argc, argv);
+
+	pid_fd = host_open(c);
+	loop_init();
+	isolate_user(c, netns_user_fd());
+
+	tun_fd = guest_open(c);
+	conf_print(c);
+	slirp_banner(c);
+	watcher_open(c, argv);	/* which needs the host's files */
+	daemonize_open(c);
+	isolate_fs(c);
+	rehearsal_end(true);
+
+	files_begin_capture(c);
+	modules_init(c);
+	events_start(c, tun_fd);
+	pid = daemonize(c, pid_fd);
+	signals_watch(at_usr1);
+	last_stage(c, pid);
+
+	pasta_start();
+	slirp_ready(c);
+	status = loop_run();
+	last_words(c);
 	return status;
 }
