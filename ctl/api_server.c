@@ -7,8 +7,13 @@
  *
  * Flow: connection → bytes → the protocol's input() → answer → sent, by pieces →
  * the next request, or the end. One event of a client does one pass of
- * client_run(); all passes of a turn share a budget, and who comes after it has
- * been used up is asked to write again in the next turn.
+ * client_run().
+ *
+ * Time: what answers cost is measured, and all passes share a budget for each turn
+ * and for each span of some turns. While the loop has much else to do, that is a
+ * fortieth of the time, so that a list of many thousand flows disturbs none of them;
+ * what else it did in the last span tells. Who comes after the budget has been used
+ * up goes on in the next turn, or when a timer tells that the span is over.
  *
  * The end: what a client sends beyond its request is thrown away, up to a limit,
  * so that it reads our answer rather than a reset.
@@ -32,8 +37,10 @@ enum {
 	RETRY_S		= 1,		/* without descriptors */
 	DISCARD		= 16,		/* reads of the rest, at the end */
 	BACKLOG		= 128,
-	TURN_BUDGET	= 2 * API_OUT,	/* bytes of answers in a turn… */
-	STEP_COST	= 1024,		/* …and a step counts as so many */
+	TURN_US		= 200,		/* of our time, for answers in a turn… */
+	SPAN_MS		= 4,		/* …and in so many milliseconds… */
+	SPAN_US		= 2000,		/* …if there's little else to do… */
+	BUSY_US		= 100,		/* …or if there is */
 	IDLE_MIN_S	= 1,		/* nobody makes room before */
 };
 
@@ -57,8 +64,12 @@ static struct api_client clients[API_CLIENTS];
 
 static struct {
 	bool started;
-	uint64_t turn;			/* that the budget is for */
-	size_t budget;
+	uint64_t turn;			/* that turn_us is of */
+	mono_t span;			/* began then */
+	int64_t span_cpu;		/* loop_cpu_time() at that time */
+	int64_t turn_us, span_us;	/* used for answers */
+	int64_t limit_us;		/* of this span */
+	struct timer rest;		/* runs: the budget is used up */
 } api;
 
 /* ---- Buffers ---- */
@@ -187,9 +198,9 @@ static void client_watch(struct api_client *c)
 {
 	uint32_t events = 0;
 
-	if (c->out_len || c->put_off)
+	if (c->out_len || (c->put_off && !timer_is_armed(&api.rest)))
 		events = EPOLLOUT;
-	else if (!c->eof && c->in_len < API_IN)
+	else if (!c->put_off && !c->eof && c->in_len < API_IN)
 		events = EPOLLIN;
 	if (events == c->events)
 		return;
@@ -221,54 +232,90 @@ static int client_send(struct api_client *c)
 	return 0;
 }
 
-static bool budget_take(size_t n)
+/* How much may answers cost from now on? */
+static void budget_renew(void)
 {
-	if (api.turn != loop_turns()) {
-		api.turn = loop_turns();
-		api.budget = TURN_BUDGET;
+	int64_t passed = mono_sub(loop_now(), api.span).us;
+	int64_t others;
+
+	if (api.turn != loop_turns())
+		api.turn_us = 0;
+	api.turn = loop_turns();
+	if (passed < SPAN_MS * 1000)
+		return;
+	others = loop_cpu_time().us - api.span_cpu - api.span_us;
+	api.limit_us = others > passed / 16 ? BUSY_US : SPAN_US;
+	api.span = loop_now();
+	api.span_cpu += api.span_us + others;
+	api.span_us = 0;
+}
+
+/* False: nothing is left */
+static bool budget_has(void)
+{
+	budget_renew();
+	if (api.span_us >= api.limit_us && !timer_is_armed(&api.rest))
+		timer_set(&api.rest, TIMER_API,
+			  mono_add(api.span, DUR_MS(SPAN_MS)));
+	return api.turn_us < TURN_US && api.span_us < api.limit_us;
+}
+
+/* What was begun at this loop_cpu_time() is over */
+static void budget_used(dur_t since)
+{
+	int64_t us = loop_cpu_time().us - since.us;
+
+	api.turn_us += us;
+	api.span_us += us;
+}
+
+enum step { STEP_MORE, STEP_WAIT, STEP_END, STEP_GONE };
+
+/* Send what there is, then put a piece of an answer together, or begin with one */
+static enum step client_step(struct api_client *c)
+{
+	const struct api_ops *ops = server_of(c)->ops;
+	int rc = client_send(c);
+
+	if (rc)
+		return rc < 0 ? STEP_GONE : STEP_WAIT;
+	if (!budget_has()) {
+		c->put_off = true;
+		return STEP_WAIT;
 	}
-	if (!api.budget)
-		return false;
-	api.budget -= MIN(api.budget, n);
-	return true;
+	if (ops->more)
+		ops->more(c);
+	if (c->out_len)
+		return STEP_MORE;
+	if (c->put_off)
+		return STEP_WAIT;
+	if (c->ending)
+		return STEP_END;
+	if ((c->in_len || c->eof) && ops->input(c))
+		return STEP_MORE;
+	return c->eof && !c->stays ? STEP_END : STEP_WAIT;
 }
 
 /* One step after the other, until it waits for the client or is put off */
 static void client_run(struct api_client *c)
 {
-	const struct api_ops *ops = server_of(c)->ops;
-	int rc;
+	enum step step;
 
 	c->put_off = false;
-	while (!(rc = client_send(c))) {
-		if (!budget_take(STEP_COST)) {
-			c->put_off = true;
-			break;
-		}
-		if (ops->more)
-			ops->more(c);
-		budget_take(c->out_len);
-		if (c->out_len)
-			continue;
-		if (c->put_off)
-			break;
-		if (c->ending) {
-			client_finish(c);
-			return;
-		}
-		if (!(c->in_len || c->eof) || !ops->input(c)) {
-			if (!c->eof || c->stays)
-				break;
-			client_finish(c);
-			return;
-		}
-	}
-	if (rc < 0) {
+	do {
+		dur_t since = loop_cpu_time();
+
+		step = client_step(c);
+		budget_used(since);
+	} while (step == STEP_MORE);
+	if (step == STEP_END) {
+		client_finish(c);
+	} else if (step == STEP_GONE) {
 		client_free(c);
-		return;
+	} else {
+		client_time(c);
+		client_watch(c);
 	}
-	client_time(c);
-	client_watch(c);
 }
 
 /* False: it has gone */
@@ -291,7 +338,10 @@ static bool client_read(struct api_client *c)
 
 static void client_event(struct api_client *c, uint32_t events)
 {
-	if (events & EPOLLERR || (events & EPOLLHUP && c->eof && !c->put_off) ||
+	bool is_waited_for = c->put_off && c->in_len;
+
+	if (events & EPOLLERR ||
+	    (events & EPOLLHUP && c->eof && !is_waited_for) ||
 	    (events & (EPOLLIN | EPOLLHUP) && !client_read(c))) {
 		client_free(c);		/* nobody is there any more */
 		return;
@@ -409,8 +459,21 @@ static void api_event(struct loop_ref ref, uint32_t events)
 		client_event(c, events);
 }
 
+/* Those that were put off may go on */
+static void rest_is_over(void)
+{
+	for (unsigned i = 0; i < API_CLIENTS; i++) {
+		if (clients[i].fd >= 0 && clients[i].put_off)
+			client_watch(&clients[i]);
+	}
+}
+
 static void api_timer(struct timer *t)
 {
+	if (t == &api.rest) {
+		rest_is_over();
+		return;
+	}
 	for (unsigned i = 0; i < API_SOCKETS; i++) {
 		if (t == &servers[i].retry) {
 			server_pause(&servers[i], false);

@@ -33,6 +33,7 @@
 enum {
 	PATIENCE_S	= 10,
 	EVENTS		= 1024,
+	LIST_STEP	= 8,		/* elements, before time is looked at */
 	ALL_NEWS	= (1U << NEWS_KINDS) - 1,
 	NAME_MAX_	= 32,		/* of a command, or an argument */
 };
@@ -461,7 +462,8 @@ static void command_run(struct ctl_call *k, const char *line, size_t len)
 
 static void list_more(struct api_client *c, struct ctl_session *s)
 {
-	while (s->next && api_room(c) >= CTL_ELEMENT_MAX) {
+	for (unsigned i = 0; i < LIST_STEP && s->next &&
+			     api_room(c) >= CTL_ELEMENT_MAX; i++) {
 		struct jsonw w = writer(c);
 		bool goes_on;
 
