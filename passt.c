@@ -97,6 +97,7 @@ static void roof_end(void)
 {
 	portscan_stop();
 	listen_close_all();
+	dgram_drop_retired();
 }
 
 static bool roof_is_quiet(void)

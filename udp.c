@@ -304,8 +304,12 @@ struct flow *udp_flow_from_host(struct dgram_sock *s,
 	struct flow_side guest;
 	struct egress e;
 
+	/* A rule that comes again takes the datagrams of what went on meanwhile */
 	if (f)
-		return dgram_sock_of(f) == s ? f : NULL;
+		return dgram_sock_of(f) == s || dgram_sock_of(f)->retired ?
+		       f : NULL;
+	if (s->retired)
+		return NULL;
 	switch (udp_map_in(s, host, &guest, &e)) {
 	case FWD_REFUSE:
 		return NULL;
@@ -379,9 +383,22 @@ static int udp_listen(uint32_t index)
 	return (int)dgram_sock_index(s);
 }
 
+/* Flows go on, but for those by an automatic port, which goes with its service, and
+ * for slirp4netns, which has always ended them with the port
+ */
 static void udp_unlisten(uint32_t index)
 {
-	dgram_sock_drop(dgram_sock_at(listen_at(index)->user));
+	struct dgram_sock *s = dgram_sock_at(listen_at(index)->user);
+
+	if (s->rule->flags & FWD_AUTO || udp.conf->slirp ||
+	    !dgram_sock_retire(s)) {
+		dgram_sock_drop(s);
+		return;
+	}
+	loop_del(listen_at(index)->fd);
+	if (loop_add(s->fd, EPOLLIN | EPOLLET, dgram_sock_ref(s, LOOP_UDP)))
+		flow_debug(flow_at(s->first_flow - 1),
+			   "it hears nobody any more: no memory");
 }
 
 static void udp_relisten(uint32_t index)

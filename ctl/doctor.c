@@ -452,7 +452,7 @@ static void port_failed(const struct fwd_rule *r, uint16_t port, int rc)
 static void check_rule(const struct fwd_rule *r, struct ports *sum)
 {
 	for (unsigned port = r->first; port <= r->last; port++) {
-		int fd = sock_listen(r, (uint16_t)port, false);
+		int fd = sock_listen(r, (uint16_t)port, false, false);
 
 		if (fd >= 0) {
 			close(fd);

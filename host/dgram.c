@@ -35,6 +35,7 @@ enum {
 	DGRAM_ICMP_HEAD	= 4,		/* type, code, checksum */
 	DGRAM_KEEP	= 64,		/* descriptors, at most, … */
 	DGRAM_KEEP_PART	= 16,		/* …and one in so many */
+	DGRAM_RETIRED_S	= 30,		/* idle by a port that has no rule */
 };
 
 static struct {
@@ -162,6 +163,58 @@ void dgram_sock_drop(struct dgram_sock *s)
 	while (s->first_flow)
 		flow_end(flow_at(s->first_flow - 1));
 	dgram_sock_recycle(s);
+}
+
+/* Its port is soon to be somebody else's: who is silent for longer is given up */
+static void dgram_hurry(struct dgram_sock *s)
+{
+	uint32_t at = s->first_flow;
+
+	while (at) {
+		struct flow *f = flow_at(at - 1);
+		uint8_t *limit = &f->dgram.limit_s[true];
+
+		*limit = MIN(*limit, DGRAM_RETIRED_S);
+		timer_set(&f->dgram.timer, f->dgram.timer.kind,
+			  mono_add(f->dgram.idle.used, DUR_S(*limit)));
+		at = f->dgram.next;
+	}
+}
+
+bool dgram_sock_retire(struct dgram_sock *s)
+{
+	int fd = s->first_flow ? dup(s->fd) : -1;
+
+	if (fd < 0 || sock_share_port(fd, true)) {
+		close_fd(&fd);
+		return false;
+	}
+	s->fd = fd;
+	s->kept = *s->rule;
+	s->rule = &s->kept;
+	s->retired = true;
+	listen_note_retired(s->side, s->port, true);
+	dgram_hurry(s);
+	return true;
+}
+
+/* It has no flow any more */
+static void dgram_retired_end(struct dgram_sock *s)
+{
+	listen_note_retired(s->side, s->port, false);
+	close_fd(&s->fd);
+	dgram_sock_recycle(s);
+}
+
+void dgram_drop_retired(void)
+{
+	for (uint32_t i = 0; i < dgram.high; i++) {
+		struct dgram_sock *s = &dgram.sock[i];
+		uint16_t gen = s->gen;
+
+		while (s->fd >= 0 && s->retired && s->gen == gen)
+			flow_end(flow_at(s->first_flow - 1));
+	}
 }
 
 static uint32_t *dgram_bucket(uint8_t proto, const struct addr *guest,
@@ -546,6 +599,8 @@ void dgram_flow_end(struct flow *f)
 	flow_free(f);
 	if (!s->first_flow && !s->rule)
 		dgram_sock_close(s);
+	else if (!s->first_flow && s->retired)
+		dgram_retired_end(s);
 }
 
 void dgram_init(void)

@@ -23,6 +23,8 @@ struct dgram_sock {
 
 	/* Listener; NULL: outbound */
 	const struct fwd_rule *rule;
+	bool retired;			/* its rule has gone, its flows haven't */
+	struct fwd_rule kept;		/* that rule, then */
 	uint8_t side;			/* where it is: inside (GUEST), HOST */
 
 	/* Outbound only */
@@ -77,6 +79,13 @@ struct dgram_sock *dgram_sock_get(uint8_t proto, const struct flow_side *guest,
  */
 struct dgram_sock *dgram_sock_adopt(void);
 void dgram_sock_drop(struct dgram_sock *s);
+/* A listener of which the rule goes, and the descriptor: for as long as its flows are
+ * used it has one of its own, and takes nobody else's datagrams. To be watched anew.
+ * False: it can't, or has none.
+ */
+bool dgram_sock_retire(struct dgram_sock *s);
+/* End all of these, now */
+void dgram_drop_retired(void);
 
 /* What a type of flows has of its own */
 struct dgram_type {

@@ -42,6 +42,7 @@ static struct {
 	listen_auto automatic;
 	uint32_t by_port[FLOW_SIDES][LISTEN_PROTOS][LISTEN_PORTS];
 	uint16_t outbound[LISTEN_PORTS];	/* UDP sockets of ours */
+	uint16_t retired[FLOW_SIDES][LISTEN_PORTS];	/* likewise */
 	struct listener entry[LISTEN_MAX];
 } listeners;
 
@@ -110,7 +111,10 @@ static int listen_new(const struct fwd_slot *s, uint16_t port)
 	l = listen_alloc();
 	if (!l)
 		return -ENFILE;
-	rc = sock_listen(r, port, s->side == GUEST);
+	rc = sock_listen(r, port, s->side == GUEST, false);
+	if (rc == -EADDRINUSE && r->proto == PROTO_UDP &&
+	    listeners.retired[s->side][port])
+		rc = sock_listen(r, port, s->side == GUEST, true);
 	if (rc < 0) {
 		listen_recycle(l);
 		return rc;
@@ -464,6 +468,14 @@ void listen_note_outbound(uint16_t port, bool bound)
 {
 	listeners.outbound[port] = (uint16_t)(listeners.outbound[port] +
 					      (bound ? 1 : -1));
+}
+
+void listen_note_retired(enum flow_side_name side, uint16_t port, bool bound)
+{
+	listeners.retired[side][port] =
+		(uint16_t)(listeners.retired[side][port] + (bound ? 1 : -1));
+	if (side == HOST)
+		listen_note_outbound(port, bound);
 }
 
 const struct listener *listen_at(uint32_t index)

@@ -69,6 +69,10 @@ bool listen_is_ours(enum flow_side_name side, uint8_t proto,
  * receives is not for a service
  */
 void listen_note_outbound(uint16_t port, bool bound);
+/* …or has left the table of listeners, but is still bound: those of UDP whose rule has
+ * gone, and which still have flows
+ */
+void listen_note_retired(enum flow_side_name side, uint16_t port, bool bound);
 
 /* A listener by its index, which is stable; NULL if its generation has gone */
 const struct listener *listen_at(uint32_t index);

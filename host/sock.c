@@ -281,7 +281,13 @@ struct listen_at {
 	uint16_t port;
 	bool in_ns;
 	bool v6only;
+	bool beside;			/* another socket of ours has that port */
 };
+
+int sock_share_port(int fd, bool share)
+{
+	return sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, share);
+}
 
 static int sock_listen_on(const struct fwd_rule *r, const struct addr *a,
 			  const struct listen_at *at)
@@ -295,7 +301,7 @@ static int sock_listen_on(const struct fwd_rule *r, const struct addr *a,
 		return fd;
 	if (!v4)
 		rc = sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, at->v6only);
-	if (!rc && tcp)
+	if (!rc && (tcp || at->beside))
 		rc = sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!rc)		/* accepted ones inherit it */
 		rc = sock_set_type(fd, type);
@@ -310,6 +316,9 @@ static int sock_listen_on(const struct fwd_rule *r, const struct addr *a,
 		rc = sock_bind(fd, a, at->port, *r->ifname ? 0 : sock_scope(a));
 	if (!rc && tcp && listen(fd, SOCK_BACKLOG))
 		rc = -errno;
+	/* Nobody else may have it, too */
+	if (!rc && at->beside)
+		rc = sock_share_port(fd, false);
 	if (rc) {
 		close(fd);
 		return rc;
@@ -317,10 +326,12 @@ static int sock_listen_on(const struct fwd_rule *r, const struct addr *a,
 	return fd;
 }
 
-int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns)
+int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns,
+		bool beside)
 {
 	const struct addr any4 = addr_v4(0), any6 = { { 0 } };
-	struct listen_at at = { .port = port, .in_ns = in_ns, .v6only = true };
+	struct listen_at at = { .port = port, .in_ns = in_ns, .v6only = true,
+				.beside = beside };
 	int fd;
 
 	if (!(r->flags & FWD_DUAL))

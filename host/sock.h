@@ -38,10 +38,12 @@ int sock_connect(int fd, const struct addr *peer, uint16_t port);
 unsigned sock_scope(const struct addr *a);
 
 /* A socket for one port of a rule: bound, and listening for TCP; on the host, or
- * inside the guest's namespace. 0 ports were refused by the grammar. Descriptor
- * or -errno.
+ * inside the guest's namespace. 0 ports were refused by the grammar. beside: there
+ * is one of UDP already, that shares its port. Descriptor or -errno.
  */
-int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns);
+int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns, bool beside);
+/* May others of ours have its port, too, that say the same? Of UDP. 0 or -errno. */
+int sock_share_port(int fd, bool share);
 
 /* Does the host have this address? Yes, if nobody can tell. */
 bool sock_have_addr(const struct addr *a);

@@ -34,10 +34,12 @@ static struct {
 	bool busy[65536], forbidden[65536];	/* on the host, for any address */
 } kernel;
 
-int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns)
+int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns,
+		bool beside)
 {
 	int free = -1;
 
+	(void)beside;
 	if (kernel.open == kernel.limit)
 		return -EMFILE;
 	if (!in_ns && kernel.forbidden[port])
