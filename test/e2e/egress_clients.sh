@@ -81,9 +81,14 @@ is "$(in_ns "$ns" sh -c "head -c 30000 /dev/zero |
 	'  an allowed one goes'
 # loose source route: to a place that is denied, by one that is allowed
 via=$(echo "$WORLD4" | awk -F. '{ printf "%02x%02x%02x%02x", $1, $2, $3, $4 }')
-is "$(in_ns "$ns" sh -c "echo hello | socat -t1 - \
-	UDP:${WORLD4%.*}.99:4242,ip-options=x830704$via" 2>/dev/null)" '' \
-	'a source route leads nowhere'
+route="UDP:${WORLD4%.*}.99:4242,ip-options=x830704$via"
+in_world ip address add "${WORLD4%.*}.99/32" dev lo
+in_world sysctl -qw net.ipv4.conf.all.accept_source_route=1 \
+	net.ipv4.conf.eth0.accept_source_route=1
+is "$(echo hello | socat -t1 - "$route")" hello \
+	'a source route leads on: for the host'
+is "$(in_ns "$ns" sh -c "echo hello | socat -t1 - $route" 2>/dev/null)" '' \
+	'... nowhere for the guest'
 # who has no name of his own: an address within another one
 is "$(in_ns "$ns" timeout 3 "$peer" ask "64:ff9b::$WORLD4" 80 hello 2>&1 |
 	grep -c refused)" 1 'an IPv4 address within an IPv6 one'

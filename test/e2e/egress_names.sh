@@ -103,6 +103,8 @@ for how in +notcp +tcp; do
 	done
 	is "$(dig "$DNS4" x.evil.example.org TXT $how)" REFUSED \
 		"a tunnel by TXT, $how"
+	is "$(dig "$DNS4" x.www.example.org TXT $how)" REFUSED \
+		"  below a name that is allowed"
 	is "$(dig "$DNS4" example.org NS $how)" REFUSED '  whatever the type'
 	is "$(dig "$DNS4" . NS $how)" REFUSED '  the root'
 	is "$(dig "$DNS4" WWW.example.ORG. A $how)" "NOERROR $WORLD4" \
@@ -238,6 +240,11 @@ is "$(in_ns "$ns" "$peer" dns udp "$OTHER4" www.example.org A 2>&1 |
 	sed 's/.*No route.*/refused/')" refused 'another resolver, UDP'
 is "$(in_ns "$ns" "$peer" dns tcp "$OTHER4" www.example.org A 2>&1 |
 	sed 's/.*refused.*/refused/')" refused '  TCP'
+for how in udp tcp; do
+	is "$(in_ns "$ns" "$peer" dns $how "${DNS6%::*}::10" www.example.org A \
+		2>&1 | sed 's/.*\(denied\|refused\|No route\).*/refused/')" refused \
+		"  IPv6, $how"
+done
 is "$(in_ns "$ns" timeout 5 "$peer" ask "$DNS4" 853 hello 2>&1 |
 	sed 's/.*refused.*/refused/')" refused 'DNS over TLS'
 like "$(in_ns "$ns" timeout 5 "$peer" udpask "$WORLD4" 443 hello 2>&1)" \
