@@ -79,6 +79,7 @@ static void roof_undo(void)
 	tap_unix_undo();
 	api_undo();
 	files_undo();
+	cleaner_undo();
 }
 
 /* The start has succeeded: from now on, failures leave things as they are */
@@ -88,6 +89,7 @@ static void roof_keep(void)
 	tap_unix_keep();
 	api_keep();
 	files_keep();
+	cleaner_keep();
 }
 
 /* Whatever ends us: who comes next wants our ports, and may have them long before
@@ -160,7 +162,7 @@ static void rehearsal_end(bool here)
 /* With our caller's rights: files, ports, names. PID file, or -1. */
 static int host_open(const struct conf *c)
 {
-	const struct leftover *names[API_SOCKETS];
+	const struct leftover *names[API_SOCKETS], *begun[FILES_BEGUN_MAX];
 	int pid_fd = files_open(c);
 
 	sock_init(c);
@@ -170,7 +172,7 @@ static int host_open(const struct conf *c)
 	slirp_api_open(c);
 	pesto_open(c);
 	control_open(c);
-	cleaner_start(names, api_names(names));
+	cleaner_start(names, api_names(names), begun, files_begun(begun));
 	return pid_fd;
 }
 

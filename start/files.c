@@ -99,6 +99,19 @@ void files_begin(const struct conf *c, pid_t pid)
 	log_begin(log_title(c, pid));
 }
 
+unsigned files_begun(const struct leftover *ret[FILES_BEGUN_MAX])
+{
+	unsigned n = 0;
+
+	static_assert((int)FILES <= (int)FILES_BEGUN_MAX, "room for all");
+	if (!is_machine_root())
+		return 0;
+	for (unsigned i = 0; i < FILES; i++)
+		if (files_made[i].dir_fd >= 0)
+			ret[n++] = &files_made[i];
+	return n;
+}
+
 void files_undo(void)
 {
 	for (unsigned i = 0; i < FILES; i++)

@@ -25,6 +25,13 @@ void files_writer(const struct conf *c);
 /* The start has succeeded, as process `pid`: the log has its messages */
 void files_begin(const struct conf *c, pid_t pid);
 
+struct leftover;
+/* Those that we made and may not be able to remove later, as root of the machine will
+ * be somebody else: how many
+ */
+enum { FILES_BEGUN_MAX = 8 };
+unsigned files_begun(const struct leftover *ret[FILES_BEGUN_MAX]);
+
 /* A start that fails: remove what we made. Safe in signal handlers. */
 void files_undo(void);
 /* It has succeeded: they stay */

@@ -269,9 +269,10 @@ ok 'by the end of the namespace: the socket has gone' \
 	wait_for '[ ! -e "$conf" ]'
 ok '... and who has seen to it' wait_gone "$cleaner"
 for signal in TERM KILL QUIT; do
-	pasta_up -c "$conf"
+	pasta_up -c "$conf" --control "$conf.2"
 	kill -s "$signal" "$pasta_pid"
-	ok "by SIG$signal: the socket has gone" wait_for '[ ! -e "$conf" ]'
+	ok "by SIG$signal: the sockets have gone" \
+		wait_for '[ ! -e "$conf" ] && [ ! -e "$conf.2" ]'
 	wait_gone "$pasta_pid" || pasta_down
 done
 as_user pasta -c "$conf" --netns /nowhere 2>/dev/null

@@ -420,6 +420,28 @@ as_user timeout 5 passt -P "$d/pid" -l "$d/log" -p "$d/pcap" \
 	--audit "$d/audit" -s /nonexistent/sock 2>"$T/err" >&2
 is "$? $(ls "$d")" '1 ' '... and those that it made are gone'
 
+# root has become somebody else by then, whose directory it isn't
+if [ "$WORLD_ROOT" ]; then
+	mkdir "$T/roots"
+	for args in '-s /nonexistent/sock' '-s sock' '-s sock --control ctl'; do
+		for fore in '' -f; do
+			# shellcheck disable=SC2086 # words
+			(cd "$T/roots" && timeout 5 passt $fore -P pid -l log \
+				-p pcap $args) 2>"$T/err" >&2
+			is "$? $(ls "$T/roots")" '1 ' \
+				"root: a start that fails, $fore $args"
+		done
+	done
+	(cd "$T/roots" && timeout 5 passt -P pid -l log -s "$T/user/sock" --runas \
+		"$WORLD_UID") 2>"$T/err" >&2
+	is "$? $(ls -m "$T/roots")" '0 log, pid' '... and one that succeeds'
+	ok '... and nobody stays to clean up' wait_for '! pgrep -x passt-cleaner'
+	kill "$(cat "$T/roots/pid")"
+	wait_for '[ -z "$(processes)" ]'
+else
+	skip 'not root' 8
+fi
+
 # links that others have put there
 fresh
 ln -s "$d/target" "$d/mine"
