@@ -135,11 +135,19 @@ static const unsigned caps_setup[] = {
 static const unsigned caps_pasta[] = { CAP_SYS_ADMIN, CAP_NET_BIND_SERVICE };
 static const unsigned caps_ports[] = { CAP_NET_BIND_SERVICE };
 
+/* What libcap-ng works on: as they are now */
+static void caps_get(void)
+{
+	if (capng_get_caps_process())
+		die("Couldn't ask for our capabilities: %s", strerror(errno));
+}
+
 /* Keep, of the permitted capabilities, those of a list, and use them */
 static void caps_keep(const unsigned *list, size_t n)
 {
 	uint64_t keep = 0;
 
+	caps_get();
 	for (size_t i = 0; i < n; i++) {
 		if (capng_have_capability(CAPNG_PERMITTED, list[i]))
 			keep |= 1ULL << list[i];
@@ -245,7 +253,6 @@ void isolate_start(const int *keep, unsigned count)
 			     strerror(errno));
 	}
 
-	capng_get_caps_process();
 	caps_keep(caps_start, ARRAY_SIZE(caps_start));
 }
 
@@ -256,7 +263,6 @@ void isolate_alone(const int *keep, unsigned count)
 	for (int std = STDIN_FILENO; std <= STDERR_FILENO; std++)
 		dup2(fd, std);
 	close_inherited(keep, count);
-	capng_get_caps_process();
 	caps_keep(NULL, 0);
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -280,7 +286,6 @@ static void user_change(uid_t uid, gid_t gid)
 		    strerror(errno));
 	prctl(PR_SET_KEEPCAPS, 0);
 
-	capng_get_caps_process();
 	caps_keep(caps_setup, ARRAY_SIZE(caps_setup));
 
 	/* The kernel took our /proc files away from us for this change; we
@@ -380,11 +385,12 @@ void isolate_fs(const struct conf *c)
 /* Keep these capabilities alone, and let none come back */
 static void caps_keep_last(const unsigned *caps, size_t n)
 {
-	capng_get_caps_process();
+	caps_get();
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) {
 		capng_clear(CAPNG_SELECT_BOUNDS);
-		capng_apply(CAPNG_SELECT_BOUNDS);
-		capng_get_caps_process();
+		if (capng_apply(CAPNG_SELECT_BOUNDS))
+			die("Couldn't limit capabilities: %s",
+			    strerror(errno));
 	}
 	caps_keep(caps, n);
 }
