@@ -109,6 +109,7 @@ down
 if ! [ -c /dev/fuse ] || ! command -v bindfs >/dev/null; then
 	skip 'no FUSE, or no bindfs' 8
 	done_testing
+	exit
 fi
 mkdir -m 777 "$T/below" "$T/disk"
 spawn host bindfs -f -o direct_io,allow_other,attr_timeout=0 "$T/below" "$T/disk"
@@ -116,6 +117,7 @@ disk=$pid
 if ! wait_for 'mountpoint -q "$T/disk"' 3; then
 	skip 'FUSE does not work here' 8
 	done_testing
+	exit
 fi
 : >"$T/disk/err"
 chmod 666 "$T/disk/err"

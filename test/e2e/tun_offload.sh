@@ -10,9 +10,9 @@
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=test/lib/world.sh
 . "$(dirname "$0")/../lib/world.sh"
-peer=$TOP/test/tools/peer
 world_up
 need_tun
+peer=$TOP/test/tools/peer
 command -v lacking >/dev/null || bail 'no shims: run make tools first'
 
 make_file "$T/file" 20
