@@ -32,7 +32,8 @@
 enum {
 	EXIT_USAGE	= 2,
 	ANSWER_S	= 30,
-	REQUEST_MAX	= 4095,		/* of a line */
+	REQUEST_MAX	= 4095,		/* of a line, but for a policy */
+	POLICY_MAX	= 4 << 20,	/* of its text */
 	TEXT_MAX	= 1024,
 	TOP_S		= 2,
 	TOP_MAX_S	= 3600,
@@ -167,20 +168,26 @@ static void request_begin(struct request *r, const char *name)
 	jsonw_open(&r->w, "arguments", '{');
 }
 
+static void send_text(const char *text, size_t len)
+{
+	int rc;
+
+	open_socket();
+	rc = write_all(ctl.fd, text, len);
+	if (rc)
+		die("Couldn't write to %s: %s", ctl.path, strerror(-rc));
+}
+
 static void request_send(const struct request *r)
 {
 	struct jsonw w = r->w;		/* so that it can be sent again */
-	int rc;
 
 	jsonw_close(&w, '}');
 	jsonw_close(&w, '}');
 	jsonw_raw(&w, "\n", 1);
 	if (w.bad)
 		misuse("The request is longer than %d bytes", REQUEST_MAX);
-	open_socket();
-	rc = write_all(ctl.fd, w.buf, w.len);
-	if (rc)
-		die("Couldn't write to %s: %s", ctl.path, strerror(-rc));
+	send_text(w.buf, w.len);
 }
 
 static struct json ask_this(const struct request *r)
@@ -686,6 +693,89 @@ static void run_other(const char *command, char **arg)
 		show_value("", &r, 0);
 }
 
+/* ---- The egress policy ---- */
+
+static void policy_show(void)
+{
+	struct json r = ask("policy"), v = { .kind = JSON_NONE };
+	struct json rules = json_member(&r, "rules");
+	struct json learned = json_member(&r, "learned");
+	char text[TEXT_MAX], addr[TEXT_MAX], time[SHOW_LEN];
+
+	if (ctl.json)
+		return;
+	puts("    HITS  RULE");
+	while (json_next(&rules, &v)) {
+		int n = printf("%8.0f  ", show_number(&v, "hits"));
+
+		show_text(&v, "rule", text, sizeof(text));
+		if (!strcmp(text, "default"))
+			snprintf(text, sizeof(text), "%s by default",
+				 show_text(&v, "verdict", addr, sizeof(addr)));
+		show_wrapped(text, (unsigned)n);
+	}
+	v.kind = JSON_NONE;
+	while (json_next(&learned, &v)) {
+		int n;
+
+		if (learned.at) {
+			puts("\n    LEFT  NAME AND ADDRESS");
+			learned.at = NULL;
+		}
+		n = printf("%8s  ",
+			   show_time(show_number(&v, "seconds"), time));
+		show_text(&v, "name", text, sizeof(text));
+		strcat(text, " ");
+		strncat(text, show_text(&v, "address", addr, sizeof(addr)),
+			sizeof(text) - strlen(text) - 1);
+		show_wrapped(text, (unsigned)n);
+	}
+}
+
+static void policy_set(const char *path)
+{
+	static char text[POLICY_MAX];
+	ssize_t n = read_file(strcmp(path, "-") ? path : "/dev/stdin", text,
+			      sizeof(text));
+	struct jsonw w;
+	struct json r;
+	char *buf;
+
+	if (n < 0)
+		die("Couldn't read %s: %s", path, strerror((int)-n));
+	if (strlen(text) != (size_t)n)
+		die("%s isn't text", path);
+	/* Any byte may become an escape */
+	w.size = 6 * (size_t)n + REQUEST_MAX;
+	buf = malloc(w.size);
+	if (!buf)
+		die("No memory for %s", path);
+	w = jsonw_init(buf, w.size);
+	jsonw_open(&w, NULL, '{');
+	jsonw_str(&w, "execute", "policy-set");
+	jsonw_open(&w, "arguments", '{');
+	jsonw_str(&w, "policy", text);
+	jsonw_close(&w, '}');
+	jsonw_close(&w, '}');
+	jsonw_raw(&w, "\n", 1);
+	send_text(w.buf, w.len);
+	free(buf);
+	r = read_answer();
+	if (!ctl.json)
+		printf("%.0f rules are set, %.0f flows were ended by them\n",
+		       show_number(&r, "rules"), show_number(&r, "ended"));
+}
+
+static void run_policy(char **arg)
+{
+	if (!*arg)
+		policy_show();
+	else if (!strcmp(*arg, "set") && arg[1] && !arg[2])
+		policy_set(arg[1]);
+	else
+		misuse("policy: 'set FILE', or nothing");
+}
+
 /* ---- The command line ---- */
 
 static const struct command {
@@ -709,6 +799,8 @@ static const struct command {
 	  "what was dropped or failed, and what can be done" },
 	{ "counters",	run_counters,	"",
 	  "all that is counted" },
+	{ "policy",	run_policy,	"[set FILE]",
+	  "whom the guest may talk to; set: from now on" },
 	{ "net",	NULL,		"",
 	  "what is known of the host's network, and of the guest" },
 	{ "status",	NULL,		"",

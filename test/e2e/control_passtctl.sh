@@ -204,6 +204,8 @@ $control drain now
 $control policy x
 $control policy x:=y
 $control policy =y
+$control policy set
+$control policy set a b
 W
 is "$(ctl "$control" rules | wc -l)" 2 'nothing has changed'
 out=$(ctl "$control" nonsense a=1)
@@ -213,6 +215,42 @@ like "$(ctl --help)" 'Usage: passtctl *' '--help'
 like "$(ctl --version)" 'passtctl *' '--version'
 out=$(ctl "$control" flows 2>&1 >/dev/full)
 is $? 1 'a full disk'
+
+# the policy
+like "$(ctl "$control" policy)" '    HITS  RULE
+*  allow by default' 'policy: none'
+cat >"$T/user/policy" <<-E
+	# "quoted"
+	allow www.example.org:80
+	allow $WORLD4:7000-7001
+	allow [$WORLD6]:7000
+	allow any:$(seq -s , 1 2 39)
+	deny any:25
+E
+is "$(ctl "$control" policy set "$T/user/policy")" \
+	'5 rules are set, 0 flows were ended by them' '... set'
+is "$(ctl "$control" policy set - <"$T/user/policy")" \
+	'5 rules are set, 0 flows were ended by them' '... from standard input'
+ctl "$control" policy >"$T/policy"
+like "$(cat "$T/policy")" "    HITS  RULE
+       0  allow www.example.org:80
+*deny any:25
+       0  deny by default" '... shown'
+ok '... in 80 columns' narrow "$T/policy"
+out=$(echo 'allow 192.0.2.1/33' | ctl "$control" policy set -)
+is "$? ${out#*: }" \
+	"1 '192.0.2.1/33': a network of IPv4 has a length of 0 to 32, as in 10.0.0.0/8 (BadArgument)" \
+	'... a mistake'
+out=$(ctl "$control" policy set /nonexistent)
+is "$? $out" "1 Couldn't read /nonexistent: No such file or directory" \
+	'... no file'
+is "$(ctl "$control" policy | wc -l)" "$(wc -l <"$T/policy")" \
+	'... nothing has changed'
+is "$({ cat "$T/user/policy"; seq -f 'allow 10.0.0.1:%.0f' 1 10000; } |
+	ctl "$control" policy set -)" \
+	'10005 rules are set, 0 flows were ended by them' '... a long one'
+is "$(ctl "$control" policy set - </dev/null)" \
+	'0 rules are set, 0 flows were ended by them' '... none at all'
 
 # completion
 cat >"$T/complete.sh" <<'B'
