@@ -264,17 +264,30 @@ $(BUILD)/tools/%.so: test/shims/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(WARN) -std=gnu11 -O2 -fPIC -shared -o $@ $<
 
-# Readers of hostile bytes, for libFuzzer: sources, as its instrumentation wants
+# Readers of hostile bytes, for libFuzzer, with objects as its instrumentation wants
+# them. all.o: every one, but main()'s, and those whose source is included.
 FUZZ	= $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/*.c))
 
-fuzz_sources = $(patsubst %.o,%.c,$(filter %.o,$(shell sed -n \
-	's/^.*Links://p' test/fuzz/$(1).c)))
+FUZZ_FLAGS = -std=gnu11 -g -O1 -fPIE
+fuzz_names = $(filter %.o,$(shell sed -n 's/^.*Links://p' test/fuzz/$(1).c))
+fuzz_included = $(patsubst %.c,%.o,$(shell sed -n \
+	's/^\#include "\(.*\.c\)"/\1/p' test/fuzz/$(1).c))
+fuzz_links = $(addprefix $(BUILD)/fuzz/obj/,$(filter-out \
+	passt.o $(call fuzz_included,$(1)),$(patsubst %.c,%.o,$(if $(filter \
+	all.o,$(call fuzz_names,$(1))),$(SRCS),util/assert.o $(call fuzz_names,$(1))))))
 
-$(BUILD)/fuzz/%: test/fuzz/%.c $$(call fuzz_sources,$$*)
+$(BUILD)/fuzz/obj/%.o: %.c Makefile
+	@echo "  CC      $@"
+	$(Q)mkdir -p $(@D)
+	$(Q)clang $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP \
+		-fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+
+$(BUILD)/fuzz/%: test/fuzz/%.c $$(call fuzz_links,$$*)
 	@echo "  FUZZ    $@"
 	$(Q)mkdir -p $(@D)
-	$(Q)clang $(CPPFLAGS) -std=gnu11 -g -O1 \
-		-fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^)
+	$(Q)clang $(CPPFLAGS) $(FUZZ_FLAGS) -pthread \
+		-fsanitize=fuzzer,address,undefined -o $@ \
+		$(filter %.c %.o,$^) $(LDLIBS)
 
 fuzz: $(FUZZ)
 
@@ -338,7 +351,8 @@ clean:
 	rm -rf build build-san passt pasta slirp4netns \
 		$(PROGRAMS:tools/%.c=%)
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/fuzz/obj/*.d \
+	$(BUILD)/fuzz/obj/*/*.d)
 
 # Are the packet scripts any good? Minutes
 mutants:
