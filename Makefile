@@ -119,6 +119,7 @@ SRCS	+= tcp/tcp_keep.c
 SRCS	+= tcp/tcp_opt.c
 SRCS	+= tcp/tcp_out.c
 SRCS	+= tcp/tcp_peek.c
+SRCS	+= tcp/tcp_pending.c
 SRCS	+= tcp/tcp_sack.c
 SRCS	+= tcp/tcp_timer.c
 SRCS	+= tcp/tcp_verify.c

@@ -41,6 +41,7 @@
 #include "host/sock.h"
 #include "tcp/tcp_int.h"
 #include "tcp/tcp_opt.h"
+#include "tcp/tcp_pending.h"
 #include "tcp/tcp_verify.h"
 #include "tcp/tcp_window.h"
 #include "util.h"
@@ -94,6 +95,10 @@ void tcp_set_state(struct flow *f, enum tcp_state state)
 		       tcp_next[f->tcp.state] & 1 << state);
 	flow_debug(f, "%s -> %s", tcp_state_name[f->tcp.state],
 		   tcp_state_name[state]);
+	if (f->tcp.state == TCP_SYN_DEFERRED)
+		tcp_pending_end(f);
+	if (state == TCP_SYN_DEFERRED)
+		tcp_pending_begin(f);
 	tcp.count[f->tcp.state]--;
 	tcp.count[state]++;
 	f->tcp.state = (uint8_t)state;
@@ -540,6 +545,11 @@ void tcp_open(const struct pkt *pkt)
 			tcp_send_stray_rst(pkt);
 		return;
 	}
+	if (!tcp_pending_allows(&host)) {
+		drop(DROP_PENDING);
+		tcp_refuse(pkt, "too many wait for an answer", true);
+		return;
+	}
 	f = flow_alloc();
 	fd = f ? tcp_socket(&host) : -ENFILE;
 	if (fd < 0) {
@@ -777,6 +787,15 @@ static void tcp_net_changed(const struct net *old)
 	}
 }
 
+static void tcp_evict(uint32_t index)
+{
+	struct flow *f = flow_at(index);
+
+	drop(DROP_EVICTED);
+	audit_end(f, "made room");
+	tcp_done(f);
+}
+
 void tcp_init(const struct conf *c)
 {
 	const struct flow_ops ops = {
@@ -792,6 +811,7 @@ void tcp_init(const struct conf *c)
 	retry_init(&tcp.retry, tcp.retry_marks, RETRY_WORDS(FLOW_MAX),
 		   tcp_again);
 	tcp_timer_init();
+	tcp_pending_init(tcp_evict);
 	flow_set_ops(FLOW_TCP, &ops);
 	loop_set_handler(LOOP_TCP, tcp_sock_event);
 	net_add_hook(tcp_net_changed);

@@ -15,6 +15,7 @@ enum idle_kind {
 	IDLE_FLOW,			/* id: flow; IDLE_ENTRY */
 	IDLE_SOCK,			/* id: datagram socket; IDLE_FD */
 	IDLE_UDP_SPLICE,		/* id: flow; IDLE_FD */
+	IDLE_TCP_PENDING,		/* id: flow; IDLE_FD */
 	IDLE_KINDS,
 };
 

@@ -7,6 +7,7 @@
 #ifndef ENGINE_TCP_TYPES_H
 #define ENGINE_TCP_TYPES_H
 
+#include "engine/idle.h"
 #include "engine/timer.h"
 #include "util/seq.h"
 
@@ -93,7 +94,10 @@ struct tcp_conn {
 	uint32_t snd_wnd_max;		/* largest seen */
 	tcp_seq sock_una;		/* what the socket's queue starts with */
 	tcp_seq rtx_nxt, recover;	/* valid in recovery */
-	struct tcp_scoreboard sack;	/* see tcp_sack.h */
+	union {
+		struct tcp_scoreboard sack;	/* see tcp_sack.h */
+		struct idle pending;	/* in SYN_DEFERRED: tcp_pending.c */
+	};
 	tcp_seq rtt_seq;
 	uint32_t rtt_start_us;
 	uint32_t srtt_us, rttvar_us;	/* srtt 0: nothing measured */

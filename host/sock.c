@@ -50,6 +50,7 @@ static struct {
 	bool bindtodevice;
 	bool grow_rcvbuf, grow_sndbuf;	/* of datagram sockets */
 	uint32_t stream_sndbuf_max;	/* what we can make that of a stream */
+	unsigned local_ports;
 } sock;
 
 static int sock_set_int(int fd, int level, int name, int value)
@@ -124,6 +125,18 @@ static uint32_t sock_probe_stream_sndbuf(void)
 	return MIN(limit, (uint32_t)after) & ~1U;
 }
 
+/* net.ipv4.ip_local_port_range, for both families */
+static unsigned sock_probe_local_ports(void)
+{
+	unsigned first = 32768, last = 60999;
+	char buf[64];
+
+	if (read_file("/proc/sys/net/ipv4/ip_local_port_range", buf,
+		      sizeof(buf)) > 0)
+		sscanf(buf, "%u %u", &first, &last);
+	return last > first ? last - first + 1 : 1;
+}
+
 void sock_init(const struct conf *c)
 {
 	sock.conf = c;
@@ -136,6 +149,7 @@ void sock_init(const struct conf *c)
 	sock.grow_rcvbuf = sock_probe_grow(SO_RCVBUF);
 	sock.grow_sndbuf = sock_probe_grow(SO_SNDBUF);
 	sock.stream_sndbuf_max = sock_probe_stream_sndbuf();
+	sock.local_ports = sock_probe_local_ports();
 	debug("SO_PEEK_OFF for TCP: %s", sock.peek_off ? "yes" : "no");
 }
 
@@ -147,6 +161,11 @@ bool sock_has_peek_off(void)
 bool sock_has_buf_lock(void)
 {
 	return sock.stream_sndbuf_max;
+}
+
+unsigned sock_local_ports(void)
+{
+	return sock.local_ports;
 }
 
 bool sock_has_bindtodevice(void)

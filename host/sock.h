@@ -12,6 +12,9 @@ void sock_init(const struct conf *c);
 /* SO_PEEK_OFF for TCP sockets (Linux 6.9 for IPv4, later for IPv6) */
 bool sock_has_peek_off(void);
 
+/* How many ports the kernel chooses from for connections */
+unsigned sock_local_ports(void);
+
 /* SO_BUF_LOCK (Linux 5.14), and the host lets a stream's send buffer grow */
 bool sock_has_buf_lock(void);
 

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Role: how many connections may wait for their connect(), see tcp_pending.h
+ *
+ * Data: a count for each destination, that of several that fall in the same place by
+ * a keyed hash; and one of all. And a list (idle.c): whoever needs a descriptor and finds
+ * none gets that of the oldest, whose guest asks again if it still waits.
+ *
+ * A guest that sends SYNs and waits for nothing would have all of our time: 30 µs for
+ * each, from socket() to close(). So as soon as many wait, new ones are limited in
+ * rate. Where servers answer, few do: who opens and closes as fast as it goes isn't
+ * meant, nor is a burst.
+ */
+#include "tcp/tcp_pending.h"
+
+#include "engine/flow.h"
+#include "engine/loop.h"
+#include "host/sock.h"
+#include "util/wire.h"
+
+enum {
+	PENDING_PLACES	= 4096,
+	PENDING_PART	= 4,		/* of the host's ports, to a destination */
+	PENDING_MANY	= 2048,		/* of all: limited from there on, to… */
+	PENDING_RATE	= 4000,		/* …so many a second */
+	PENDING_BURST	= 64,		/* at once, in a turn */
+};
+
+static struct {
+	unsigned max;			/* to a destination */
+	unsigned all;
+	mono_t paid;			/* see tcp_pending_pay() */
+	uint32_t at[PENDING_PLACES];
+} pending;
+
+static uint32_t *pending_at(const struct flow_side *host)
+{
+	const struct flow_side key = { .peer = host->peer,
+				       .peer_port = host->peer_port };
+
+	return &pending.at[flow_side_hash(PROTO_TCP, &key) % PENDING_PLACES];
+}
+
+/* Each moves `paid` on by what it may take of our time, up to now, and from a burst
+ * before on
+ */
+static bool tcp_pending_pay(void)
+{
+	const dur_t each = DUR_US(1000000 / PENDING_RATE);
+	mono_t least = { loop_now().us - each.us * PENDING_BURST };
+	mono_t from = mono_before(pending.paid, least) ? least : pending.paid;
+
+	if (!mono_before(from, loop_now()))
+		return false;
+	pending.paid = mono_add(from, each);
+	return true;
+}
+
+bool tcp_pending_allows(const struct flow_side *host)
+{
+	return *pending_at(host) < pending.max &&
+	       (pending.all < PENDING_MANY || tcp_pending_pay());
+}
+
+void tcp_pending_begin(struct flow *f)
+{
+	pending.all++;
+	++*pending_at(&f->side[HOST]);
+	idle_used(&f->tcp.pending, IDLE_TCP_PENDING, flow_index(f), loop_now(),
+		  false);
+}
+
+void tcp_pending_end(struct flow *f)
+{
+	pending.all--;
+	--*pending_at(&f->side[HOST]);
+	idle_remove(&f->tcp.pending);
+	f->tcp.sack = (struct tcp_scoreboard){ .block = { { 0, 0 } } };
+}
+
+void tcp_pending_init(void (*end)(uint32_t index))
+{
+	const struct idle_ops ops = { .gain = IDLE_FD, .end = end };
+
+	idle_set_ops(IDLE_TCP_PENDING, &ops);
+	pending.max = MAX(sock_local_ports() / PENDING_PART, 1U);
+}
