@@ -9,6 +9,10 @@
  * other. While there are fewer sockets than that, spare descriptors keep the
  * place, so that names can be asked for however many connections there are.
  *
+ * Floods: new sockets are limited in number and rate, but those for who has answered
+ * lately, as a resolver has. Flows that have theirs, and everything else, don't wait
+ * for them.
+ *
  * Timers: each flow looks again when it could have been idle for long enough.
  */
 #include "host/dgram.h"
@@ -33,6 +37,9 @@ enum {
 	DGRAM_SOCKS	= 131072,
 	DGRAM_BUCKETS	= 16384,
 	DGRAM_ICMP_HEAD	= 4,		/* type, code, checksum */
+	DGRAM_OPEN_BURST = 8192,	/* sockets at once, at most, and then… */
+	DGRAM_OPEN_RATE	= 4000,		/* …so many a second */
+	DGRAM_ANSWERS	= 256,
 	DGRAM_KEEP	= 64,		/* descriptors, at most, … */
 	DGRAM_KEEP_PART	= 16,		/* …and one in so many */
 	DGRAM_RETIRED_S	= 30,		/* idle by a port that has no rule */
@@ -41,6 +48,8 @@ enum {
 static struct {
 	uint32_t high, free_head;
 	unsigned open;			/* outbound sockets */
+	mono_t paid;			/* see mono_pay() */
+	uint64_t answers[DGRAM_ANSWERS];	/* remote endpoints that did */
 	unsigned keep, spares;
 	int spare[DGRAM_KEEP];
 	struct retry retry;
@@ -268,12 +277,49 @@ static bool dgram_make_room(void)
 	return true;
 }
 
+/* Who has answered lately, by a keyed hash; one takes the place of another */
+static uint64_t *dgram_answer(uint8_t proto, const struct flow_side *host,
+			      uint64_t *ret_hash)
+{
+	struct flow_side key = { .peer = host->peer,
+				 .peer_port = host->peer_port };
+
+	*ret_hash = flow_side_hash(proto, &key);
+	return &dgram.answers[*ret_hash % DGRAM_ANSWERS];
+}
+
+static bool dgram_answers(uint8_t proto, const struct flow_side *host)
+{
+	uint64_t hash;
+
+	return *dgram_answer(proto, host, &hash) == hash;
+}
+
+static void dgram_note_answer(const struct flow *f)
+{
+	uint64_t hash;
+	uint64_t *slot = dgram_answer(f->proto, &f->side[HOST], &hash);
+
+	*slot = hash;
+}
+
+/* A socket costs some 30 µs, from its beginning to its end, and a guest may ask for
+ * one with each datagram: others would have little of our time
+ */
+static bool dgram_may_open(void)
+{
+	return mono_pay(&dgram.paid, loop_now(),
+			DUR_US(1000000 / DGRAM_OPEN_RATE), DGRAM_OPEN_BURST);
+}
+
 /* A descriptor for s, watched; 0 or -errno */
 static int dgram_sock_open(struct dgram_sock *s, const struct flow_side *host,
 			   dgram_watch watch)
 {
 	int rc;
 
+	if (!dgram_answers(s->proto, host) && !dgram_may_open())
+		return -EAGAIN;
 	s->fd = dgram_open(s->proto, host, s->guest_port);
 	if (is_out_of_files(s->fd) && dgram_make_room())
 		s->fd = dgram_open(s->proto, host, s->guest_port);
@@ -475,7 +521,11 @@ void dgram_flow_used(struct flow *f, enum flow_side_name from)
 {
 	struct dgram_sock *s = dgram_sock_of(f);
 
-	f->dgram.answered |= from != f->ini;
+	if (from != f->ini && !f->dgram.answered) {
+		f->dgram.answered = true;
+		if (from == HOST)
+			dgram_note_answer(f);
+	}
 	idle_used(&f->dgram.idle, IDLE_FLOW, flow_index(f), flow_use(f)->begun,
 		  f->dgram.answered);
 	if (!s->rule)

@@ -28,7 +28,7 @@ enum {
 static struct {
 	unsigned max;			/* to a destination */
 	unsigned all;
-	mono_t paid;			/* see tcp_pending_pay() */
+	mono_t paid;			/* see mono_pay() */
 	uint32_t at[PENDING_PLACES];
 } pending;
 
@@ -40,25 +40,12 @@ static uint32_t *pending_at(const struct flow_side *host)
 	return &pending.at[flow_side_hash(PROTO_TCP, &key) % PENDING_PLACES];
 }
 
-/* Each moves `paid` on by what it may take of our time, up to now, and from a burst
- * before on
- */
-static bool tcp_pending_pay(void)
-{
-	const dur_t each = DUR_US(1000000 / PENDING_RATE);
-	mono_t least = { loop_now().us - each.us * PENDING_BURST };
-	mono_t from = mono_before(pending.paid, least) ? least : pending.paid;
-
-	if (!mono_before(from, loop_now()))
-		return false;
-	pending.paid = mono_add(from, each);
-	return true;
-}
-
 bool tcp_pending_allows(const struct flow_side *host)
 {
 	return *pending_at(host) < pending.max &&
-	       (pending.all < PENDING_MANY || tcp_pending_pay());
+	       (pending.all < PENDING_MANY ||
+		mono_pay(&pending.paid, loop_now(),
+			 DUR_US(1000000 / PENDING_RATE), PENDING_BURST));
 }
 
 void tcp_pending_begin(struct flow *f)
