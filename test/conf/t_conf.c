@@ -306,6 +306,12 @@ static void dump_family(const struct conf *c, enum family f, const char *name)
 		dump_addr("dns", &fam->dns[i]);
 	dump_addr("dns-forward", &fam->dns_forward);
 	dump_addr("dns-host", &fam->dns_host);
+	for (unsigned i = 0; i < fam->dns_host_count; i++) {
+		if (i)
+			printf(" or %s", ADDR_STR(&fam->dns_hosts[i]));
+		if (fam->dns_host_ifi[i])
+			printf("(%u)", fam->dns_host_ifi[i]);
+	}
 	dump_addr("outbound", &fam->outbound);
 	if (*fam->outbound_if)
 		printf(" outbound-if %s", fam->outbound_if);

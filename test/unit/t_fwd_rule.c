@@ -422,6 +422,36 @@ static void test_loopback(void)
 	ok(!fwd_rules_on_loopback(&named, both, &rules), "  too many");
 }
 
+/* -t, -u, -T, -U, as a client of a daemon's says them */
+static void test_option(void)
+{
+	static const struct { char letter; unsigned can; const char *want; } t[] = {
+		{ 't', FWD_CAN_ALL, "TCP [*]:80  =>  80 " },
+		{ 'u', FWD_CAN_ALL, "UDP [*]:80  =>  80 " },
+		{ 'T', FWD_CAN_ALL, "TCP [*]%lo:80  =>  80 " },
+		{ 'U', FWD_CAN_ALL, "UDP [*]%lo:80  =>  80 " },
+		{ 'T', FWD_CAN_ALL & ~FWD_CAN_IFNAME,
+		  "TCP [127.0.0.1]:80  =>  80 ; TCP [::1]:80  =>  80 " },
+		{ 'U', FWD_CAN_ALL & ~FWD_CAN_IFNAME & ~FWD_CAN_V6,
+		  "UDP [127.0.0.1]:80  =>  80 " },
+		{ 't', FWD_CAN_ALL & ~FWD_CAN_IFNAME, "TCP [*]:80  =>  80 " },
+	};
+	const struct fwd_ephemeral eph = { EPH_FIRST, EPH_LAST };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		is_int(fwd_rule_parse_option(t[i].letter, "80", t[i].can, &eph,
+					     &rules, error), 0,
+		       "-%c 80, %#x", t[i].letter, t[i].can);
+		is_str(print_all(), t[i].want, "  is that");
+	}
+	is_int(fwd_rule_parse_option('T', "192.0.2.1/80", FWD_CAN_ALL, &eph,
+				     &rules, error), -EINVAL,
+	       "-T has no address");
+	is_int(fwd_rule_parse_option('t', "80,auto", FWD_CAN_ALL & ~FWD_CAN_AUTO,
+				     &eph, &rules, error), -EINVAL,
+	       "auto, where there is none");
+}
+
 int main(void)
 {
 	test_loopback();
@@ -436,5 +466,6 @@ int main(void)
 	test_atomic();
 	test_limits();
 	test_long();
+	test_option();
 	return done();
 }

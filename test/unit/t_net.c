@@ -100,7 +100,9 @@ static void test_local_mode(void)
 	is_addr(&net.fam[V6].our, "fe80::1", "our IPv6 address then");
 
 	has_network();
+	facts.lost = 7;
 	resolve();
+	is_int(net.lost, 7, "what was lost so far");
 	ok(!net.fam[V4].local_mode && !net.fam[V6].local_mode && net.usable,
 	   "network comes: no local mode");
 	is_addr(&net.fam[V4].guest, "192.0.2.15", "guest then");

@@ -435,6 +435,67 @@ static void names(void)
 	is_str(ask("udp", "192.0.2.10", 443), "go 0", "nor if asked for");
 }
 
+/* A name that isn't limited to ports still has no QUIC, which can't be verified */
+static void web_of_names(void)
+{
+	rules("+www.example.org +*.example.net/udp -bad.example.com +example.com");
+	learn("www.example.org", "192.0.2.50", 300);
+	learn("a.example.net", "192.0.2.51", 300);
+	is_str(ask("udp", "192.0.2.50", 443), "no default", "all ports: no QUIC");
+	is_str(ask("udp", "192.0.2.50", 80), "no default", "... at either port");
+	is_str(ask("udp", "192.0.2.50", 444), "go 0", "... the next is");
+	is_str(ask("udp", "192.0.2.50", 442), "go 0", "... and the one before");
+	is_str(ask("udp", "192.0.2.50", 81), "go 0", "... and 81");
+	is_str(ask("tcp", "192.0.2.50", 443), "verify 0", "... TCP is verified");
+	is_str(ask("udp", "192.0.2.51", 443), "go 1", "unless UDP is asked for");
+	rules("+www.example.org:1-1024");
+	is_str(ask("udp", "192.0.2.50", 443), "no default", "a range around it");
+	is_str(ask("udp", "192.0.2.50", 444), "go 0", "... has the rest");
+	rules("no-verify +www.example.org");
+	is_str(ask("udp", "192.0.2.50", 443), "go 0", "unless nothing is verified");
+}
+
+/* Several names of one address: in whatever order they were learned, the first rule
+ * decides
+ */
+static void names_in_any_order(void)
+{
+	static const char *const name[] = { "a.example.org", "b.example.org",
+					    "c.example.org" };
+
+	for (unsigned i = 0; i < 3; i++) {
+		for (unsigned j = 1; j < 3; j++) {
+			char to[32];
+
+			rules("-a.example.org:22 +b.example.org:22 "
+			      "-c.example.org:22,23 +any");
+			sprintf(to, "192.0.2.%u", 60 + 3 * i + j);
+			learn(name[i], to, 300);
+			learn(name[(i + j) % 3], to, 300);
+			learn(name[(i + 2 * j) % 3], to, 300);
+			is_str(ask("tcp", to, 22), "no 0", "%s %s %s", name[i],
+			       name[(i + j) % 3], name[(i + 2 * j) % 3]);
+			is_str(ask("tcp", to, 23), "no 2", "... the last alone");
+		}
+	}
+}
+
+/* Last: there is no way back */
+static void learning(void)
+{
+	rules("");
+	ok(!policy_is_on() && !policy_has_names(), "no rules, no names");
+	policy_learn_mode();
+	ok(policy_is_learning() && policy_is_on() && policy_has_names(),
+	   "what is learned is asked of");
+	is_str(ask("tcp", "192.0.2.1", 443), "verify default",
+	       "what says its name is listened to");
+	is_str(ask("tcp", "192.0.2.1", 80), "verify default", "... HTTP, too");
+	is_str(ask("tcp", "192.0.2.1", 22), "go default", "... other ports aren't");
+	is_str(ask("udp", "192.0.2.1", 443), "go default", "... nor is UDP");
+	is_str(ask("tcp", "10.0.0.1", 443), "go default", "... nor what is inside");
+}
+
 static void queries(void)
 {
 	static const struct { const char *rules, *name; bool want; } t[] = {
@@ -503,9 +564,11 @@ static void hits(void)
 	   "no names in what is filled");
 	ok(!policy_add(true, "*.example.net", error) && policy_pending_names(),
 	   "one");
+	is_int(policy_pending(), 2, "two rules are to come");
 	ok(policy_has_names() && policy_rule_hits(0) == 1,
 	   "the old one goes on meanwhile");
 	rules("+www.example.org:80");
+	is_int(policy_pending(), 0, "none are");
 	ok(policy_rule_hits(0) == 0 && policy_rule_hits(POLICY_NO_RULE) == 0,
 	   "a new one begins at nothing");
 	policy_learn("www.example.org", &web.to, 60, t0);
@@ -734,10 +797,15 @@ int main(void)
 	decisions();
 	mapped();
 	names();
+	web_of_names();
+	names_in_any_order();
 	queries();
 	files();
 	random_rules();
 	limits();
 	hits();
+	rules("+any:443");
+	ok(!policy_has_names(), "rules, none of names");
+	learning();
 	return done();
 }

@@ -78,6 +78,8 @@ static void edge(void)
 	       "  not if one did before");
 	is_int(tcp_window_edge(1000, 3000, 2300, 1460, 2400), 3000,
 	       "  nor if it still doesn't");
+	is_int(tcp_window_edge(1000, 3000, 2400, 1460, 2400), 3400,
+	       "  and if it just does");
 	is_int(tcp_window_edge(1000, 1000, 0, 1460, 0), 1000, "no room at all");
 	is_int(tcp_window_edge(1000, 1000, 0, 0, 0), 1000, "  of no buffer");
 	is_int(tcp_window_edge(0xfffffff0, 0xfffffff0, 5000, 1460, 0), 4984,
