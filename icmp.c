@@ -134,7 +134,8 @@ static void ping_send_err(struct flow *f, const struct wire_icmp *h,
 			.ip_id = sent->ip_id, .len = sent->len,
 			.ttl = sent->ttl, .tos = sent->tos, .df = sent->df,
 		};
-	f->dgram.too_big |= e->error == EMSGSIZE;
+	if (e->error == EMSGSIZE)
+		dgram_flow_told_mtu(f, e->info);
 	icmp_err_quote(&f->side[GUEST], f->proto, h, sizeof(*h), &q, e);
 }
 

@@ -111,7 +111,8 @@ static void udp_send_err(struct flow *f, const struct icmp_err *e)
 		l4.len = be16_put(sent->len);
 		l4.csum = be16_put(sent->csum);
 	}
-	f->dgram.too_big |= e->error == EMSGSIZE;
+	if (e->error == EMSGSIZE)
+		dgram_flow_told_mtu(f, e->info);
 	icmp_err_quote(g, PROTO_UDP, &l4, sizeof(l4), &q, e);
 }
 

@@ -28,7 +28,6 @@ struct dgram_flow {
 	uint32_t sock;			/* index of the socket it uses */
 	uint32_t next, prev;		/* other flows of that socket */
 	bool answered;			/* seen both ways */
-	bool too_big;			/* the guest was told a path's MTU */
 	uint8_t limit_s[2];		/* idle for so long: it ends; by answered */
 	struct idle idle;		/* idle.used: last datagram, either way */
 	struct timer timer;

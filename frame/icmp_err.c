@@ -106,13 +106,19 @@ uint32_t icmp_err_local_mtu(int fd, void (*other)(void *arg,
 			    void *arg)
 {
 	static struct icmp_err e;
+	unsigned found = 0;
+	uint32_t mtu = 0;
 
-	while (icmp_err_next(fd, &e) > 0) {
-		if (!e.is_icmp && e.error == EMSGSIZE)
-			return e.info;
-		other(arg, &e);
+	/* Whoever sends tries twice, see sock_send_batch() */
+	while (found < 2 && icmp_err_next(fd, &e) > 0) {
+		if (!e.is_icmp && e.error == EMSGSIZE) {
+			mtu = e.info;
+			found++;
+		} else {
+			other(arg, &e);
+		}
 	}
-	return 0;
+	return mtu;
 }
 
 /* Type and code in the guest's family, and the word that follows */

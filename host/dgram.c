@@ -43,6 +43,15 @@ enum {
 	DGRAM_KEEP	= 64,		/* descriptors, at most, … */
 	DGRAM_KEEP_PART	= 16,		/* …and one in so many */
 	DGRAM_RETIRED_S	= 30,		/* idle by a port that has no rule */
+	DGRAM_PATHS	= 64,		/* whose MTU the guest was told */
+	DGRAM_PATH_S	= 9 * 60,	/* Linux believes it for ten minutes */
+};
+
+/* To `to`, as the guest sees it, go no more than `mtu` bytes at a time */
+struct dgram_path {
+	struct addr to;
+	uint32_t mtu;
+	mono_t until;
 };
 
 static struct {
@@ -55,6 +64,8 @@ static struct {
 	struct retry retry;
 	uint64_t retry_marks[RETRY_LEVELS * RETRY_WORDS(DGRAM_SOCKS)];
 	uint32_t bucket[DGRAM_BUCKETS];	/* index + 1 */
+	uint32_t path_mtu_min;		/* that was ever told; 0: none */
+	struct dgram_path path[DGRAM_PATHS];
 	struct dgram_sock sock[DGRAM_SOCKS];
 } dgram;
 
@@ -533,23 +544,75 @@ void dgram_flow_used(struct flow *f, enum flow_side_name from)
 			  f->dgram.answered);
 }
 
-uint8_t dgram_flow_pmtudisc(const struct flow *f, const struct pkt *pkt)
+/* What the guest was told of the path to there, or NULL; ret_place: where that is,
+ * or has to be
+ */
+static struct dgram_path *dgram_path(const struct addr *to,
+				     struct dgram_path **ret_place)
 {
-	if (pkt->family == V6)
-		return IP_PMTUDISC_WANT;
-	if (!pkt->df)
-		return IP_PMTUDISC_DONT;
-	return pkt->ip_id && !f->dgram.too_big ? IP_PMTUDISC_WANT :
-						 IP_PMTUDISC_PROBE;
+	struct dgram_path *oldest = dgram.path;
+
+	for (struct dgram_path *p = dgram.path; p < dgram.path + DGRAM_PATHS;
+	     p++) {
+		if (addr_eq(&p->to, to)) {
+			*ret_place = p;
+			return mono_before(loop_now(), p->until) ? p : NULL;
+		}
+		if (mono_before(p->until, oldest->until))
+			oldest = p;
+	}
+	*ret_place = oldest;
+	return NULL;
 }
 
+void dgram_flow_told_mtu(const struct flow *f, uint32_t mtu)
+{
+	const struct addr *to = &f->side[GUEST].our;
+	struct dgram_path *place;
+
+	mtu = MAX(mtu, 1);
+	if (dgram_path(to, &place))
+		mtu = MIN(mtu, place->mtu);
+	*place = (struct dgram_path){
+		.to = *to, .mtu = mtu,
+		.until = mono_add(loop_now(), DUR_S(DGRAM_PATH_S)),
+	};
+	if (!dgram.path_mtu_min || mtu < dgram.path_mtu_min)
+		dgram.path_mtu_min = mtu;
+}
+
+/* Is this packet larger than the guest was told? */
+static bool dgram_path_ignored(const struct flow *f, const struct pkt *pkt)
+{
+	uint32_t len = pkt->l3.len;
+	struct dgram_path *place;
+
+	if (pkt->gso_size)
+		len += pkt->gso_size - pkt->payload.len;
+	return dgram.path_mtu_min && len > dgram.path_mtu_min &&
+	       dgram_path(&f->side[GUEST].our, &place) && len > place->mtu;
+}
+
+uint8_t dgram_flow_pmtudisc(const struct flow *f, const struct pkt *pkt)
+{
+	bool v4 = pkt->family == V4;
+
+	if (!pkt->df)
+		return v4 ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
+	return (v4 && !pkt->ip_id) || dgram_path_ignored(f, pkt) ?
+	       IP_PMTUDISC_PROBE : IP_PMTUDISC_WANT;
+}
+
+/* The values of IPV6_MTU_DISCOVER are the same */
 void dgram_sock_set_pmtudisc(struct dgram_sock *s, uint8_t pmtudisc)
 {
 	int value = pmtudisc;
 
 	if (s->pmtudisc == pmtudisc)
 		return;
-	setsockopt(s->fd, IPPROTO_IP, IP_MTU_DISCOVER, &value, sizeof(value));
+	setsockopt(s->fd, s->v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		   s->v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &value,
+		   sizeof(value));
 	s->pmtudisc = pmtudisc;
 }
 

@@ -35,7 +35,7 @@ struct dgram_sock {
 	uint32_t next;			/* hash chain or free list, index + 1 */
 	struct idle idle;
 
-	uint8_t pmtudisc;		/* IP_PMTUDISC_…, as set; IPv4 only */
+	uint8_t pmtudisc;		/* IP_PMTUDISC_…, as set */
 	uint8_t faults;			/* of reading it, in succession */
 
 	/* UDP's own */
@@ -111,14 +111,20 @@ void dgram_flow_begin(struct flow *f, struct dgram_sock *s,
 void dgram_flow_used(struct flow *f, enum flow_side_name from);
 /* For end(): frees the flow, and its socket if that has no other */
 void dgram_flow_end(struct flow *f);
-/* IP_PMTUDISC_… by which the host's kernel treats a packet of IPv4 as the guest's
- * own did: without DF it may be cut up anywhere; with DF, here only
- * (IP_PMTUDISC_WANT), or nowhere. For the latter two look alike but for the
- * identification, which Linux leaves 0 where nobody is to use it; or to who was told
- * the path's MTU, and takes no notice.
+/* IP_PMTUDISC_… by which the host's kernel treats a packet as the guest's own did:
+ * without DF it may be cut up anywhere; with DF, as all of IPv6, here only
+ * (IP_PMTUDISC_WANT), or nowhere. The latter two look alike. But Linux leaves the
+ * identification 0 where nobody is to use it, if the socket isn't connected; and who
+ * was told the path's MTU, whatever he sent there then, and takes no notice, means it.
+ * (Until then, a connected socket's are cut up: its owner would be given EMSGSIZE for
+ * what a process of the host may send.)
  */
 uint8_t dgram_flow_pmtudisc(const struct flow *f, const struct pkt *pkt);
 void dgram_sock_set_pmtudisc(struct dgram_sock *s, uint8_t pmtudisc);
+/* The guest is told that packets to the flow's peer may have so many bytes; 0: fewer
+ * than it had
+ */
+void dgram_flow_told_mtu(const struct flow *f, uint32_t mtu);
 
 /* Does what the guest sends to there lead elsewhere by now? Then it begins another
  * flow: this one isn't found by the guest's side any more, and only takes the answers

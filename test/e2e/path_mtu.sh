@@ -37,17 +37,24 @@ wait_for 'world_settled in_world && world_settled in_far'
 spawn net:far "$peer" serve 9003 >"$T/serve"
 wait_for "grep -q ready '$T/serve'"
 
-# asks HOW SIZE...: what becomes of datagrams of these sizes, with IP_MTU_DISCOVER
-# set so (0: DONT, 1: WANT, 2: DO, 3: PROBE), one after the other by one socket
+# asks ADDR HOW SIZE...: what becomes of datagrams of these sizes, with
+# IP_MTU_DISCOVER set so (0: DONT, 1: WANT, 2: DO, 3: PROBE; 12, 13: connected), one
+# after the other by one socket
 cat >"$T/asks" <<-'E'
 	import errno, socket, sys
-	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-	s.setsockopt(socket.IPPROTO_IP, 10, int(sys.argv[3]))
-	s.setsockopt(socket.IPPROTO_IP, 11, 1)     # IP_RECVERR
+	v6 = ":" in sys.argv[1]
+	how, to = int(sys.argv[3]), (sys.argv[1], int(sys.argv[2]))
+	s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET,
+	                  socket.SOCK_DGRAM)
+	level = socket.IPPROTO_IPV6 if v6 else socket.IPPROTO_IP
+	s.setsockopt(level, 23 if v6 else 10, how % 10)
+	s.setsockopt(level, 25 if v6 else 11, 1)    # IP_RECVERR
 	s.settimeout(3)
+	if how > 10:
+	    s.connect(to)
 	for size in map(int, sys.argv[4:]):
 	    try:
-	        s.sendto(b"x" * size, (sys.argv[1], int(sys.argv[2])))
+	        s.send(b"x" * size) if how > 10 else s.sendto(b"x" * size, to)
 	        print(len(s.recv(65536)), end=" ")
 	    except OSError as e:
 	        print(errno.errorcode.get(e.errno, e), end=" ")
@@ -56,7 +63,12 @@ cat >"$T/asks" <<-'E'
 	        except OSError:
 	            pass
 	E
-asks() { in_ns "$ns" python3 "$T/asks" "$FAR4" 9003 "$@"; }
+asks()
+{
+	asks_to=$1
+	shift
+	in_ns "$ns" python3 "$T/asks" "$asks_to" 9003 "$@"
+}
 pmtu() { in_ns "$ns" tracepath -n "$1" | sed -n 's/.*Resume: pmtu \([0-9]*\).*/\1/p'; }
 
 pasta_up --config-net -t none -u none -T none -U none
@@ -68,16 +80,29 @@ pasta_down
 
 pasta_up --config-net -t none -u none -T none -U none
 # 1372 bytes and headers are 1400
-is "$(asks 3 1372 1373 1473 9000 1372)" '1372 EMSGSIZE EMSGSIZE EMSGSIZE 1372 ' \
+is "$(asks "$FAR4" 3 1372 1373 1473 9000 1372)" '1372 EMSGSIZE EMSGSIZE EMSGSIZE 1372 ' \
 	'who probes is told'
 pasta_down
 pasta_up --config-net -t none -u none -T none -U none
-is "$(asks 2 1372 9000 1473 1373 1372)" '1372 EMSGSIZE EMSGSIZE EMSGSIZE 1372 ' \
+is "$(asks "$FAR4" 2 1372 9000 1473 1373 1372)" '1372 EMSGSIZE EMSGSIZE EMSGSIZE 1372 ' \
 	'who forbids fragments is told'
+is "$(asks "$FAR4" 12 1473 9000 1372) $(asks "$FAR4" 13 1473 9000 1372)" \
+	'EMSGSIZE EMSGSIZE 1372  EMSGSIZE EMSGSIZE 1372 ' '... by other sockets, too'
 pasta_down
+# what he was told counts for whatever he does then. (What the host knows already it
+# cuts up itself: nobody would be told.)
+for how in 3 13 2 12; do
+	ip -6 route flush cache
+	pasta_up --config-net -t none -u none -T none -U none
+	is "$(asks "$FAR6" $how 9000 9000 1353 1352)" \
+		'EMSGSIZE EMSGSIZE EMSGSIZE 1352 ' "IPv6, $how: is told"
+	is "$(asks "$FAR6" $how 9000 1352)" 'EMSGSIZE 1352 ' '... and the next one'
+	is "$(asks "$FAR6" 1 9000 60000)" '9000 60000 ' '... others needn'"'t care"
+	pasta_down
+done
 pasta_up --config-net -t none -u none -T none -U none
-is "$(asks 1 9000 60000 1473)" '9000 60000 1473 ' 'others needn'"'t care"
-is "$(asks 0 9000 60000 1473 1373)" '9000 60000 1473 1373 ' \
+is "$(asks "$FAR4" 1 9000 60000 1473)" '9000 60000 1473 ' 'others needn'"'t care"
+is "$(asks "$FAR4" 0 9000 60000 1473 1373)" '9000 60000 1473 1373 ' \
 	'... nor who never sets DF'
 pasta_down
 
