@@ -456,23 +456,26 @@ static void web_of_names(void)
 }
 
 /* Several names of one address: in whatever order they were learned, the first rule
- * decides
+ * decides, also if others were learned between them
  */
 static void names_in_any_order(void)
 {
 	static const char *const name[] = { "a.example.org", "b.example.org",
 					    "c.example.org" };
 
+	unsigned at = 1;
+
 	for (unsigned i = 0; i < 3; i++) {
 		for (unsigned j = 1; j < 3; j++) {
-			char to[32];
+			char to[32], other[32];
 
 			rules("-a.example.org:22 +b.example.org:22 "
 			      "-c.example.org:22,23 +any");
 			sprintf(to, "192.0.2.%u", 60 + 3 * i + j);
 			for (unsigned k = 0; k < 3; k++) {
 				learn(name[(i + k * j) % 3], to, 300);
-				learn(name[0], "192.0.2.80", 300 + k);
+				sprintf(other, "198.51.100.%u", at++);
+				learn(name[0], other, 300);
 			}
 			is_str(ask("tcp", to, 22), "no 0", "%s %s %s", name[i],
 			       name[(i + j) % 3], name[(i + 2 * j) % 3]);
