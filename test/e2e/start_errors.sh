@@ -364,46 +364,38 @@ wait "$p"
 ok '... the parent is killed: nothing goes on' wait_for '[ -z "$(processes)" ]'
 exec 9>&-
 
-# called off, at whatever moment: nothing goes on, or it is all there
-fresh
-bad=
-for ms in $(seq 1 40); do
-	[ -z "$bad" ] || break
-	(cd "$d" && exec setpriv --reuid "$WORLD_UID" --clear-groups \
-		passt -P pid -s sock) 2>"$T/err" >&2 &
-	p=$!
-	pause "0.0$(printf '%02d' "$ms")"
-	kill -TERM "$p" 2>/dev/null
-	wait "$p"
-	status=$?
-	if [ "$status" -eq 0 ]; then
-		kill -TERM "$(cat "$d/pid")"
-	elif [ "$status" -ne 143 ]; then
-		bad="$bad $ms: status $status"
-	fi
-	wait_for '[ -z "$(processes)" ]' 5 || bad="$bad $ms: runs on"
-	[ ! -S "$d/sock" ] || [ "$status" -eq 0 ] || bad="$bad $ms: socket"
-	rm -f "$d/sock" "$d/pid"
-done
-is "$bad" '' 'SIGTERM at any moment of a start'
+# called off, at whatever moment: nothing goes on, or it is all there; after SIGKILL
+# what has a name may stay
+any_moment()
+{
+	signal=$1
+	killed=$2
+	fresh
+	bad=
+	for ms in $(seq 1 40); do
+		[ -z "$bad" ] || break
+		(cd "$d" && exec setpriv --reuid "$WORLD_UID" --clear-groups \
+			passt -P pid -s sock) 2>"$T/err" >&2 &
+		p=$!
+		pause "0.0$(printf '%02d' "$ms")"
+		kill -s "$signal" "$p" 2>/dev/null
+		wait "$p"
+		status=$?
+		if [ "$status" -eq 0 ]; then
+			kill -TERM "$(cat "$d/pid")"
+		elif [ "$status" -ne "$killed" ]; then
+			bad="$bad $ms: status $status"
+		fi
+		wait_for '[ -z "$(processes)" ]' 5 || bad="$bad $ms: runs on"
+		[ ! -S "$d/sock" ] || [ "$status" -eq 0 ] ||
+			[ "$signal" = KILL ] || bad="$bad $ms: socket"
+		rm -f "$d/sock" "$d/pid"
+	done
+	is "$bad" '' "SIG$signal at any moment of a start"
+}
 
-# killed, at whatever moment: nothing goes on, what has a name may stay
-fresh
-bad=
-for ms in $(seq 1 40); do
-	[ -z "$bad" ] || break
-	(cd "$d" && exec setpriv --reuid "$WORLD_UID" --clear-groups \
-		passt -P pid -s sock) 2>"$T/err" >&2 &
-	p=$!
-	pause "0.0$(printf '%02d' "$ms")"
-	kill -KILL "$p" 2>/dev/null
-	wait "$p"
-	status=$?
-	[ "$status" -ne 0 ] || kill -TERM "$(cat "$d/pid")"
-	wait_for '[ -z "$(processes)" ]' 5 || bad="$bad $ms: runs on"
-	rm -f "$d/sock" "$d/pid"
-done
-is "$bad" '' 'SIGKILL at any moment of a start'
+any_moment TERM 143
+any_moment KILL 137
 
 # files of another instance
 fresh
