@@ -101,13 +101,17 @@ static void tap_unix_accepted(int fd)
 		tap_unix_connected(fd);
 }
 
-/* Has the guest that we have closed its end? */
-static bool tap_unix_is_hung_up(void)
+/* Does somebody wait who can be a second guest? In that order: one who left before
+ * he came has closed his end by the time he is seen. A guest that is back already
+ * waits until what it left has been read, and tap_unix_disconnect() looks again.
+ */
+static bool tap_unix_is_second(void)
 {
-	struct pollfd p = { .fd = guest.fd };
+	struct pollfd listener = { .fd = guest.listen_fd, .events = POLLIN };
+	struct pollfd first = { .fd = guest.fd };
 
-	return guest.fd >= 0 && poll(&p, 1, 0) > 0 &&
-	       p.revents & (POLLHUP | POLLERR);
+	return poll(&listener, 1, 0) > 0 && poll(&first, 1, 0) >= 0 &&
+	       !(first.revents & (POLLHUP | POLLERR));
 }
 
 static void tap_unix_accept(struct loop_ref ref, uint32_t events)
@@ -116,12 +120,9 @@ static void tap_unix_accept(struct loop_ref ref, uint32_t events)
 
 	(void)ref;
 	(void)events;
-	/* A guest that is back already: it waits until what it left has been
-	 * read, and tap_unix_disconnect() looks here again
-	 */
-	if (tap_unix_is_hung_up())
-		return;
 	for (int i = 0; i < UNIX_ACCEPTS; i++) {
+		if (guest.fd >= 0 && !tap_unix_is_second())
+			return;
 		fd = accept4(guest.listen_fd, NULL, NULL,
 			     SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0 && is_out_of_files(-errno) && guest.spare_fd >= 0) {
@@ -142,7 +143,7 @@ static void tap_unix_accept(struct loop_ref ref, uint32_t events)
 /* 0, -EADDRINUSE, or other -errno */
 static int tap_unix_bind(const char *path)
 {
-	int fd = unix_listen(path, UNIX_DEAD, 0, 0);
+	int fd = unix_listen(path, UNIX_DEAD, 0, UNIX_ACCEPTS);
 
 	if (fd < 0)
 		return fd;

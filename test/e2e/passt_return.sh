@@ -33,8 +33,8 @@ arp = bytes.fromhex("ffffffffffff525400123456 0806 0001080006040001"
 
 def connect():
     s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    s.settimeout(10)
     s.connect(path)
+    s.settimeout(10)
     return s
 
 
@@ -76,6 +76,31 @@ for n in 0 1500 100000 4000000; do
 	is "$(timeout 20 python3 "$T/guest.py" "$sock" "$passt" $n 2>&1)" answer \
 		"back at once, $n bytes left unread"
 done
+ok 'nobody was turned away' sh -c "! grep discarding '$T/passt.err'"
+
+# it goes while the daemon is anywhere, and even before it was accepted
+cat >"$T/hasty.py" <<'P'
+"""hasty.py SOCKET: a guest that says much, reads nothing, goes, and is back at
+once. Prints how many times it was turned away."""
+import sys
+
+sys.argv += ["0", "0"]
+exec(open(sys.path[0] + "/guest.py").read().split("old = connect()")[0])
+bad = 0
+for _ in range(100):
+    old = connect()
+    old.sendall(frame(arp) * 500)
+    old.close()
+    new = connect()
+    try:
+        bad += ask(new) != "answer"
+    except OSError:
+        bad += 1
+    new.close()
+print(bad)
+P
+is "$(timeout 60 python3 "$T/hasty.py" "$sock" 2>&1)" 0 \
+	'back at once, a hundred times'
 ok 'nobody was turned away' sh -c "! grep discarding '$T/passt.err'"
 
 # a second guest beside one that is there still
