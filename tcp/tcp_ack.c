@@ -31,11 +31,15 @@ void tcp_advance_ack(struct tcp_conn *conn)
 
 /* What a guest may want to send at once, and waits for a window for: a segment of
  * our MSS, or half of the largest window that it has seen (RFC 9293 3.8.6.2.1;
- * that is what Linux cuts its segments to)
+ * that is what Linux cuts its segments to). In whole units of the window's field,
+ * at least one: it sees no part of a unit.
  */
 static uint32_t tcp_guest_seg(const struct flow *f)
 {
-	return MIN(tcp_link_mss(f), f->tcp.rcv_wnd_max / 2);
+	uint32_t seg = MIN(tcp_link_mss(f), f->tcp.rcv_wnd_max / 2);
+	uint32_t unit = 1U << tcp_rcv_scale(&f->tcp);
+
+	return MAX((seg + unit - 1) / unit, 1U) * unit;
 }
 
 bool tcp_window_is_small(const struct flow *f)

@@ -369,6 +369,7 @@ class GuestExpects:
         c = self.conn(name)
         mss, quiet = f.get("mss", number, 1460), f.get("quiet", seconds, .4)
         most, lax = f.get("max", number, 64 << 20), f.flag("lax")
+        least = mss if f.flag("whole") else 1
         start, end = c.snd_nxt, self.now() + quiet
         while self.now() < end:
             self.pull()
@@ -377,7 +378,7 @@ class GuestExpects:
                     raise Fail(f"expected  ACKs\ncame      {p.line()}")
                 self.take(p)
             k = min(mss, (c.their_edge or 0) - c.snd_nxt)
-            if k <= 0:
+            if k < least:
                 self.wait_frame(end)
                 continue
             if c.snd_nxt - start > most:
