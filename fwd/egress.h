@@ -41,13 +41,13 @@ struct egress egress_out(const struct net *net, uint8_t proto,
 			 const struct flow_side *guest,
 			 struct flow_side *ret_host);
 
-/* Where queries for the guest's resolver are answered: ports of 127.0.0.1 */
 /* Does it lead elsewhere by now than to that `host`, as the host's network, or the
  * resolver whose turn it is, is another one? Not if it leads nowhere.
  */
 bool egress_has_moved(const struct net *net, uint8_t proto,
 		      const struct flow_side *guest,
 		      const struct flow_side *host);
+/* Where queries for the guest's resolver are answered: ports of 127.0.0.1 */
 void egress_set_resolver(uint16_t udp_port, uint16_t tcp_port);
 
 /* From the namespace's loopback to the host's: `from` as for fwd_map_listener(),
