@@ -47,7 +47,7 @@ void timer_set_handler(enum timer_kind kind, timer_handler fn);
 void timer_set(struct timer *t, enum timer_kind kind, mono_t when);
 void timer_cancel(struct timer *t);
 bool timer_is_armed(const struct timer *t);
-/* When it will fire; only for an armed one */
+/* When it will fire, or, in its handler, should have; only for an armed one */
 mono_t timer_deadline(const struct timer *t);
 
 /* Milliseconds from `now` until something is due, rarely less; -1: nothing is

@@ -17,7 +17,9 @@
  *			FIN_WAIT_S, doubled each time, for as long as it answers
  *	TIME_WAIT	the guest's FIN may come once more
  * A guest that doesn't read its link isn't given up for that: retransmission,
- *	persist and keepalive wait, and count anew afterwards.
+ *	persist and keepalive wait, and count anew afterwards. Nor is one that
+ *	couldn't be heard, as we were stopped: all count how often they have fired,
+ *	and persist's silence ends when it was due.
  * conn->ack_timer: the peer hasn't acknowledged yet what the guest sent; look
  *	again after half a round trip. Or an ACK is held back, for a moment, since
  *	an answer that will carry it is likely (RFC 9293 3.8.6.3). Or the guest waits
@@ -257,14 +259,24 @@ static void tcp_timer_rto(struct flow *f)
 	tcp_timer_arm(f, DUR_MS(tcp_rto_ms(conn, conn->backoff)));
 }
 
-static void tcp_timer_persist(struct flow *f, uint32_t idle_s)
+/* Seconds of silence until the timer was due: it may have been heard since, and
+ * nobody listened if we were stopped
+ */
+static uint32_t tcp_silence_s(const struct tcp_conn *conn)
+{
+	int64_t due_s = timer_deadline(&conn->timer).us / 1000000;
+
+	return (uint32_t)MAX((int32_t)((uint32_t)due_s - conn->active_s), 0);
+}
+
+static void tcp_timer_persist(struct flow *f)
 {
 	struct tcp_conn *conn = &f->tcp;
 
 	if (tcp_timer_is_paused(f, DUR_MS(PAUSED_MS)))
 		return;
 	/* A window may stay closed for ever, as long as the guest says so */
-	if (conn->retries >= 2 && idle_s >= PERSIST_SILENCE_S) {
+	if (conn->retries >= 2 && tcp_silence_s(conn) >= PERSIST_SILENCE_S) {
 		flow_debug(f, "guest doesn't answer window probes");
 		tcp_abort(f);
 		return;
@@ -313,7 +325,7 @@ static void tcp_timer_quiet(struct flow *f)
 
 	if (tcp_is_outstanding(&f->tcp) ||
 	    (!f->tcp.snd_wnd && tcp_may_send(&f->tcp)))
-		tcp_timer_persist(f, idle_s);
+		tcp_timer_persist(f);
 	else
 		tcp_timer_keepalive(f, idle_s);
 }
