@@ -14,6 +14,9 @@
 #	vm_output		SCRIPT's output so far
 #	vm_said WORD [SECS]	wait for a line of SCRIPT's output, exactly WORD
 #	vm_run SCRIPT -- ARGS	all of it: start, wait, print the output
+#	vm_start_shell -- ARGS	start a guest that runs what it is told
+#	vm_sh LINE		it runs a line of shell: prints its output, returns its
+#				status, or 124 after 20 seconds
 #	vm_net SOCKET [MAC [MORE]]	prints the ARGS of a guest at passt's SOCKET;
 #				MORE is for vhost-user's chardev: ",reconnect=1"
 #
@@ -81,6 +84,7 @@ vm_net()
 }
 
 vm_n=0
+vm_pipe=
 # set by spawn in world.sh
 pid=${pid:-}
 
@@ -103,15 +107,55 @@ vm_start()
 	vm_console=$T/vm$vm_n.console
 	vm_initrd "$vm_script" "$T/vm$vm_n.initrd"
 	: >"$vm_out"
+	vm_line=file,path=$vm_out
+	if [ "$vm_pipe" ]; then
+		vm_line=pipe,path=$vm_pipe
+		spawn host cat "$vm_pipe.out" >"$vm_out"
+	fi
 	# shellcheck disable=SC2046 # words
 	spawn host qemu-system-x86_64 -M q35 $(vm_accel) -m "$VM_MEMORY" \
 		-display none -no-reboot -nodefaults -no-user-config \
 		-kernel "$vm_dir/kernel" -initrd "$T/vm$vm_n.initrd" \
 		-append "$VM_CMDLINE" \
 		-serial "file:$vm_console" \
-		-chardev "file,id=out,path=$vm_out" \
+		-chardev "$vm_line,id=out" \
 		-device isa-serial,chardev=out "$@" >"$T/vm$vm_n.qemu" 2>&1
 	vm_pid=$pid
+}
+
+# The guest's second serial line is a pair of FIFOs; it never reads an end of file
+vm_start_shell()
+{
+	cat >"$T/vm.shell" <<-'E'
+		echo SHELL
+		n=0
+		while read -r line; do
+			n=$((n + 1))
+			eval "$line" </dev/null >/tmp/line 2>&1
+			rc=$?
+			echo "LINE $n"
+			cat /tmp/line
+			printf '\nRC %d %d\n' $n $rc
+		done </dev/ttyS1
+		E
+	vm_pipe=$T/vm.pipe
+	: >"$T/vm.lines"
+	mkfifo "$vm_pipe.in" "$vm_pipe.out"
+	exec 8<>"$vm_pipe.in"
+	vm_start "$T/vm.shell" "$@"
+	vm_pipe=
+	vm_said SHELL
+}
+
+vm_sh()
+{
+	# not in a variable, as this is run in subshells, too
+	echo >>"$T/vm.lines"
+	vm_n_line=$(wc -l <"$T/vm.lines")
+	echo "$1" >&8
+	wait_for "vm_output | grep -q '^RC $vm_n_line '" 20 || return 124
+	vm_output | sed "1,/^LINE $vm_n_line\$/d; /^RC $vm_n_line /,\$d"
+	return "$(vm_output | sed -n "s/^RC $vm_n_line //p")"
 }
 
 vm_output()
