@@ -59,8 +59,8 @@ who()
 stays()
 {
 	pause 0.3
-	wait_for '[ "$(who)" ]' 5
-	is "$(who)" "$2" "$1"
+	wait_for 'stays_who=$(who) && [ "$stays_who" ]' 5
+	is "$stays_who" "$2" "$1"
 }
 # follows NAME ADDR: within a second, by UDP and TCP
 follows()
@@ -102,6 +102,20 @@ all_ways()
 	mkdir /run/resolvconf
 	file /run/resolvconf/resolv.conf "$A"
 	follows "$1: and back" "$A"
+
+	ln -sfn ../run/sometime/resolv.conf /etc/resolv.new
+	mv /etc/resolv.new /etc/resolv.conf
+	stays "$1: a link that leads nowhere" "$A"
+	mkdir /run/sometime
+	pause 0.1
+	file /run/sometime/resolv.conf "$C"
+	follows "$1: what it leads to comes later" "$C"
+	rm -r /run/sometime
+	stays "$1: ... and goes" "$C"
+	mkdir /run/sometime
+	replace /run/sometime/resolv.conf "$A"
+	follows "$1: ... and is back" "$A"
+	rm -r /run/sometime
 
 	rm -f /etc/resolv.conf
 	file /etc/resolv.conf "$B"
