@@ -266,6 +266,8 @@ static void settle_net_options(struct conf *c, const struct conf_given *g)
 	o->copy_routes = c->config_net && !g->no_copy_routes;
 	o->no_link = c->splice_only;
 	o->own_dns = policy_has_names();
+	for (unsigned i = 0; i < c->fwd_in.count; i++)
+		o->listens_at_if |= *c->fwd_in.rule[i].ifname != '\0';
 }
 
 static void check_problem(const struct net_options *o, enum family f,

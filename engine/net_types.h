@@ -53,6 +53,7 @@ struct net_options {
 	bool copy_addrs, copy_routes;	/* --config-net: all of the host's
 					 * interface, where nothing was given */
 	bool dns_none, search_none;
+	bool listens_at_if;		/* -t, -u: ports at an interface of a name */
 	bool own_dns;			/* we are the guest's resolver: it needs
 					 * an address */
 	struct net_search search;	/* -S */
@@ -107,7 +108,8 @@ struct net {
 					 * interface or a given address */
 	struct net_search search;	/* the guest's search domains */
 	unsigned lost;			/* counts when the host loses addresses,
-					 * but has a network */
+					 * but has a network, or when sockets may
+					 * be bound to an interface that is gone */
 };
 
 #endif /* ENGINE_NET_TYPES_H */

@@ -13,6 +13,8 @@
  * 3. All others are there: those that were put off, the old one closed, the new
  *    one opened.
  * 4. What rules that go still have is closed.
+ * A port at an interface is bound to that one, not to its name: when another one of
+ * the name is there, it is opened anew.
  * A failure on the way turns the change round: what had changed hands goes back,
  * what was opened is closed, and what was closed is opened again.
  */
@@ -23,6 +25,7 @@
 #include <time.h>
 
 #include "engine/loop.h"
+#include "host/net.h"
 #include "host/sock.h"
 #include "util.h"
 #include "util/log.h"
@@ -37,6 +40,7 @@ enum {
 static struct {
 	uint32_t high, free_head;	/* indices + 1, 0: none */
 	bool over;			/* none is opened any more */
+	bool follows;			/* the host's interfaces */
 	uint8_t put_off[FLOW_SIDES][LISTEN_PROTOS][LISTEN_PORTS / 8];
 	struct listen_user user[LISTEN_PROTOS];
 	listen_auto automatic;
@@ -146,6 +150,32 @@ static void listen_remove(struct listener *l)
 	listen_close(l);
 }
 
+/* Another interface of the name that it was bound to is there */
+static void listen_again(struct listener *l)
+{
+	int rc = listen_new(fwd_slot_of(l->rule), l->port);
+
+	if (!rc)
+		listen_remove(l);
+	else if (rc != -ENODEV)		/* not yet */
+		warn_limited("Couldn't listen at %s port %u again: %s",
+			     l->rule->ifname, l->port, strerror(-rc));
+}
+
+static void listen_net_changed(const struct net *old)
+{
+	uint32_t high = listeners.high;
+
+	(void)old;
+	for (uint32_t i = 0; i < high; i++) {
+		struct listener *l = &listeners.entry[i];
+
+		if (l->fd >= 0 && l->side == HOST && *l->rule->ifname &&
+		    sock_device_is_gone(l->fd))
+			listen_again(l);
+	}
+}
+
 void listen_close_all(void)
 {
 	for (uint32_t i = 0; i < listeners.high; i++) {
@@ -157,6 +187,9 @@ void listen_close_all(void)
 
 void listen_attach(uint8_t proto, const struct listen_user *user)
 {
+	if (!listeners.follows)
+		net_add_hook(listen_net_changed);
+	listeners.follows = true;
 	patience_ms = 0;		/* nothing sleeps in the loop */
 	listeners.user[proto_index(proto)] = *user;
 	for (uint32_t i = 0; i < listeners.high; i++) {

@@ -106,7 +106,7 @@ void net_facts_renew(const struct net_facts *now, struct net_facts *facts,
 static bool link_matters(const struct net_options *o,
 			 const struct net_facts *facts, unsigned ifi)
 {
-	bool named = *o->ifname;
+	bool named = *o->ifname || o->listens_at_if;
 
 	for (enum family f = V4; f < FAMILIES; f++) {
 		if (facts->fam[f].template.ifi == ifi)

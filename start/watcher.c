@@ -166,6 +166,9 @@ static void child_look(bool nl_news)
 	if (child.addr_gone && (has[V4] || has[V6]))
 		facts.lost++;
 	child.addr_gone = false;
+	/* A port may be at an interface that facts say nothing about */
+	if (nl_news && child.options->listens_at_if)
+		facts.lost++;
 
 	old = *net_get();
 	changed = memcmp(&facts, net_get_facts(), sizeof(facts));

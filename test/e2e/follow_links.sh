@@ -148,6 +148,20 @@ same_again
 like "$(same_end)" '203.0.114.2 * 203.0.114.2 *' \
 	'... and datagrams from the same port'
 pasta_down
+
+# shellcheck disable=SC2086 # words
+pasta_up --config-net --no-map-gw -u none -T none -U none -t %eth1/7003
+spawn "ns:$ns" "$peer" serve 7003 >"$T/guest.log"
+wait_for "grep -q ready '$T/guest.log'"
+is "$(in_world timeout 1 "$peer" ask 203.0.114.2 7003 hello)" hello \
+	'a port at an interface'
+ip link del eth1
+second_up
+soon '... at another one of its name' \
+	in_world timeout 1 "$peer" ask 203.0.114.2 7003 hello
+not_ok '... and not at others' \
+	in_world timeout 1 "$peer" ask "$HOST4" 7003 hello
+pasta_down
 ip link del eth1
 
 # Renamed, cable out and in, a better route: a connection lives through all of it

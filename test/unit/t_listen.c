@@ -12,6 +12,7 @@
 #include "engine/loop.h"
 #include "fake_log.h"
 #include "host/listen_report.h"
+#include "host/net.h"
 #include "host/sock.h"
 #include "random.h"
 #include "tap_test.h"
@@ -24,13 +25,14 @@ enum { FD_FIRST = 100, SOCKETS = 1000 };
 
 static struct {
 	struct {
-		bool open;
+		bool open, gone;	/* gone: its interface is */
 		struct fwd_rule rule;
 		uint16_t port;
 		bool in_ns;
 	} sock[SOCKETS];
 	int high;			/* none is open from here on */
 	unsigned open, limit, opened, closed;
+	bool no_if;			/* there is no interface of a name */
 	bool busy[65536], forbidden[65536];	/* on the host, for any address */
 } kernel;
 
@@ -40,6 +42,8 @@ int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns,
 	int free = -1;
 
 	(void)beside;
+	if (*r->ifname && kernel.no_if)
+		return -ENODEV;
 	if (kernel.open == kernel.limit)
 		return -EMFILE;
 	if (!in_ns && kernel.forbidden[port])
@@ -53,6 +57,8 @@ int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns,
 			free = i;
 			continue;
 		}
+		if (kernel.sock[i].gone)
+			continue;
 		if (kernel.sock[i].port != port || kernel.sock[i].in_ns != in_ns)
 			continue;
 		a.first = a.last = b.first = b.last = port;
@@ -62,6 +68,7 @@ int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns,
 	if (free < 0)
 		free = kernel.high++;
 	kernel.sock[free].open = true;
+	kernel.sock[free].gone = false;
 	kernel.sock[free].rule = *r;
 	kernel.sock[free].port = port;
 	kernel.sock[free].in_ns = in_ns;
@@ -77,6 +84,20 @@ void close_fd(int *fd)
 	kernel.open--;
 	kernel.closed++;
 	*fd = -1;
+}
+
+bool sock_device_is_gone(int fd)
+{
+	return kernel.sock[fd - FD_FIRST].gone;
+}
+
+static net_hook net_changed;
+static unsigned net_hooks;
+
+void net_add_hook(net_hook fn)
+{
+	net_changed = fn;
+	net_hooks++;
 }
 
 enum log_level log_max = LOG_LVL_WARN;
@@ -415,6 +436,36 @@ static void test_users(void)
 /* Any rules after any others, with some ports busy: what is open is what the
  * rules say, and after a failure what it was, by the same sockets
  */
+static void test_interface(void)
+{
+	int was;
+
+	user.opened = 0;
+	is_int(have(HOST, "%eth0/1000 2000"), 0, "a port at an interface");
+	is_int(net_hooks, 1, "is to follow the network");
+	was = fd_at(2000);
+	net_changed(NULL);
+	is_int(kernel.opened, 2, "the interface is as before: nothing happens");
+	kernel.sock[fd_at(1000) - FD_FIRST].gone = true;
+	kernel.no_if = true;
+	net_changed(NULL);
+	is_int(kernel.open, 2, "gone: the port waits for another one");
+	is_int(kernel.opened, 2, "... and nothing was opened");
+	is_int(warnings, 0, "... without a word");
+	kernel.no_if = false;
+	net_changed(NULL);
+	is_int(kernel.opened, 3, "another one is there: opened anew");
+	is_int(kernel.closed, 1, "... the old one closed");
+	ok(!kernel.sock[fd_at(1000) - FD_FIRST].gone, "... and at that one");
+	is_int(fd_at(2000), was, "... nothing else");
+	is_int(user.opened, 3, "its user is told");
+	kernel.sock[fd_at(1000) - FD_FIRST].gone = true;
+	kernel.forbidden[1000] = true;
+	net_changed(NULL);
+	is_int(warnings, 1, "it can't be had any more: that is told");
+	reset();
+}
+
 static void test_random(void)
 {
 	static const char *const where[] = { "", "0.0.0.0/", "127.0.0.1/",
@@ -477,6 +528,7 @@ int main(void)
 	test_weak();
 	test_auto();
 	test_users();
+	test_interface();
 	test_random();
 	return done();
 }
