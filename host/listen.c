@@ -271,7 +271,10 @@ static bool take_over(const struct fwd_slot *s, unsigned port)
 	return true;
 }
 
-/* Does something that goes have that port, too? close: no longer. */
+/* Is something that goes in the way there? close: no longer. What isn't stays until
+ * the change has succeeded: it would have to be opened again if it doesn't, and
+ * whoever waits to be accepted would be lost.
+ */
 static bool make_way(const struct fwd_slot *s, unsigned port, bool close)
 {
 	struct listener *l = chain_first(s, port), *next;
@@ -279,7 +282,7 @@ static bool make_way(const struct fwd_slot *s, unsigned port, bool close)
 
 	for (; l; l = next) {
 		next = chain_next(l);
-		if (!is_going(l))
+		if (!is_going(l) || !fwd_rule_overlaps(l->rule, &s->rule))
 			continue;
 		any = true;
 		if (close)

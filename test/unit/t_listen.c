@@ -330,6 +330,36 @@ static void test_in_the_way(void)
 	reset();
 }
 
+static int socket_at(const struct addr *a)
+{
+	for (int i = 0; i < kernel.high; i++)
+		if (kernel.sock[i].open && addr_eq(&kernel.sock[i].rule.listen, a))
+			return i;
+	return -1;
+}
+
+/* Of several that go, only those in the way are closed before all is well */
+static void test_beside_the_way(void)
+{
+	const struct addr second = addr_v4(0x7f000002);
+	unsigned opened;
+	int there;
+
+	have(HOST, "127.0.0.1/80 127.0.0.2/80");
+	opened = kernel.opened;
+	there = socket_at(&second);
+	kernel.limit = 3;
+	is_int(have(HOST, "127.0.0.1%eth0/80 127.0.0.1%eth1/80 "
+			  "127.0.0.1%eth2/80"), -EMFILE, "too many");
+	kernel.limit = SOCKETS;
+	is_int(kernel.open, 2, "as before");
+	is_int(kernel.opened - opened, 3, "two, and the first one again");
+	is_int(socket_at(&second), there, "the second was never closed");
+	is_int(have(HOST, "127.0.0.1%eth0/80"), 0, "one for two");
+	is_int(kernel.open, 1, "one");
+	reset();
+}
+
 static void test_weak(void)
 {
 	kernel.busy[10] = kernel.busy[11] = kernel.forbidden[12] = true;
@@ -525,6 +555,7 @@ int main(void)
 	test_plain();
 	test_whole();
 	test_in_the_way();
+	test_beside_the_way();
 	test_weak();
 	test_auto();
 	test_users();
