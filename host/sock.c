@@ -26,6 +26,9 @@
 #ifndef SO_PEEK_OFF
 #define SO_PEEK_OFF	42
 #endif
+#ifndef TCP_INQ
+#define TCP_INQ		36
+#endif
 #ifndef SO_MEMINFO
 #define SO_MEMINFO	55
 #endif
@@ -51,6 +54,7 @@ static struct {
 	bool grow_rcvbuf, grow_sndbuf;	/* of datagram sockets */
 	uint32_t stream_sndbuf_max;	/* what we can make that of a stream */
 	unsigned local_ports;
+	bool inq;			/* TCP_INQ may be known */
 } sock;
 
 static int sock_set_int(int fd, int level, int name, int value)
@@ -150,6 +154,7 @@ void sock_init(const struct conf *c)
 	sock.grow_sndbuf = sock_probe_grow(SO_SNDBUF);
 	sock.stream_sndbuf_max = sock_probe_stream_sndbuf();
 	sock.local_ports = sock_probe_local_ports();
+	sock.inq = true;
 	debug("SO_PEEK_OFF for TCP: %s", sock.peek_off ? "yes" : "no");
 }
 
@@ -191,6 +196,16 @@ static int sock_set_stream(int fd)
 	if (!rc && sock.notsent_lowat)
 		rc = sock_set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1);
 	return rc ? rc : sock_set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
+/* Have recvmsg() tell how much is in the queue (Linux 4.18): else another call has to.
+ * Inherited by what a listener accepts.
+ */
+static void sock_set_inq(int fd)
+{
+	if (sock.inq)
+		sock.inq = sock_set_int(fd, IPPROTO_TCP, TCP_INQ, 1) !=
+			   -ENOPROTOOPT;
 }
 
 /* What comes or goes in a burst, while we do something else or the network is
@@ -238,6 +253,8 @@ int sock_outbound(int type, int proto, const struct addr *peer,
 	if (f == V6)
 		sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	rc = sock_set_type(fd, type);
+	if (type == SOCK_STREAM)
+		sock_set_inq(fd);
 	if (!rc && *ifname && !addr_is_loopback(peer) &&
 	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, ifname,
 		       (socklen_t)strlen(ifname)))
@@ -324,6 +341,8 @@ static int sock_listen_on(const struct fwd_rule *r, const struct addr *a,
 		rc = sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!rc)		/* accepted ones inherit it */
 		rc = sock_set_type(fd, type);
+	if (tcp)
+		sock_set_inq(fd);
 	if (!rc && sock.conf->freebind)
 		rc = v4 ? sock_set_int(fd, IPPROTO_IP, IP_FREEBIND, 1) :
 			  sock_set_int(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);

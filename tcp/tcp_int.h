@@ -120,8 +120,8 @@ void tcp_send_ack_if_news(struct flow *f);
  */
 ssize_t tcp_peek(struct tcp_conn *conn, tcp_seq seq, struct iovec *iov,
 		 unsigned cnt);
-/* A peek up to `end` took less than it had room for. Was that all that there is? It
- * may be cut short by urgent data, or for no reason that is told.
+/* The last peek, up to `end`, took less than it had room for. Was that all that there
+ * is? It may be cut short by urgent data, or for no reason that is told.
  */
 bool tcp_peek_was_all(const struct tcp_conn *conn, tcp_seq end);
 /* Bytes that may be in flight, as far as peeks reach, beyond those that are */

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -22,6 +23,9 @@
 #ifndef SO_PEEK_OFF
 #define SO_PEEK_OFF	42
 #endif
+#ifndef TCP_CM_INQ
+#define TCP_CM_INQ	36
+#endif
 
 enum {
 	PEEK_DISCARD	= 1024 * 1024,	/* area for peeks without SO_PEEK_OFF */
@@ -30,6 +34,7 @@ enum {
 };
 
 static uint8_t tcp_discard_area[PEEK_DISCARD];
+static int tcp_peek_inq = -1;		/* of the last peek */
 
 uint32_t tcp_peek_reach(const struct tcp_conn *conn)
 {
@@ -72,17 +77,39 @@ static unsigned tcp_peek_skip(struct iovec *iov, uint32_t off)
 
 bool tcp_peek_was_all(const struct tcp_conn *conn, tcp_seq end)
 {
+	uint32_t len = end - conn->sock_una;
 	int n;
 
-	return !ioctl(conn->fd, SIOCINQ, &n) &&
-	       (uint32_t)n <= end - conn->sock_una;
+	/* A FIN counts in one of them: if we don't know of it yet, so much the better */
+	if (tcp_peek_inq >= 0)
+		return (uint32_t)tcp_peek_inq <= len + conn->sock_eof;
+	return !ioctl(conn->fd, SIOCINQ, &n) && (uint32_t)n <= len;
+}
+
+/* Bytes in the queue, FIN included, as recvmsg() tells (Linux 4.18); or -1 */
+static int tcp_inq(struct msghdr *msg)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	int n;
+
+	if (!c || c->cmsg_level != IPPROTO_TCP || c->cmsg_type != TCP_CM_INQ)
+		return -1;
+	memcpy(&n, CMSG_DATA(c), sizeof(n));
+	return n;
 }
 
 ssize_t tcp_peek(struct tcp_conn *conn, tcp_seq seq, struct iovec *iov,
 		 unsigned cnt)
 {
 	struct iovec all[PEEK_DISCARD_IOV + TAP_TX_IOV];
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = cnt };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr msg = {
+		.msg_iov = iov, .msg_iovlen = cnt,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
 	uint32_t skip = 0;
 	ssize_t n;
 
@@ -109,6 +136,7 @@ ssize_t tcp_peek(struct tcp_conn *conn, tcp_seq seq, struct iovec *iov,
 	conn->faults = 0;
 	if (n < 0)
 		return -EAGAIN;
+	tcp_peek_inq = tcp_inq(&msg);
 	if (!skip || n > (ssize_t)skip)
 		return n - (ssize_t)skip;
 	if (!tcp_peek_was_all(conn, seq))

@@ -21,7 +21,7 @@ faults_serve "ns:$ns" 9001
 faults_serve host 9002
 
 calls='tcp:setsockopt tcp:getsockopt tcp:epoll_ctl tcp:sendmsg tcp:recvmsg tcp:recv
-	tcp:ioctl tcp:shutdown'
+	tcp:shutdown'
 try "ns:$ns" "$WORLD4" 9001 'the guest connects' \
 	"tcp:socket tcp:connect $calls file:read file:write file:writev"
 try world "$HOST4" 9001 'the host connects' "tcp:accept4 tcp:getsockname $calls"

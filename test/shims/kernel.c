@@ -15,6 +15,7 @@
  *	mount	a security module forbids mount()
  *	peek-off	SO_PEEK_OFF of TCP: before Linux 6.9
  *	meminfo	SO_MEMINFO: before Linux 4.12
+ *	inq	TCP_INQ: before Linux 4.18
  *	buf-lock	SO_BUF_LOCK: before Linux 5.14
  *	tcp-info	what TCP_INFO tells since Linux 3.15
  *	peace	SIGTERM while the program starts: before it gives up its files
@@ -254,6 +255,10 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 	}
 	if (level == SOL_SOCKET && name == SO_PEEK_OFF && lacks("peek-off")) {
 		errno = EOPNOTSUPP;
+		return -1;
+	}
+	if (level == IPPROTO_TCP && name == TCP_INQ && lacks("inq")) {
+		errno = ENOPROTOOPT;
 		return -1;
 	}
 	if (level == SOL_SOCKET && name == SO_BUF_LOCK && lacks("buf-lock")) {
