@@ -321,4 +321,32 @@ is "$(dig "$OTHER4" www.example.org A)" "NOERROR $WORLD4" \
 is "$(dig "$OTHER4" www.example.org A +tcp)" "NOERROR $WORLD4" '  TCP'
 pasta_down
 
+# what was held until the name was known has to be written in spite of a fault
+f=$T/user/faults
+head -c 4096 /dev/zero >"$f"
+chmod 666 "$f"
+pasta_with="failing $f"
+pasta_up --config-net --allow www.example.org
+pasta_with=
+is "$(dig "$DNS4" www.example.org A)" "NOERROR $WORLD4" 'before writing fails'
+for rule in 'tcp:send=ENOBUFS@1' \
+	'tcp:send=ENOMEM@1 tcp:send=EINTR@2 tcp:send=ENOBUFS@3' 'tcp:send=short%1'
+do
+	is "$(in_ns "$ns" python3 -c "
+import os, socket, time
+f = os.open('$f', os.O_RDWR)
+os.pwrite(f, b'$rule'.ljust(4086, b'\\0'), 10)
+before = int(os.pread(f, 8, 0))
+s = socket.create_connection(('$WORLD4', 80), 5)
+s.sendall(b'GET /hello HTTP/1.0\\r\\n')
+time.sleep(0.1)
+s.sendall(b'Host: www.example.org\\r\\n\\r\\n')
+got = b''
+while d := s.recv(65536):
+    got += d
+print(got.splitlines()[-1].decode(), int(os.pread(f, 8, 0)) > before)
+" 2>&1 | tail -1)" 'hello from the world True' "$rule"
+done
+pasta_down
+
 done_testing
