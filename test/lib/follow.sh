@@ -48,6 +48,7 @@ held()
 		X
 	rm -f "$T/user/say"
 	spawn "ns:$ns" python3 "$T/held.py" "$WORLD4" "$T/user/say" >"$T/held"
+	# shellcheck disable=SC2034 # for the caller
 	held_pid=$pid
 	wait_for "grep -q one '$T/held'" || fail 'a connection'
 }

@@ -556,6 +556,7 @@ linkemu_guest()
 	spawn host "${PASST_TOOLS_DIR:-$TOP/build/tools}/linkemu" "$@" \
 		tap=eth0@/run/netns/guest "unix=$emu_socket" \
 		>"$T/emu.out" 2>"$T/emu.err"
+	# shellcheck disable=SC2034 # for the caller
 	emu=$pid
 	wait_for "grep -q ready '$T/emu.out'" || bail "$(cat "$T/emu.err")"
 	ip netns exec guest sh -c "$world_sysctl
