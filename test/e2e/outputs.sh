@@ -96,11 +96,15 @@ while time.monotonic() < end:
 E
 up -t none -u none 2>"$T/err"
 not_ok 'nobody listens there' in_ns "$ns" socat -u "TCP:$WORLD4:9" - 2>"$T/refused"
+begin=$(date +%s)
 as_user /usr/bin/python3 "$T/flood" "$pasta_pid"
 ok '... which is counted' grep -q \
 	'dropped:.* 1 connections refused by the host that they are for' "$T/err"
 n=$(grep -c '^[0-9.: ]*now: ' "$T/err")
-ok 'a flood of SIGUSR1: some lists' test "$n" -ge 2 -a "$n" -le 4 || diag "$n"
+# one a second; 2.5 seconds are more where the machine is busy
+seconds=$(($(date +%s) - begin + 1))
+ok 'a flood of SIGUSR1: some lists' test "$n" -ge 2 -a "$n" -le $((seconds + 1)) ||
+	diag "$n in $seconds s"
 it_works 'after that'
 down
 
