@@ -89,6 +89,7 @@ struct pick {
 
 	bool have_default;
 	struct hop def;			/* best hop of first default route */
+	struct addr def_src;		/* source that it names, or none */
 	unsigned other;			/* first with another route */
 	struct seen defaults, others;
 };
@@ -134,8 +135,11 @@ static int pick_route(struct nlmsghdr *nh, void *arg)
 		return 0;
 
 	if (!rt->rtm_dst_len) {
-		if (!p->have_default)
+		if (!p->have_default) {
 			p->def = *best;
+			if (tb[RTA_PREFSRC])
+				p->def_src = nlmsg_addr(tb[RTA_PREFSRC], p->f);
+		}
 		p->have_default = true;
 		seen_add(&p->defaults, best->ifi);
 		return 0;
@@ -152,11 +156,26 @@ static int pick_route(struct nlmsghdr *nh, void *arg)
 
 /* Addresses */
 
+/* What the kernel would take for far destinations comes first. Temporary ones go
+ * away while the guest runs, unique local ones (RFC 4193) aren't for far
+ * destinations (RFC 6724 2.1), and link scope is for talking to neighbours: each
+ * only if there's nothing better.
+ */
+enum pick_rank {
+	RANK_NONE,			/* found none yet */
+	RANK_ROUTE,			/* the default route names it */
+	RANK_GLOBAL,
+	RANK_TEMPORARY,
+	RANK_ULA,
+	RANK_LINK,
+};
+
 /* Search for the address the guest gets; the lower the rank the better */
 struct pick_addr {
 	enum family f;
 	unsigned ifi;
-	int rank;			/* of addr; 0: none found yet */
+	struct addr route_src;		/* what the default route names */
+	enum pick_rank rank;		/* of addr */
 	struct addr addr;
 	unsigned prefix_len;
 	struct addr ll;
@@ -166,7 +185,24 @@ static void pick_address_begin(void *arg)
 {
 	struct pick_addr *p = arg;
 
-	*p = (struct pick_addr){ .f = p->f, .ifi = p->ifi };
+	*p = (struct pick_addr){ .f = p->f, .ifi = p->ifi,
+				 .route_src = p->route_src };
+}
+
+static enum pick_rank pick_rank(const struct pick_addr *p, const struct addr *a,
+				uint8_t scope, uint32_t flags)
+{
+	/* fc00::/7 */
+	bool ula = p->f == V6 && (a->b[0] & 0xfe) == 0xfc;
+
+	if (!addr_is_none(&p->route_src) && addr_eq(a, &p->route_src))
+		return RANK_ROUTE;
+	if (scope >= RT_SCOPE_LINK)
+		return RANK_LINK;
+	if (ula)
+		return RANK_ULA;
+	return p->f == V6 && flags & IFA_F_TEMPORARY ? RANK_TEMPORARY :
+						       RANK_GLOBAL;
 }
 
 static int pick_address(struct nlmsghdr *nh, void *arg)
@@ -175,8 +211,8 @@ static int pick_address(struct nlmsghdr *nh, void *arg)
 	struct rtattr *tb[IFA_MAX + 1];
 	struct pick_addr *p = arg;
 	struct addr a;
+	enum pick_rank rank;
 	uint32_t flags;
-	int rank = 1;
 
 	if (!nlmsg_is_addr(nh, p->f, p->ifi, tb))
 		return 0;
@@ -195,13 +231,7 @@ static int pick_address(struct nlmsghdr *nh, void *arg)
 	if (flags & IFA_F_DEPRECATED)
 		return 0;
 
-	/* Temporary ones go away while the guest runs, and link scope is for
-	 * talking to neighbours: both only if there is nothing else.
-	 */
-	if (p->f == V6 && (flags & IFA_F_TEMPORARY))
-		rank = 2;
-	if (ifa->ifa_scope >= RT_SCOPE_LINK)
-		rank = 3;
+	rank = pick_rank(p, &a, ifa->ifa_scope, flags);
 	if (p->rank && p->rank <= rank)
 		return 0;
 
@@ -293,6 +323,7 @@ int nl_template_get(int fd, enum family f, const char *ifname,
 	if (rc && rc != -ENOENT && !(f == V6 && rc == -EOPNOTSUPP))
 		return rc;
 
+	pa.route_src = p.def_src;
 	pa.ifi = pick_ifi(&p);
 	if (!pa.ifi || nl_link_get_index(fd, pa.ifi, &link))
 		return -ENOENT;

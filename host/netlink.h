@@ -20,7 +20,7 @@ int nl_open(void);
 struct nl_template {
 	char ifname[IFNAMSIZ];
 	unsigned ifi;
-	struct addr addr;		/* first usable, or none */
+	struct addr addr;		/* what it'd be seen by far away, or none */
 	unsigned prefix_len;
 	struct addr ll;			/* v6: link-local, or none */
 	struct addr gw;			/* of its default route, or none */
