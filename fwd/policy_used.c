@@ -2,7 +2,12 @@
 /* Role: what was used, as a policy, see policy_used.h
  *
  * Data: one entry for each destination, protocol and port, in the order in which
- * they came; a hash table finds what is there already.
+ * they came; a hash table finds what is there already, another one the first entry
+ * of a destination, from which a list leads to the others.
+ *
+ * A name is what the guest or somebody's DNS said: it may be a word of the grammar,
+ * a comment or a network. What doesn't read back as just that name is written as
+ * the address that it led to, or, if it led nowhere, not at all.
  *
  * A name that was asked for and led to no flow needs a rule as well, or its query
  * would be refused the next time: one for its port 53 by UDP, which opens least.
@@ -34,21 +39,24 @@ struct used {
 	uint16_t port;
 	uint8_t proto;			/* PROTO_TCP, PROTO_UDP, PROTO_ICMP; 0:
 					 * asked for, no more */
-	bool printed;
+	uint32_t next;			/* of the destination: index + 1 */
+	uint32_t last;			/* of its first entry: the last, + 1 */
 };
 
 static struct {
 	int fd;				/* where it is written to; or -1 */
 	struct siphash_key key;
 	unsigned count;
+	unsigned by_addr, left_out;	/* what had a name that can't be written */
 	bool full;
 	uint32_t bucket[BUCKETS];	/* index + 1 */
+	uint32_t dest[BUCKETS];		/* the same, of a destination's first */
 	struct used used[POLICY_USED_MAX];
 	uint16_t ports[2][POLICY_USED_MAX];
 } tab = { .fd = -1 };
 
-/* Keyed, since the guest chooses what it asks for */
-static uint64_t used_hash(const struct used *u)
+/* Where to begin. Keyed, since the guest chooses what it asks for. */
+static uint32_t used_hash(const struct used *u, bool dest_only)
 {
 	uint8_t buf[DNSNAME_TEXT_LEN + sizeof(u->addr.b) + 3];
 	size_t n = strlen(u->name);
@@ -56,16 +64,34 @@ static uint64_t used_hash(const struct used *u)
 	memcpy(buf, u->name, n);
 	memcpy(buf + n, u->addr.b, sizeof(u->addr.b));
 	n += sizeof(u->addr.b);
-	buf[n++] = (uint8_t)(u->port >> 8);
-	buf[n++] = (uint8_t)u->port;
-	buf[n++] = u->proto;
-	return siphash(&tab.key, buf, n);
+	if (!dest_only) {
+		buf[n++] = (uint8_t)(u->port >> 8);
+		buf[n++] = (uint8_t)u->port;
+		buf[n++] = u->proto;
+	}
+	return (uint32_t)siphash(&tab.key, buf, n) & (BUCKETS - 1);
+}
+
+static bool same_dest(const struct used *a, const struct used *b)
+{
+	return addr_eq(&a->addr, &b->addr) && !strcmp(a->name, b->name);
 }
 
 static bool used_same(const struct used *a, const struct used *b)
 {
-	return a->proto == b->proto && a->port == b->port &&
-	       addr_eq(&a->addr, &b->addr) && !strcmp(a->name, b->name);
+	return a->proto == b->proto && a->port == b->port && same_dest(a, b);
+}
+
+/* Can a rule have it, meaning just this name? */
+static bool is_writable_name(const char *name)
+{
+	static const char good[] = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
+	static struct policy_spec s;
+	char why[POLICY_ERR_LEN];
+
+	return !name[strspn(name, good)] && !policy_spec_parse(name, &s, why) &&
+	       s.dest == DEST_NAME && !s.ranges && !s.proto_said &&
+	       !strcmp(s.name, name);
 }
 
 void policy_used_init(void)
@@ -73,9 +99,28 @@ void policy_used_init(void)
 	random_bytes(&tab.key, sizeof(tab.key));
 }
 
+/* Behind what there is of its destination */
+static void dest_append(uint32_t index)
+{
+	struct used *u = &tab.used[index], *first;
+	uint32_t at = used_hash(u, true);
+
+	u->next = 0;
+	while (tab.dest[at] && !same_dest(&tab.used[tab.dest[at] - 1], u))
+		at = (at + 1) & (BUCKETS - 1);
+	if (!tab.dest[at]) {
+		u->last = tab.dest[at] = index + 1;
+		return;
+	}
+	u->last = 0;
+	first = &tab.used[tab.dest[at] - 1];
+	tab.used[first->last - 1].next = index + 1;
+	first->last = index + 1;
+}
+
 static void used_add(const struct used *u)
 {
-	uint32_t at = (uint32_t)used_hash(u) & (BUCKETS - 1);
+	uint32_t at = used_hash(u, false);
 
 	for (; tab.bucket[at]; at = (at + 1) & (BUCKETS - 1))
 		if (used_same(&tab.used[tab.bucket[at] - 1], u))
@@ -85,45 +130,57 @@ static void used_add(const struct used *u)
 		return;
 	}
 	tab.used[tab.count] = *u;
-	tab.bucket[at] = ++tab.count;
+	tab.bucket[at] = tab.count + 1;
+	dest_append(tab.count++);
 }
 
 void policy_used_query(const char *name)
 {
 	struct used u = { .proto = 0 };
 
+	if (!*name)
+		return;
+	if (!is_writable_name(name)) {
+		tab.left_out++;
+		return;
+	}
 	snprintf(u.name, sizeof(u.name), "%s", name);
-	if (*u.name)
-		used_add(&u);
+	used_add(&u);
 }
 
 void policy_used_flow(uint8_t proto, const char *name, const struct addr *to,
 		      uint16_t port)
 {
 	struct used u = { .proto = proto == PROTO_ICMP6 ? PROTO_ICMP : proto };
+	bool named = name && *name && !policy_is_inside(to);
 
 	if (u.proto != PROTO_ICMP)
 		u.port = port;
-	if (name && *name && !policy_is_inside(to))
+	if (named && is_writable_name(name)) {
 		snprintf(u.name, sizeof(u.name), "%s", name);
-	else
+	} else {
+		tab.by_addr += named;
 		u.addr = *to;
+	}
 	used_add(&u);
-}
-
-static bool same_dest(const struct used *a, const struct used *b)
-{
-	return addr_eq(&a->addr, &b->addr) && !strcmp(a->name, b->name);
 }
 
 /* Insert into the n sorted ones */
 static void port_add(uint16_t *v, unsigned *n, uint16_t port)
 {
-	unsigned i = (*n)++;
+	unsigned lo = 0, hi = *n;
 
-	for (; i && v[i - 1] > port; i--)
-		v[i] = v[i - 1];
-	v[i] = port;
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+
+		if (v[mid] < port)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	memmove(v + lo + 1, v + lo, (*n - lo) * sizeof(*v));
+	v[lo] = port;
+	++*n;
 }
 
 /* ":80,443,8000-8003", from some port on as far as there is room; where it ended */
@@ -192,25 +249,22 @@ static bool has_web_port(const uint16_t *v, unsigned n)
 	return false;
 }
 
-/* All that there is for one destination, from entry `first` on */
-static void out_dest(struct output *o, unsigned first)
+/* All that there is for one destination */
+static void out_dest(struct output *o, const struct used *dest)
 {
-	const struct used *dest = &tab.used[first];
+	const struct used *u = dest;
 	bool echo = false, asked = false;
 	unsigned n[2] = { 0, 0 };
 
-	for (unsigned i = first; i < tab.count; i++) {
-		struct used *u = &tab.used[i];
-
-		if (!same_dest(u, dest))
-			continue;
-		u->printed = true;
+	for (;; u = &tab.used[u->next - 1]) {
 		echo |= u->proto == PROTO_ICMP;
 		asked |= !u->proto;
 		if (u->proto == PROTO_TCP)
 			port_add(tab.ports[0], &n[0], u->port);
 		else if (u->proto == PROTO_UDP)
 			port_add(tab.ports[1], &n[1], u->port);
+		if (!u->next)
+			break;
 	}
 	if (*dest->name)
 		snprintf(o->dest, sizeof(o->dest), "%s", dest->name);
@@ -238,23 +292,37 @@ void policy_used_open(int fd)
 	tab.fd = fd;
 }
 
+/* What the rules lack */
+static void out_lacking(struct output *o)
+{
+	char line[160];
+
+	if (tab.by_addr)
+		out_line(o, line, (size_t)snprintf(line, sizeof(line),
+			 "# %u times a name that no rule can have: its address is here instead\n",
+			 tab.by_addr));
+	if (tab.left_out)
+		out_line(o, line, (size_t)snprintf(line, sizeof(line),
+			 "# %u queries for a name that no rule can have were left out\n",
+			 tab.left_out));
+	if (tab.full)
+		out_line(o, line, (size_t)snprintf(line, sizeof(line),
+			 "# there was more than fits here\n"));
+}
+
 void policy_used_write(void)
 {
 	static const char head[] = "# what was used, in the order in which it was\n";
-	static const char more[] = "# there was more than fits here\n";
 	struct output o = { .at = 0 };
 
 	if (tab.fd < 0)
 		return;
-	for (unsigned i = 0; i < tab.count; i++)
-		tab.used[i].printed = false;
 	out_line(&o, head, sizeof(head) - 1);
 	for (int names = 1; names >= 0; names--)
 		for (unsigned i = 0; i < tab.count; i++)
-			if (!tab.used[i].printed && !*tab.used[i].name == !names)
-				out_dest(&o, i);
-	if (tab.full)
-		out_line(&o, more, sizeof(more) - 1);
+			if (tab.used[i].last && !*tab.used[i].name == !names)
+				out_dest(&o, &tab.used[i]);
+	out_lacking(&o);
 	if (!o.error && ftruncate(tab.fd, o.at))
 		o.error = errno;
 	if (o.error)

@@ -2,15 +2,20 @@
 /* Egress policy: grammar and decisions, row by row, and thousands of random rules
  * against an evaluation that goes through them one by one
  *
- * Links: fwd/policy.o fwd/policy_set.o fwd/policy_spec.o fwd/learned.o util/dnsname.o
+ * Links: fwd/policy.o fwd/policy_set.o fwd/policy_spec.o fwd/policy_used.o fwd/learned.o
+ * Links: util/dnsname.o
  * Links: util/rdwr.o util/parse.o util/addr.o util.o util/log.o
  */
 #include "fwd/policy.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "fwd/learned.h"
 #include "fwd/policy_spec.h"
+#include "fwd/policy_used.h"
 #include "random.h"
 #include "tap_test.h"
 #include "util/wire.h"
@@ -605,6 +610,128 @@ static void files(void)
 	is_int(policy_rule_count(), 3, "the policy in use stays");
 }
 
+/* ---- What was used, written and read back ---- */
+
+/* What a guest may say in TLS and HTTP, and ask for; none can stand in a rule */
+static const char *const hostile[] = {
+	"any", "host", "private", "public", "any#", "any#.example", "#", "",
+	"any:1-65535#", "any/icmp#", "0.0.0.0/0#", "[::/0]#", "10.0.0.0/8",
+	"*.com", "*.com#.attacker.example", "*", "*.*", "a.*.b", "1.2.3.4", "127",
+	"::1", "[::1]", "::/0", "example.org/udp", "example.org:all", "example.org#",
+	"a b.example", "a\nallow any", "a\rb", "~", ",", "a,b", "a..b",
+	".a", "a.", "ANY", "Example.org", "xn--\xc3\xa4", "\xc3\xa4.example",
+	"a\tb", "a\"b", "a'b", "a\\b", "a$b", "a;b", "a=b", "a%b",
+};
+
+static void used(const char *name, uint16_t port)
+{
+	struct addr to = A("203.0.113.1");
+
+	policy_used_flow(PROTO_TCP, name, &to, port);
+	policy_used_query(name);
+}
+
+/* The file, as the policy that it is: true if that is one */
+static bool read_back(int fd, char *why)
+{
+	static char text[4 * 1024 * 1024];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	policy_begin();
+	return !policy_add_text(text, why) && !policy_commit(why);
+}
+
+/* May the rule be there, after used()? A plain name's or the address's */
+static bool is_used(const char *rule)
+{
+	static struct policy_spec s;
+	char why[POLICY_ERR_LEN];
+
+	if (policy_spec_parse(rule + strlen("allow "), &s, why) || !s.proto_said)
+		return false;
+	if (s.dest == DEST_ADDR)
+		return s.len == 128 && !strcmp(ADDR_STR(&s.addr), "203.0.113.1") &&
+		       s.protos == P_TCP && s.ranges;
+	return s.dest == DEST_NAME && *s.name != '*' && s.ranges == 1 &&
+	       s.range[0].first == s.range[0].last &&
+	       (s.protos == P_TCP ? s.range[0].first == 80 :
+				    s.range[0].first == 53);
+}
+
+static void learned_names(void)
+{
+	static const char some[] = "any#*.:/[]~,019 hostpulicr-_\n";
+	char buf[POLICY_STRLEN], name[32];
+	int fd = memfd_create("learn", 0);
+	unsigned bad = 0;
+	uint32_t rule;
+
+	policy_used_init();
+	policy_used_open(fd);
+	for (unsigned i = 0; i < ARRAY_SIZE(hostile); i++)
+		used(hostile[i], 80);
+	policy_used_write();
+	ok(read_back(fd, error), "hostile names: what is written is a policy");
+	is_int(policy_rule_count(), 1, "... of one rule");
+	is_str(policy_rule_print(0, buf), "allow [203.0.113.1]:80/tcp",
+	       "... for the address");
+	is_str(ask("tcp", "203.0.113.1", 80), "go 0", "... which allows it");
+	is_str(ask("tcp", "203.0.113.1", 81), "no default", "... and no more");
+	is_str(ask("icmp", "203.0.113.1", 0), "no default", "... and no more");
+	ok(!policy_query_ok("a.example.com", &rule), "... no name");
+
+	used("www.example.org", 80);
+	used("_a-1.example.org", 80);
+	for (unsigned i = 0; i < 3000; i++) {
+		unsigned n = random_below(sizeof(name));
+
+		for (unsigned k = 0; k < n; k++)
+			name[k] = some[random_below(sizeof(some) - 1)];
+		name[n] = '\0';
+		used(name, 80);
+	}
+	policy_used_write();
+	ok(read_back(fd, error), "random names: what is written is a policy");
+	ok(policy_rule_count() > 5, "... %u rules", policy_rule_count());
+	for (rule = 0; rule < policy_rule_count(); rule++)
+		bad += !is_used(policy_rule_print(rule, buf));
+	is_int(bad, 0, "... each as it was used");
+	ok(policy_query_ok("www.example.org", &rule) &&
+	   policy_query_ok("_a-1.example.org", &rule), "... good names");
+	is_str(ask("tcp", "198.51.100.9", 9999), "no default", "... no more");
+	policy_used_open(-1);
+	close(fd);
+}
+
+/* As many destinations as fit must not stop the daemon: next to nothing, and not
+ * with the square of their number
+ */
+static void learned_many(void)
+{
+	int fd = memfd_create("learn", 0);
+	struct timespec from, to;
+	int64_t ms;
+
+	policy_used_open(fd);
+	for (uint32_t i = 0; i < POLICY_USED_MAX; i++) {
+		struct addr a = addr_v4(0xcb000000 + i);
+
+		policy_used_flow(PROTO_UDP, NULL, &a, (uint16_t)(i + 1));
+	}
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+	policy_used_write();
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+	ms = (to.tv_sec - from.tv_sec) * 1000 +
+	     (to.tv_nsec - from.tv_nsec) / 1000000;
+	ok(ms < 200, "a full table is written within %d ms", (int)ms);
+	ok(lseek(fd, 0, SEEK_END) > 10000 * 20, "... all of it");
+	policy_used_open(-1);
+	close(fd);
+}
+
 /* ---- The same, rule by rule ---- */
 
 static struct policy_spec naive[POLICY_RULES_MAX];
@@ -805,6 +932,8 @@ int main(void)
 	names_in_any_order();
 	queries();
 	files();
+	learned_names();
+	learned_many();
 	random_rules();
 	limits();
 	hits();
