@@ -48,18 +48,18 @@ struct tcp_run {
 	bool took;			/* the socket took payload */
 };
 
-/* Bytes of the run that are taken care of; -1: the connection can't go on */
-static ssize_t tcp_run_write(struct flow *f, struct tcp_run *run)
+/* What the socket takes of the run, but for its first `skip` bytes, of which it has
+ * more; -1: the connection can't go on
+ */
+static ssize_t tcp_run_send(struct flow *f, struct tcp_run *run, size_t skip)
 {
 	struct msghdr msg = { .msg_iov = run->iov, .msg_iovlen = run->cnt };
-	bool go = true;
 	ssize_t n;
 
-	if (f->tcp.verify) {
-		n = tcp_verify(f, run->iov, run->cnt, run->len, &go);
-		if (!go || n < 0)
-			return n;
-	}
+	for (; skip >= msg.msg_iov->iov_len; msg.msg_iov++, msg.msg_iovlen--)
+		skip -= msg.msg_iov->iov_len;
+	msg.msg_iov->iov_base = (uint8_t *)msg.msg_iov->iov_base + skip;
+	msg.msg_iov->iov_len -= skip;
 	n = sendmsg(f->tcp.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	/* What isn't taken costs the guest a timeout: once more */
 	if (n < 0 && errno != EAGAIN && is_momentary(-errno))
@@ -69,6 +69,20 @@ static ssize_t tcp_run_write(struct flow *f, struct tcp_run *run)
 		return -1;
 	}
 	return MAX(n, 0);
+}
+
+/* Bytes of the run that are taken care of; -1: the connection can't go on */
+static ssize_t tcp_run_write(struct flow *f, struct tcp_run *run)
+{
+	ssize_t taken = 0, n;
+
+	if (f->tcp.verify) {
+		taken = tcp_verify(f, run->iov, run->cnt, run->len);
+		if (taken < 0 || f->tcp.verify || taken == run->len)
+			return taken;
+	}
+	n = tcp_run_send(f, run, (size_t)taken);
+	return n < 0 ? -1 : taken + n;
 }
 
 /* Write what the run has; whatever doesn't fit is the guest's again. False: the

@@ -2,15 +2,20 @@
 /* Role: server names of connections, compared before the first byte leaves
  *
  * Flow: a run of data → all that there is of the stream → server_name() → the
- * policy, on the word of the guest → go, and conn->verify is off; or RST. Mostly
- * the first run has all of it, and is written from where it is, as ever.
+ * policy, on the word of the guest → go; or RST. Once the socket has taken what was
+ * compared, conn->verify is off, and what follows is written from where it is.
+ *
+ * What was compared is what is sent: from our copy, since the guest can write to its
+ * own memory in between (vhost-user), and may send other bytes for those that it
+ * hasn't had an acknowledgement of.
  *
  * Data: what isn't enough yet has to be kept. It would do to leave it without
  * acknowledgement, if guests sent more then; but one that writes little by little
  * doesn't (Nagle: RFC 9293 3.7.4), nor does one whose congestion window is used up.
  * So it is copied to one of a few static places of SERVER_NAME_BYTES each, and
  * acknowledged; beyond that nothing is. When all are taken, the oldest has waited
- * for long enough, and is reset.
+ * for long enough, and is reset. Mostly the first run has all that is needed, and
+ * the socket takes it: that needs no place.
  *
  * Invariants: verify is on as long as anything is held, also if the name was
  * right, and the socket just doesn't take it (`go`).
@@ -112,11 +117,14 @@ static uint32_t gather(const struct iovec *iov, unsigned cnt, uint8_t *to,
 	return n;
 }
 
-/* Write what is held; false: the socket has failed */
-static bool held_write(struct flow *f, struct held *h)
+/* Write what was compared, from *at on, as far as the socket takes it; if that is
+ * all, verification is over. False: the socket has failed.
+ */
+static bool verified_write(struct flow *f, const uint8_t *p, uint32_t len,
+			   uint32_t *at)
 {
-	while (h->sent < h->len) {
-		ssize_t n = send(f->tcp.fd, h->buf + h->sent, h->len - h->sent,
+	while (*at < len) {
+		ssize_t n = send(f->tcp.fd, p + *at, len - *at,
 				 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
@@ -129,51 +137,53 @@ static bool held_write(struct flow *f, struct held *h)
 			tcp_fault(f, -errno);
 			return true;
 		}
-		h->sent += (uint32_t)n;
+		*at += (uint32_t)n;
 	}
-	h->flow = 0;
 	f->tcp.verify = false;
 	return true;
 }
 
-/* The first run: nothing is held yet */
-static int verify_first(struct flow *f, const struct iovec *iov, unsigned cnt,
-			bool *ret_go)
+static bool held_write(struct flow *f, struct held *h)
 {
-	uint32_t n = gather(iov, cnt, ver.first, sizeof(ver.first));
+	bool ok = verified_write(f, h->buf, h->len, &h->sent);
+
+	if (ok && !f->tcp.verify)
+		h->flow = 0;
+	return ok;
+}
+
+/* The first run: nothing is held yet */
+static int verify_first(struct flow *f, const struct iovec *iov, unsigned cnt)
+{
+	uint32_t n = gather(iov, cnt, ver.first, sizeof(ver.first)), sent = 0;
 	int rc = verify_bytes(f, ver.first, n);
 	struct held *h;
 
-	if (rc < 0)
-		return rc;
-	if (rc) {
-		f->tcp.verify = false;
-		*ret_go = true;
-		return 0;
-	}
+	if (rc < 0 || (rc && !verified_write(f, ver.first, n, &sent)))
+		return -1;
+	if (!f->tcp.verify)
+		return (int)n;
 	h = held_new(f);
 	memcpy(h->buf, ver.first, n);
 	h->len = n;
+	h->sent = sent;
+	h->go = rc > 0;
 	return (int)n;
 }
 
 int tcp_verify(struct flow *f, const struct iovec *iov, unsigned cnt,
-	       uint32_t len, bool *ret_go)
+	       uint32_t len)
 {
 	struct held *h = held_find(f);
 	uint32_t n;
 	int rc;
 
-	*ret_go = false;
 	if (!len)
 		return 0;
 	if (!h)
-		return verify_first(f, iov, cnt, ret_go);
-	if (h->go) {
-		rc = held_write(f, h) ? 0 : -1;
-		*ret_go = !f->tcp.verify;
-		return rc;
-	}
+		return verify_first(f, iov, cnt);
+	if (h->go)
+		return held_write(f, h) ? 0 : -1;
 	n = gather(iov, cnt, h->buf + h->len, SERVER_NAME_BYTES - h->len);
 	h->len += n;
 	rc = verify_bytes(f, h->buf, h->len);
@@ -185,10 +195,12 @@ int tcp_verify(struct flow *f, const struct iovec *iov, unsigned cnt,
 
 int tcp_verify_end(struct flow *f)
 {
-	const struct held *h = held_find(f);
+	struct held *h = held_find(f);
 
+	if (h && h->go && !held_write(f, h))
+		return -1;
 	if (h && h->go)
-		return 0;
+		return !f->tcp.verify;
 	if (h) {
 		egress_wrong_name(PROTO_TCP, &f->side[GUEST], "");
 		audit_end(f, "wrong name");

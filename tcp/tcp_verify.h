@@ -8,11 +8,11 @@
 #include "engine/flow_types.h"
 
 /* Data of a run, in order, of a connection with conn->verify. Number of bytes that
- * are taken, to be acknowledged; *ret_go: they are still to be written, by the
- * caller, and others from now on. -1: another name, or none: end it.
+ * are taken, to be acknowledged; if verify is off then, the others, and all that
+ * follow, are for the caller to write. -1: another name, or none: end it.
  */
 int tcp_verify(struct flow *f, const struct iovec *iov, unsigned cnt,
-	       uint32_t len, bool *ret_go);
+	       uint32_t len);
 
 /* The guest ends its stream, and hasn't said a name. 1: it has said nothing at
  * all, so may; 0: what it has said waits for the socket, later; -1: end the
