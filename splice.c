@@ -49,6 +49,7 @@
 #include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "host/accept.h"
+#include "host/dns_proxy.h"
 #include "host/sock.h"
 #include "util.h"
 #include "util/wire.h"
@@ -373,11 +374,8 @@ static void splice_pump(struct flow *f)
 
 static void splice_connected(struct flow *f)
 {
-	struct flow_side *to = &f->side[!f->ini];
-
 	f->splice.connected = true;
 	f->splice.faults = 0;
-	to->our = sock_local(f->splice.fd[!f->ini], &to->our_port);
 	flow_debug(f, "connected");
 	splice_pump(f);
 }
@@ -408,12 +406,15 @@ static int splice_watch(const struct flow *f, unsigned side)
 /* 0: connected; -EINPROGRESS: an event will tell; other -errno */
 static int splice_connect(struct flow *f)
 {
-	const struct flow_side *to = &f->side[!f->ini];
+	struct flow_side *to = &f->side[!f->ini];
 	int rc = sock_connect(f->splice.fd[!f->ini], &to->peer, to->peer_port);
 
-	if ((!rc || rc == -EINPROGRESS) && splice_watch(f, !f->ini))
-		rc = -ENOMEM;
-	return rc;
+	if (rc && rc != -EINPROGRESS)
+		return rc;
+	if (!(f->hashed & 1 << !f->ini))
+		to->our = sock_local(f->splice.fd[!f->ini], &to->our_port);
+	dns_proxy_note(f, f->splice.fd[!f->ini]);
+	return splice_watch(f, !f->ini) ? -ENOMEM : rc;
 }
 
 /* The other side said no: where else? As splice_connect(). */

@@ -37,6 +37,7 @@
 #include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "host/accept.h"
+#include "host/dns_proxy.h"
 #include "host/net.h"
 #include "host/sock.h"
 #include "tcp/tcp_int.h"
@@ -578,6 +579,7 @@ void tcp_open(const struct pkt *pkt)
 		tcp_connect_failed(f, -rc);
 		return;
 	}
+	dns_proxy_note(f, fd);
 	tcp_watch(f);
 	if (!rc)
 		tcp_connected(f);

@@ -124,6 +124,30 @@ static struct flow_side egress_resolver(uint8_t proto)
 	};
 }
 
+bool egress_asks(const struct flow *f)
+{
+	struct flow_side to = egress_resolver(f->proto);
+
+	return egress.udp_port && f->side[HOST].peer_port == to.peer_port &&
+	       addr_eq(&f->side[HOST].peer, &to.peer);
+}
+
+bool egress_is_asking(uint8_t proto, uint16_t port)
+{
+	struct flow_side key = egress_resolver(proto);
+	const struct flow_ops *ops;
+	const struct flow *f;
+
+	key.our_port = port;
+	f = flow_lookup(HOST, proto, &key);	/* of sockets of dgram.h */
+	if (f)
+		return true;
+	key.our = addr_loopback(V4);
+	f = flow_lookup(HOST, proto, &key);
+	ops = f ? flow_ops(f) : NULL;
+	return ops && (!ops->sock || ops->sock(f, HOST) >= 0);
+}
+
 /* Is it one of the guest's resolvers, or one behind them? */
 static bool egress_is_resolver(const struct net *net, const struct addr *a)
 {

@@ -47,8 +47,15 @@ struct egress egress_out(const struct net *net, uint8_t proto,
 bool egress_has_moved(const struct net *net, uint8_t proto,
 		      const struct flow_side *guest,
 		      const struct flow_side *host);
+
 /* Where queries for the guest's resolver are answered: ports of 127.0.0.1 */
 void egress_set_resolver(uint16_t udp_port, uint16_t tcp_port);
+/* Does it lead there? */
+bool egress_asks(const struct flow *f);
+/* Is that port of 127.0.0.1 the source of such a flow, found by its host's side, as
+ * those of dgram.h and dns_proxy_note() are, and with its socket still open?
+ */
+bool egress_is_asking(uint8_t proto, uint16_t port);
 
 /* From the namespace's loopback to the host's: `from` as for fwd_map_listener(),
  * `to` what that has said; our resolver takes the place of the host's

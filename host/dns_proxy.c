@@ -11,8 +11,13 @@
  * one to this question → policy_learn() → guest. A resolver that says nothing for
  * two seconds, or isn't there, is followed by the next one.
  *
- * Whoever else is on this host could ask here, too. He would get what the host's
- * resolvers tell him anyway, and teach us no more than they say.
+ * Whoever else is on this host can send to our ports, too, and could push the guest's
+ * queries out of the tables. So only flows of the guest's are listened to: the ports
+ * of their sockets are known (dns_proxy_note()), and are nobody else's as long as
+ * those are open.
+ *
+ * Faults: what stops accept4() may be over in a moment: the listener is
+ * edge-triggered, and watched anew then (retry.h).
  */
 #include "host/dns_proxy.h"
 
@@ -23,7 +28,9 @@
 #include <unistd.h>
 
 #include "engine/counters.h"
+#include "engine/flow.h"
 #include "engine/loop.h"
+#include "engine/retry.h"
 #include "engine/timer.h"
 #include "fwd/audit.h"
 #include "fwd/egress.h"
@@ -88,6 +95,9 @@ static struct {
 	int udp_fd, tcp_fd;
 	struct siphash_key key;		/* for ids */
 	uint64_t ids;
+	unsigned faults;		/* of accept4(), in succession */
+	struct retry retry;
+	uint64_t retry_marks[RETRY_LEVELS * RETRY_WORDS(1)];
 } dns = { .udp_fd = -1, .tcp_fd = -1 };
 
 /* Apart, since what isn't zero at the start takes room in the binary */
@@ -171,6 +181,26 @@ static uint8_t judge(const void *msg, size_t len, struct dnsmsg *q, bool *ret_ok
 		     q->type,
 		     policy_rule_print(rule, (char[POLICY_STRLEN]){ 0 }));
 	return DNS_REFUSED;
+}
+
+/* Does one of the guest's sockets ask? Nobody else counts. */
+static bool is_of_guest(uint8_t proto, const struct sockaddr_in *from)
+{
+	if (from->sin_addr.s_addr == htonl(INADDR_LOOPBACK) &&
+	    egress_is_asking(proto, ntohs(from->sin_port)))
+		return true;
+	dns_proxy_counters.strangers++;
+	return false;
+}
+
+void dns_proxy_note(struct flow *f, int fd)
+{
+	struct flow_side *host = &f->side[HOST];
+
+	if (f->ini != GUEST || f->hashed & 1 << HOST || !egress_asks(f))
+		return;
+	host->our = sock_local(fd, &host->our_port);
+	flow_hash(f, HOST);
 }
 
 /* Is it the answer to that question? Learn what it says. */
@@ -317,7 +347,8 @@ static void server_event(void)
 
 		if (n < 0)
 			return;
-		query_new(&from, (size_t)n);
+		if (is_of_guest(PROTO_UDP, &from))
+			query_new(&from, (size_t)n);
 	}
 }
 
@@ -546,24 +577,52 @@ static struct dns_conn *conn_slot(void)
 	return best;
 }
 
+static void conn_new(int fd)
+{
+	struct dns_conn *c = conn_slot();
+
+	conn_end(c);
+	c->fd = fd;
+	c->begun = loop_now();
+	if (loop_add(fd, EPOLLIN, conn_ref(c, false)))
+		conn_end(c);
+	else
+		conn_read_next(c);
+}
+
+/* There may be more at the listener: have the kernel tell again */
+static void conn_rewatch(uint32_t index)
+{
+	struct loop_ref ref = { .kind = LOOP_DNS_TCP, .index = EV_SERVER };
+
+	(void)index;
+	if (loop_mod(dns.tcp_fd, EPOLLIN | EPOLLET, ref))
+		retry_later(&dns.retry, 0, dns.faults++);
+}
+
 static void conn_accept(void)
 {
 	for (int i = 0; i < QUERY_TURN; i++) {
-		int fd = accept4(dns.tcp_fd, NULL, NULL,
+		struct sockaddr_in from = { .sin_family = AF_INET };
+		socklen_t len = sizeof(from);
+		int fd = accept4(dns.tcp_fd, (struct sockaddr *)&from, &len,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
-		struct dns_conn *c;
 
-		if (fd < 0)
+		if (fd < 0 && errno == EAGAIN)
 			return;
-		c = conn_slot();
-		conn_end(c);
-		c->fd = fd;
-		c->begun = loop_now();
-		if (loop_add(fd, EPOLLIN, conn_ref(c, false)))
-			conn_end(c);
+		if (fd < 0 && (errno == ECONNABORTED || flow_make_room(-errno)))
+			continue;
+		if (fd < 0) {
+			retry_later(&dns.retry, 0, dns.faults++);
+			return;
+		}
+		dns.faults = 0;
+		if (is_of_guest(PROTO_TCP, &from))
+			conn_new(fd);
 		else
-			conn_read_next(c);
+			sock_reset(&fd);
 	}
+	conn_rewatch(0);
 }
 
 static void dns_tcp_event(struct loop_ref ref, uint32_t events)
@@ -620,7 +679,8 @@ static int server_open(int type, enum loop_kind kind, uint16_t *ret_port)
 	    (type == SOCK_STREAM && listen(fd, BACKLOG)))
 		rc = -errno;
 	if (!rc)
-		rc = loop_add(fd, EPOLLIN, ref);
+		rc = loop_add(fd, type == SOCK_STREAM ? EPOLLIN | EPOLLET :
+							EPOLLIN, ref);
 	if (rc) {
 		if (fd >= 0)
 			close(fd);
@@ -658,6 +718,8 @@ static const struct counter dns_proxy_rows[] = {
 		"of the host's resolvers"),
 	COUNTER("dns_failed", dns_proxy_counters.failed, "queries",
 		"that nobody answered"),
+	COUNTER("dns_strangers", dns_proxy_counters.strangers, "times",
+		"somebody else than the guest has asked"),
 };
 
 void dns_proxy_init(bool maybe_later)
@@ -674,6 +736,7 @@ void dns_proxy_init(bool maybe_later)
 		dns_mem.conn[i].fd = dns_mem.conn[i].up = -1;
 	counters_add("DNS", dns_proxy_rows, ARRAY_SIZE(dns_proxy_rows));
 	random_bytes(&dns.key, sizeof(dns.key));
+	retry_init(&dns.retry, dns.retry_marks, RETRY_WORDS(1), conn_rewatch);
 	loop_set_handler(LOOP_DNS, dns_event);
 	loop_set_handler(LOOP_DNS_TCP, dns_tcp_event);
 	timer_set_handler(TIMER_DNS, query_timer);

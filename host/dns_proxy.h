@@ -10,6 +10,7 @@
 #ifndef HOST_DNS_PROXY_H
 #define HOST_DNS_PROXY_H
 
+#include "engine/flow_types.h"
 #include "util/types.h"
 
 /* At the start, once the policy is there: open, if it has names, and die if that
@@ -19,8 +20,14 @@ void dns_proxy_init(bool maybe_later);
 /* The sockets, unless they are open. 0 or -errno. */
 int dns_proxy_open(void);
 
+/* A flow that is no dgram.h's has its socket on the host's side, connected or about
+ * to be: if it leads to us, what comes from there is the guest's from now on. Not
+ * listened to is whoever else sends to our ports.
+ */
+void dns_proxy_note(struct flow *f, int fd);
+
 struct dns_proxy_counters {
-	uint64_t queries, refused, failed, answers;
+	uint64_t queries, refused, failed, answers, strangers;
 };
 extern struct dns_proxy_counters dns_proxy_counters;
 

@@ -23,6 +23,7 @@
 #include "engine/drop.h"
 #include "engine/retry.h"
 #include "frame/icmp_err.h"
+#include "host/dns_proxy.h"
 #include "host/sock.h"
 #include "host/sock_ns.h"
 #include "udp/udp_sock.h"
@@ -132,9 +133,10 @@ struct flow *udp_splice_new(struct dgram_sock *s, const struct flow_side *from,
 		flow_free(f);
 		return NULL;
 	}
-	/* Only the listener's side is looked up */
+	/* Only the listener's side is looked up; but for the guest's queries */
 	flow_activate(f, FLOW_UDP_SPLICE);
 	flow_hash(f, s->side);
+	dns_proxy_note(f, f->udp_splice.fd);
 	dgram_flow_begin(f, s, &type);
 	return f;
 }
