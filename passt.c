@@ -249,8 +249,10 @@ static void last_stage(const struct conf *c, pid_t pid)
 /* What has come must go out, before we go */
 static void last_words(const struct conf *c)
 {
-	/* A command's are still in its kernel's buffers */
-	if (conf_has_command(c))
+	/* A command's are still in its kernel's buffers; one that hasn't ended, since
+	 * a signal has ended us, has no last words
+	 */
+	if (conf_has_command(c) && pasta_has_ended())
 		loop_linger(roof_is_quiet, DUR_S(LINGER_S));
 	tcp_close_all();
 	policy_used_write();

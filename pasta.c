@@ -359,6 +359,11 @@ void pasta_watch(void)
 		die("Couldn't watch the command: %s", strerror(-rc));
 }
 
+bool pasta_has_ended(void)
+{
+	return !cmd.pid && !cmd.interrupted;
+}
+
 void pasta_start(void)
 {
 	if (cmd.start_fd < 0)

@@ -3,6 +3,7 @@
 #ifndef PASTA_H
 #define PASTA_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct conf;
@@ -17,6 +18,8 @@ pid_t pasta_spawn(const struct conf *c);
  * This and the next do nothing without a command.
  */
 void pasta_watch(void);
+/* Has the command ended, and not by an interrupt that we passed on? */
+bool pasta_has_ended(void);
 /* Network is ready: let it become the command */
 void pasta_start(void);
 

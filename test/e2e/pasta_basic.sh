@@ -109,6 +109,16 @@ wait "$pasta_pid"
 is $? 0 'SIGTERM: exit status 0'
 kill -KILL "$ns" 2>/dev/null
 
+# a connection that is idle has no last words to wait for: not by a signal
+spawn world socat -u TCP4-LISTEN:4300 -
+wait_port world tcp 4300
+pasta_up --config-net
+spawn "ns:$ns" socat "TCP:$WORLD4:4300" PIPE
+wait_for "[ \"\$(in_world ss -Htn state established sport = :4300)\" ]"
+kill -TERM "$pasta_pid"
+ok 'SIGTERM with a connection: ends at once' wait_gone "$pasta_pid" 3
+kill -KILL "$ns" 2>/dev/null
+
 # pasta PID
 spawn user unshare -Urn sleep 1000
 target=$pid
