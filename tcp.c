@@ -98,8 +98,12 @@ void tcp_set_state(struct flow *f, enum tcp_state state)
 		   tcp_state_name[state]);
 	if (f->tcp.state == TCP_SYN_DEFERRED)
 		tcp_pending_end(f);
+	else if (f->tcp.state == TCP_SYN_SENT)
+		tcp_pending_answered(f);
 	if (state == TCP_SYN_DEFERRED)
 		tcp_pending_begin(f);
+	else if (state == TCP_SYN_SENT)
+		tcp_pending_ask(f);
 	tcp.count[f->tcp.state]--;
 	tcp.count[state]++;
 	f->tcp.state = (uint8_t)state;
@@ -795,7 +799,13 @@ static void tcp_evict(uint32_t index)
 
 	drop(DROP_EVICTED);
 	audit_end(f, "made room");
-	tcp_done(f);
+	if (f->tcp.state == TCP_SYN_SENT) {
+		/* The link may be full: then it has no descriptor, but goes on */
+		tcp_pending_answered(f);
+		tcp_abort(f);
+	} else {
+		tcp_done(f);
+	}
 }
 
 void tcp_init(const struct conf *c)

@@ -96,7 +96,8 @@ struct tcp_conn {
 	tcp_seq rtx_nxt, recover;	/* valid in recovery */
 	union {
 		struct tcp_scoreboard sack;	/* see tcp_sack.h */
-		struct idle pending;	/* in SYN_DEFERRED: tcp_pending.c */
+		struct idle pending;	/* in SYN_DEFERRED, SYN_SENT:
+					 * tcp_pending.c */
 	};
 	tcp_seq rtt_seq;
 	uint32_t rtt_start_us;

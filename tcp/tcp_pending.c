@@ -9,6 +9,10 @@
  * each, from socket() to close(). So as soon as many wait, new ones are limited in
  * rate. Where servers answer, few do: who opens and closes as fast as it goes isn't
  * meant, nor is a burst.
+ *
+ * Clients of forwarded ports whom the guest doesn't answer are in the list, too: whoever
+ * opens many of these would have all descriptors otherwise, for as long as the guest is
+ * asked. They aren't counted: their descriptors are all that they cost.
  */
 #include "tcp/tcp_pending.h"
 
@@ -48,20 +52,40 @@ bool tcp_pending_allows(const struct flow_side *host)
 			 DUR_US(1000000 / PENDING_RATE), PENDING_BURST));
 }
 
+static void tcp_pending_list(struct flow *f)
+{
+	idle_used(&f->tcp.pending, IDLE_TCP_PENDING, flow_index(f), loop_now(),
+		  false);
+}
+
+static void tcp_pending_unlist(struct flow *f)
+{
+	idle_remove(&f->tcp.pending);
+	f->tcp.sack = (struct tcp_scoreboard){ .block = { { 0, 0 } } };
+}
+
 void tcp_pending_begin(struct flow *f)
 {
 	pending.all++;
 	++*pending_at(&f->side[HOST]);
-	idle_used(&f->tcp.pending, IDLE_TCP_PENDING, flow_index(f), loop_now(),
-		  false);
+	tcp_pending_list(f);
 }
 
 void tcp_pending_end(struct flow *f)
 {
 	pending.all--;
 	--*pending_at(&f->side[HOST]);
-	idle_remove(&f->tcp.pending);
-	f->tcp.sack = (struct tcp_scoreboard){ .block = { { 0, 0 } } };
+	tcp_pending_unlist(f);
+}
+
+void tcp_pending_ask(struct flow *f)
+{
+	tcp_pending_list(f);
+}
+
+void tcp_pending_answered(struct flow *f)
+{
+	tcp_pending_unlist(f);
 }
 
 void tcp_pending_init(void (*end)(uint32_t index))
