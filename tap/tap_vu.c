@@ -618,10 +618,9 @@ static void vu_event(struct loop_ref ref, uint32_t events)
 		return;
 	n = read(vhost_user_ring(ref.index - 1)->kick_fd, &kicks,
 		 sizeof(kicks));
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n < 0 && errno == EAGAIN)
 		return;
-	if (n <= 0) {
-		/* It would be ready for ever */
+	if (!n || (n < 0 && errno != EINTR)) {
 		vhost_user_end("a descriptor to kick has failed");
 		return;
 	}

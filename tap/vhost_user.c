@@ -118,7 +118,10 @@ static const char *vu_ring_watch(enum vu_ring_name i)
 {
 	struct loop_ref ref = { .kind = LOOP_TAP, .index = 1 + i };
 
-	if (!loop_add(vu.ring[i].kick_fd, EPOLLIN, ref))
+	/* By the edge: there are eventfds that one read doesn't empty, and pipes with
+	 * whatever in them
+	 */
+	if (!loop_add(vu.ring[i].kick_fd, EPOLLIN | EPOLLET, ref))
 		return NULL;
 	return "a descriptor to kick that can't be waited for";
 }
