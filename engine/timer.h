@@ -25,6 +25,7 @@ enum timer_kind {
 	TIMER_DNS_TCP,
 	TIMER_API,
 	TIMER_RETRY,			/* after faults of the moment: retry.c */
+	TIMER_WATCHER,			/* has it ended? */
 	TIMER_KINDS,
 };
 

@@ -44,7 +44,11 @@ static void start_signal(int sig)
 	_exit(128 + sig);
 }
 
-static const int start_signals[] = { SIGTERM, SIGQUIT, SIGINT, SIGHUP };
+/* All that would end us, but for faults of our own */
+static const int start_signals[] = {
+	SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM,
+	SIGPROF, SIGXCPU, SIGXFSZ, SIGIO,
+};
 
 void signals_start(void (*undo)(void))
 {
@@ -62,7 +66,7 @@ void signals_start(void (*undo)(void))
 	}
 }
 
-static void signals_end_start(void)
+void signals_end_start(void)
 {
 	struct sigaction old;
 
@@ -101,7 +105,7 @@ void signals_called_off(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(start_signals); i++) {
 		int sig = start_signals[i];
 
-		if (!sigismember(&signals.set, sig) ||
+		if (sig == SIGUSR1 || !sigismember(&signals.set, sig) ||
 		    !sigismember(&pending, sig))
 			continue;
 		signals.undo();

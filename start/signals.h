@@ -9,6 +9,9 @@
  */
 void signals_start(void (*undo)(void));
 
+/* They do what they do by default: also for a child that isn't to call it off */
+void signals_end_start(void);
+
 /* From now on they wait: in the loop, SIGTERM and SIGQUIT end it, SIGUSR1 calls
  * at_usr1(). In a PID namespace of our own we are PID 1, and these must be read.
  * Those that aren't read do what they do by default. Dies if it can't.

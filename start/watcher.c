@@ -43,17 +43,20 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "conf.h"
 #include "engine/loop.h"
+#include "engine/timer.h"
 #include "fwd/policy.h"
 #include "host/host_addrs.h"
 #include "host/net.h"
 #include "host/nl_watch.h"
 #include "host/ns_follow.h"
 #include "start/isolate.h"
+#include "start/signals.h"
 #include "util.h"
 #include "util/log.h"
 #include "util/path_watch.h"
@@ -62,6 +65,7 @@ enum {
 	SETTLE_MS	= 20,		/* from the first news to a look */
 	SHARE		= 50,		/* 1 / this, of a processor's time */
 	POLL_MS		= 1000,		/* where nothing can be watched */
+	REAP_S		= 1,
 };
 
 /* What is told */
@@ -78,6 +82,8 @@ struct tell {
 /* Our side */
 static struct {
 	int fd;				/* -1: nobody watches */
+	pid_t pid;
+	struct timer reap;
 } watcher = { .fd = -1 };
 
 /* The child's side */
@@ -268,6 +274,7 @@ static void child_signals(void)
 	const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGPIPE };
 	sigset_t none;
 
+	signals_end_start();
 	for (unsigned i = 0; i < ARRAY_SIZE(ignored); i++)
 		signal(ignored[i], SIG_IGN);
 	signal(SIGTERM, SIG_DFL);
@@ -321,10 +328,22 @@ static void child_main(const struct conf *c, char **argv, int fd)
 
 /* ---- Our side ---- */
 
+/* A process closes what it has before it can be waited for: later, then. In the
+ * background it isn't our child, but that of who started us.
+ */
+static void watcher_reap(struct timer *t)
+{
+	(void)t;
+	if (!waitpid(watcher.pid, NULL, WNOHANG))
+		timer_set(&watcher.reap, TIMER_WATCHER,
+			  mono_add(loop_now(), DUR_S(REAP_S)));
+}
+
 static void watcher_close(void)
 {
 	loop_del(watcher.fd);
 	close_fd(&watcher.fd);
+	watcher_reap(NULL);
 	warn("The process that watches the host's network is gone: what is known"
 	     " now stays");
 }
@@ -386,6 +405,7 @@ void watcher_open(const struct conf *c, char **argv)
 		return;
 	}
 	watcher.fd = p[0];
+	watcher.pid = pid;
 }
 
 void watcher_start(void)
@@ -395,6 +415,7 @@ void watcher_start(void)
 	if (watcher.fd < 0)
 		return;
 	loop_set_handler(LOOP_WATCHER, watcher_event);
+	timer_set_handler(TIMER_WATCHER, watcher_reap);
 	rc = loop_add(watcher.fd, EPOLLIN,
 		      (struct loop_ref){ .kind = LOOP_WATCHER });
 	if (rc)

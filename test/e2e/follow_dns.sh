@@ -247,6 +247,7 @@ kill -KILL "$helper"
 ok 'its death is told of' wait_for \
 	"grep -q 'watches the host.s network is gone' '$T/pasta$pasta_n.err'"
 stays '... and we go on' "$C"
+ok '... nothing is left of it' wait_for "[ ! -e /proc/$helper ]"
 pasta_down
 
 # ends with us, whatever we die of
