@@ -66,6 +66,7 @@ enum {
 	SHARE		= 50,		/* 1 / this, of a processor's time */
 	POLL_MS		= 1000,		/* where nothing can be watched */
 	REAP_S		= 1,
+	NAME_SIZE	= 16,		/* PR_GET_NAME */
 };
 
 /* What is told */
@@ -283,17 +284,31 @@ static void child_signals(void)
 	setsid();
 }
 
-/* A name of its own, also where the kernel shows the command line: people look for
- * the one with ours
+/* A name of its own: people look for the one with ours. It's born with it, as they may
+ * look at once.
  */
+static pid_t child_fork(void)
+{
+	char ours[NAME_SIZE], name[NAME_SIZE];
+	pid_t pid;
+
+	prctl(PR_GET_NAME, ours);
+	strcpy(name, ours);
+	snprintf(name + MIN(strlen(name), sizeof(name) - 7), 7, ".watch");
+	prctl(PR_SET_NAME, name);
+	pid = fork();
+	if (pid)
+		prctl(PR_SET_NAME, ours);
+	return pid;
+}
+
+/* The same where the kernel shows the command line */
 static void child_name(char **argv)
 {
 	char *end = argv[0];
-	char name[16];
+	char name[NAME_SIZE];
 
 	prctl(PR_GET_NAME, name);
-	snprintf(name + MIN(strlen(name), sizeof(name) - 7), 7, ".watch");
-	prctl(PR_SET_NAME, name);
 	for (unsigned i = 0; argv[i] == end; i++)
 		end += strlen(end) + 1;
 	memset(argv[0], 0, (size_t)(end - argv[0]));
@@ -395,7 +410,7 @@ void watcher_open(const struct conf *c, char **argv)
 		warn("Couldn't watch the host's network: %s", strerror(errno));
 		return;
 	}
-	pid = fork();
+	pid = child_fork();
 	if (!pid)
 		child_main(c, argv, p[1]);
 	close(p[1]);
