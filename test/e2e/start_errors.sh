@@ -395,6 +395,7 @@ any_moment()
 }
 
 any_moment TERM 143
+any_moment ALRM 142
 any_moment KILL 137
 
 # files of another instance
