@@ -66,6 +66,7 @@ static struct flow *ping_new(const struct pkt *pkt,
 {
 	struct dgram_sock *s = dgram_sock_get(pkt->proto, guest, host,
 					      ping_watch);
+	int error;
 
 	if (s)
 		return dgram_flow_new(&ping_type, s, GUEST, guest, host);
@@ -75,9 +76,15 @@ static struct flow *ping_new(const struct pkt *pkt,
 			     "ping sockets (see net.ipv4.ping_group_range)");
 		icmp.warned = true;
 		drop(DROP_PING_FORBIDDEN);
-	} else {
-		drop(drop_of_connect(errno));
+		return NULL;
 	}
+	error = errno;
+	drop(drop_of_connect(error));
+	warn_limited("Ping to %s refused: %s", ADDR_STR(&guest->our),
+		     strerror(error));
+	/* As for UDP */
+	if (error == EADDRNOTAVAIL)
+		icmp_err_no_route(pkt);
 	return NULL;
 }
 

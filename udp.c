@@ -66,6 +66,7 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 	struct egress e = egress_out(net_get(), PROTO_UDP, guest, &host);
 	struct dgram_sock *s;
 	struct flow *f;
+	int error;
 
 	if (e.verdict == EGRESS_UNREACHABLE)
 		icmp_err_no_route(pkt);
@@ -82,11 +83,15 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 		}
 		return f;
 	}
-	drop(drop_of_socket(errno));
+	error = errno;
+	drop(drop_of_socket(error));
 	warn_limited("UDP %s -> %s refused: %s",
 		     ENDPOINT_STR(&guest->peer, guest->peer_port),
 		     ENDPOINT_STR(&guest->our, guest->our_port),
-		     strerror(errno));
+		     strerror(error));
+	/* The host doesn't have the address of --outbound */
+	if (error == EADDRNOTAVAIL)
+		icmp_err_no_route(pkt);
 	return NULL;
 }
 
