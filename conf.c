@@ -119,6 +119,9 @@ static void take_words(struct conf *c, int count, char **words)
 	const char *p = words[0];
 	unsigned pid;
 
+	if (count && c->mode == MODE_VU)
+		die("Extra non-option argument: %s (--vhost-user is for a "
+		    "virtual machine: no command is run)", words[0]);
 	if (count && c->mode != MODE_PASTA)
 		die("Extra non-option argument: %s", words[0]);
 	if (count && *c->netns)

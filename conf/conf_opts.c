@@ -775,7 +775,7 @@ static const struct opt options[] = {
 { "one-off", '1', NULL, M_VM, opt_set, AT(one_off),
   "Exit when the first guest disconnects" },
 { "vhost-user", 0, NULL, M_ALL, opt_nothing, 0,
-  "Speak vhost-user with the guest's virtual machine" },
+  "Be passt, for a virtual machine with vhost-user" },
 { "print-capabilities", 0, NULL, M_ALL, opt_print_capabilities, 0,
   "Tell what kind of vhost-user device this is" },
 { "repair-path", 0, "PATH", M_ALL, opt_repair_path, 0,

@@ -102,8 +102,10 @@ void fwd_rule_conflict(const struct fwd_rule *r, const struct fwd_rule *old,
 	char new_str[FWD_RULE_STRLEN], old_str[FWD_RULE_STRLEN];
 
 	snprintf(ret_err, FWD_ERR_LEN,
-		 "Forwarding configuration conflict: %s versus %s",
-		 fwd_rule_print(r, new_str), fwd_rule_print(old, old_str));
+		 "Forwarding configuration conflict: %s versus %s%s",
+		 fwd_rule_print(r, new_str), fwd_rule_print(old, old_str),
+		 (r->flags ^ old->flags) & FWD_AUTO ?
+		 "(both in one: auto,PORT)" : "");
 }
 
 /* Rules that no text can say, but a client that sends bytes can; NULL: well */

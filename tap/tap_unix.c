@@ -161,6 +161,8 @@ void tap_unix_listen(char *path)
 		rc = tap_unix_bind(path);
 		if (rc == -EADDRINUSE)
 			die("Socket path %s already in use", path);
+		if (rc == -ENOTSOCK)
+			die("Socket path %s exists, and is no socket", path);
 		if (rc)
 			die("Couldn't bind socket %s: %s", path, strerror(-rc));
 	} else {

@@ -116,6 +116,8 @@ passt_table="
 -l $d/log --log-size 10|log-size|size
 --stats 1|stats
 --runas nosuchuser|runas|nosuchuser|root
+-s /etc/passwd|/etc/passwd exists, and is no socket
+--vhost-user true|Extra non-option argument: true .--vhost-user
 -P /nonexistent/pid|/nonexistent/pid
 -l /nonexistent/log|/nonexistent/log
 -p /nonexistent/pcap|/nonexistent/pcap

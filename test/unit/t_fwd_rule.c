@@ -291,7 +291,7 @@ static void test_overlap(void)
 		{ "80-90,85",
 		  "Forwarding configuration conflict: TCP [*]:85  =>  85  versus TCP [*]:80-90  =>  80-90 " },
 		{ "auto 80",
-		  "Forwarding configuration conflict: TCP [*]:80  =>  80  versus TCP [*]:1-32767  =>  1-32767 (best effort) (auto-scan) " },
+		  "Forwarding configuration conflict: TCP [*]:80  =>  80  versus TCP [*]:1-32767  =>  1-32767 (best effort) (auto-scan) (both in one: auto,PORT)" },
 		{ "80-90 90-95",
 		  "Forwarding configuration conflict: TCP [*]:90-95  =>  90-95  versus TCP [*]:80-90  =>  80-90 " },
 		{ "80-90 91", "TCP [*]:80-90  =>  80-90 ; TCP [*]:91  =>  91 " },
