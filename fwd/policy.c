@@ -183,7 +183,7 @@ void policy_set_host_addrs(const struct addr *a, unsigned n)
 	}
 }
 
-static bool is_host(const struct addr *a)
+static bool is_own(const struct addr *a)
 {
 	unsigned lo = 0, hi = pol.hosts;
 
@@ -237,24 +237,46 @@ static bool is_private_v4(const uint8_t *four)
 	return in_nets(nets, ARRAY_SIZE(nets), four);
 }
 
+/* The IPv4 address that a translator or a relay makes of it; false: none */
+static bool embedded_v4(const struct addr *a, struct addr *ret)
+{
+	static const struct { struct net net; uint8_t at; } in[] = {
+		{ { { 0, 0x64, 0xff, 0x9b }, 96 }, 12 },	/* RFC 6052 */
+		{ { { 0, 0x64, 0xff, 0x9b, 0, 1 }, 48 }, 12 },	/* RFC 8215 */
+		{ { { 0x20, 0x02 }, 16 }, 2 },			/* RFC 3056 */
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(in); i++) {
+		if (in_nets(&in[i].net, 1, a->b)) {
+			*ret = addr_from_v4(a->b + in[i].at);
+			return true;
+		}
+	}
+	return false;
+}
+
 bool policy_is_private(const struct addr *a)
 {
 	static const struct net nets[] = {
 		{ { 0xfc }, 7 }, { { 0xfe, 0x80 }, 10 },
 		{ { 0xfe, 0xc0 }, 10 },		/* RFC 3879: deprecated */
 		{ { [15] = 1 }, 128 }, { { 0 }, 128 },
+		{ { 0, 0x64, 0xff, 0x9b, 0, 1 }, 48 },
 	};
-	static const struct net nat64 = { { 0, 0x64, 0xff, 0x9b }, 96 };
-	static const struct net six_to_4 = { { 0x20, 0x02 }, 16 };
-	static const struct net local_nat64 = { { 0, 0x64, 0xff, 0x9b, 0, 1 },
-						48 };
+	struct addr v4;
 
 	if (addr_is_v4(a))
 		return is_private_v4(addr_v4_bytes(a));
 	return in_nets(nets, ARRAY_SIZE(nets), a->b) ||
-	       (in_nets(&nat64, 1, a->b) && is_private_v4(a->b + 12)) ||
-	       (in_nets(&six_to_4, 1, a->b) && is_private_v4(a->b + 2)) ||
-	       in_nets(&local_nat64, 1, a->b);
+	       (embedded_v4(a, &v4) && is_private_v4(addr_v4_bytes(&v4)));
+}
+
+/* Does it lead to the host, be it by a translator? */
+static bool is_host(const struct addr *a)
+{
+	struct addr v4;
+
+	return is_own(a) || (embedded_v4(a, &v4) && is_own(&v4));
 }
 
 bool policy_is_inside(const struct addr *a)
@@ -297,8 +319,8 @@ static void ask_node(struct ask *ask, uint32_t node, bool deny_only)
 	ask->best = MIN(ask->best, deny_only ? s->deny : s->rule);
 }
 
-/* Of a network that isn't one address alone, `seen` counts what denies */
-static void ask_addr(struct ask *ask, const struct addr *a, bool seen)
+/* Of networks with a length below `deny_below`, only what denies counts */
+static void ask_addr(struct ask *ask, const struct addr *a, unsigned deny_below)
 {
 	const struct policy_set *p = ask->p;
 	uint32_t lo = p->addr_first, hi = p->addr_end, at;
@@ -316,7 +338,7 @@ static void ask_addr(struct ask *ask, const struct addr *a, bool seen)
 
 		if (addr_is_v4(&r->addr) == addr_is_v4(a) &&
 		    policy_set_contains(p, at - 1, a))
-			ask_node(ask, at - 1, seen && r->len < ADDR_BITS);
+			ask_node(ask, at - 1, r->len < deny_below);
 	}
 }
 
@@ -330,6 +352,7 @@ static void ask_name_node(struct ask *ask, uint32_t node, bool inside)
 static bool ask_plain(struct ask *ask, const struct policy_flow *f)
 {
 	bool host = is_host(&f->to), private = policy_is_private(&f->to);
+	struct addr v4;
 
 	ask_node(ask, DEST_ANY, false);
 	if (host)
@@ -338,9 +361,11 @@ static bool ask_plain(struct ask *ask, const struct policy_flow *f)
 		ask_node(ask, DEST_PRIVATE, false);
 	if (!host && !private)
 		ask_node(ask, DEST_PUBLIC, false);
-	ask_addr(ask, &f->to, false);
+	ask_addr(ask, &f->to, 0);
+	if (embedded_v4(&f->to, &v4))
+		ask_addr(ask, &v4, ADDR_BITS + 1);
 	if (!addr_is_none(&f->seen) && !addr_eq(&f->seen, &f->to))
-		ask_addr(ask, &f->seen, true);
+		ask_addr(ask, &f->seen, ADDR_BITS);
 	return host || private;
 }
 

@@ -22,6 +22,10 @@
  * "public" is what is neither. Without ports, a rule is for all protocols;
  * with ports, for TCP and UDP.
  *
+ * IPv6 addresses of translators and relays (64:ff9b::/96, 64:ff9b:1::/48, 2002::/16)
+ * are "host" or "private" if the IPv4 address in them is; what denies that one
+ * denies them.
+ *
  * "*.example.org" is each name below example.org, not example.org itself. A name
  * allows the addresses that were learned for it (policy_learn()) but none of the
  * host and none that is private: what a stranger's DNS says opens nothing inside.

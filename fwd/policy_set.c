@@ -340,7 +340,8 @@ static void compile_rest(const struct policy_set *p, struct policy_node *node,
 			if (!r->allow)
 				node->echo.deny = rules[i];
 		}
-		if (r->allow && r->protos != P_ICMP)
+		/* Pings alone open no name but their own */
+		if (r->allow && (r->dest == DEST_NAME || r->protos != P_ICMP))
 			node->asks = rules[i];
 		if (!r->allow && !r->ranges && !r->proto_said)
 			node->never = rules[i];

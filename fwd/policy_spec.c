@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "util/dnsname.h"
 #include "util/parse.h"
@@ -123,13 +124,14 @@ static bool read_addr(struct reading *r)
 	return true;
 }
 
+/* Without regard to case, as a name: what looks like a class is none */
 static bool read_class(struct reading *r)
 {
 	size_t len = strcspn(r->p, ":/");
 
 	for (unsigned i = 0; i < DEST_CLASSES; i++) {
 		if (strlen(class_name[i]) != len ||
-		    memcmp(class_name[i], r->p, len))
+		    strncasecmp(class_name[i], r->p, len))
 			continue;
 		r->spec->dest = i;
 		r->p += len;
