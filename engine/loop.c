@@ -10,6 +10,11 @@
  * responses, the next event is looked for without sleeping, for LOOP_SPIN_US; if
  * that was in vain, not again for twice as many turns as the last time.
  *
+ * Stopped: where a wait took much longer than it should (SIGSTOP, a machine that was
+ * suspended and counts that, one that is overloaded), timers are due whose answer has
+ * come meanwhile, and lies in more sockets than one turn looks at. All of it is read
+ * first.
+ *
  * Invariants: nothing else blocks; nothing else reads the clock. A handler may
  * close descriptors whose events are still in this batch: refs carry a
  * generation that the owner checks.
@@ -32,6 +37,8 @@ enum {
 	LOOP_LINGER_MS	= 50,		/* how often to look */
 	LOOP_SPIN_US	= 100,
 	LOOP_SPIN_SKIP	= 255,		/* turns, at most */
+	LOOP_LATE_US	= 1000000,	/* longer than a busy machine takes */
+	LOOP_CATCH_UP	= 64,		/* turns before timers, at most */
 	LOOP_SPANS	= 8,
 };
 
@@ -54,6 +61,7 @@ static struct {
 	unsigned source;		/* of the last turn's events */
 	unsigned spin_skip;		/* turns without, if the next is in vain */
 	unsigned spin_left;		/* such turns that are left */
+	unsigned catch_up;		/* turns to read what came meanwhile */
 	loop_handler handler[LOOP_KINDS];
 	loop_hook hook[LOOP_HOOKS];
 	unsigned hooks;
@@ -233,10 +241,28 @@ static int loop_wait(int timeout)
 	return n ? n : epoll_wait(loop.fd, loop.events, LOOP_EVENTS, timeout);
 }
 
+/* Have a turn's timers to wait, as others of the n events may say what they wait
+ * for? `took` since the last turn began, which was to wait for timeout ms.
+ */
+static bool loop_catches_up(dur_t took, int timeout, int n)
+{
+	if (timeout >= 0 && took.us > timeout * 1000LL + LOOP_LATE_US)
+		loop.catch_up = LOOP_CATCH_UP;
+	if (!loop.catch_up)
+		return false;
+	if (n <= 0)
+		loop.catch_up = 0;
+	else
+		loop.catch_up--;
+	return loop.catch_up;
+}
+
 static void loop_turn(void)
 {
 	int timeout = loop.again ? 0 : timer_timeout_ms(loop.now);
+	mono_t begin = loop.now;
 	unsigned source = 0;
+	bool catches_up;
 	int n;
 
 	if (loop.lingering && (timeout < 0 || timeout > LOOP_LINGER_MS))
@@ -248,6 +274,7 @@ static void loop_turn(void)
 	loop.turns++;
 	if (n < 0 && errno != EINTR)
 		die("epoll_wait() failed: %s", strerror(errno));
+	catches_up = loop_catches_up(mono_sub(loop.now, begin), timeout, n);
 
 	for (int i = 0; i < n; i++) {
 		if (loop_is_tap(&loop.events[i])) {
@@ -264,7 +291,10 @@ static void loop_turn(void)
 	loop.alternates = source && source != loop.source;
 	loop.source = source;
 
-	timer_run(loop.now);
+	if (catches_up)
+		loop_again();
+	else
+		timer_run(loop.now);
 	loop_end_begins();
 	for (unsigned i = 0; i < loop.hooks; i++)
 		loop.hook[i]();
