@@ -130,6 +130,8 @@ static void read_table(uint8_t pif)
 	read_all(buf, sizeof(buf));
 	rd_copy(&rd, name, sizeof(name));
 	can = rd_u32(&rd) & FWD_CAN_ALL;
+	if (t && t->there)
+		die("%s has two tables of one direction", pesto.path);
 	if (t) {
 		t->there = true;
 		t->pif = pif;

@@ -300,6 +300,26 @@ says 1 "Invalid port specifier 'auto': in pasta mode only: 'auto' (option -t)" \
 	'passt: auto' -t auto
 stop "$passt"
 says 1 "Couldn't connect to $conf: No such file or directory" 'nobody there'
+# one that tells of a direction twice
+cat >"$T/false.py" <<'P'
+import os, socket, struct, sys
+sys.path.insert(0, sys.argv[1])
+from pesto import HOST, rule
+os.umask(0)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[2])
+listener.listen()
+table = struct.pack("!B128sII", HOST, b"HOST", 255, 16384) + b"".join(
+    rule(n + 1) for n in range(16384))
+s = listener.accept()[0]
+s.sendall(struct.pack("!8sIII", b"basil:s", 2, 128, 16) + table + table + b"\0")
+s.recv(1)
+P
+spawn host python3 "$T/false.py" "$TOP/test/lib" "$conf"
+wait_for '[ -S "$conf" ]'
+says 1 "$conf has two tables of one direction" 'one that tells too much' -s
+stop "$pid"
+rm -f "$conf"
 is "$(pesto 2>&1 | head -n 1)" 'Usage: pesto [OPTION]... PATH' 'no socket'
 like "$(pesto --version)" 'pesto *' 'version'
 done_testing
