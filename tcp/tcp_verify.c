@@ -65,8 +65,10 @@ static struct held *held_new(const struct flow *f)
 		if (!best || (best->flow &&
 			      (!h->flow || mono_before(h->since, best->since))))
 			best = h;
-	if (best->flow)
-		tcp_abort(flow_at(best->flow - 1));
+	if (best->flow) {
+		audit_end(flow_at(best->flow - 1), "made room");
+		flow_evict(flow_at(best->flow - 1));
+	}
 	best->flow = flow_index(f) + 1;
 	best->since = loop_now();
 	best->len = best->sent = 0;

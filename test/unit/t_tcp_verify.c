@@ -16,7 +16,9 @@
 #include "util.h"
 #include "util/server_name.h"
 
-static struct flow flow[2];
+enum { HELD = 128 };		/* places for what isn't enough yet */
+
+static struct flow flow[HELD + 2];
 
 /* The guest's memory, which it changes as soon as the name was compared */
 static char guest[64 * 1024];
@@ -26,7 +28,8 @@ static bool turns_evil;
 static size_t takes;
 static char sent[64 * 1024];
 static size_t sent_len;
-static int faults, aborts, wrong;
+static int faults, evicted, wrong;
+static const char *ended;
 
 ssize_t send(int fd, const void *p, size_t len, int flags)
 {
@@ -89,13 +92,13 @@ void egress_wrong_name(uint8_t proto, const struct flow_side *g,
 void audit_end(const struct flow *f, const char *how)
 {
 	(void)f;
-	(void)how;
+	ended = how;
 }
 
-void tcp_abort(struct flow *f)
+void flow_evict(struct flow *f)
 {
-	(void)f;
-	aborts++;
+	tcp_verify_forget(f);
+	evicted++;
 }
 
 void tcp_fault(struct flow *f, int rc)
@@ -203,7 +206,23 @@ static void in_parts(void)
 	takes = SIZE_MAX;
 	is_int(tcp_verify_end(f), 1, "... at the end there is room");
 	ok(!f->tcp.verify && sent_is(request, LEN), "... all has gone out");
-	is_int(faults + aborts, 0, "nothing has failed");
+	is_int(faults + evicted, 0, "nothing has failed");
+}
+
+/* More that have said too little than there are places */
+static void many(void)
+{
+	strcpy(guest, request);
+	begin(SIZE_MAX);
+	for (int i = 1; i <= HELD; i++) {
+		flow[i].tcp.verify = true;
+		is_int(run(&flow[i], 0, 20), 20, "number %d waits", i);
+	}
+	is_int(evicted, 0, "all have a place");
+	flow[HELD + 1].tcp.verify = true;
+	is_int(run(&flow[HELD + 1], 0, 20), 20, "one more");
+	is_int(evicted, 1, "... for which one makes room");
+	ok(ended && !strcmp(ended, "made room"), "... as the record says");
 }
 
 int main(void)
@@ -213,5 +232,6 @@ int main(void)
 	full_socket(0);
 	full_socket(30);
 	in_parts();
+	many();
 	return done();
 }
