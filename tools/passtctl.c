@@ -72,7 +72,7 @@ static void misuse(const char *fmt, ...)
 
 /* ---- The connection ---- */
 
-/* 0: for ever */
+/* In seconds; 0: for ever */
 static void set_patience(time_t s)
 {
 	const struct timeval limit = { .tv_sec = s };
@@ -82,27 +82,44 @@ static void set_patience(time_t s)
 		die("setsockopt: %s", strerror(errno));
 }
 
-static void open_socket(void)
+/* 0, or what connect() says */
+static int try_socket(time_t patience)
 {
 	struct sockaddr_un sun;
 
-	if (ctl.in)
-		return;
 	if (!sun_path_set(&sun, ctl.path))
 		die("Socket path is too long: %s", ctl.path);
 	ctl.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (ctl.fd < 0)
 		die("socket: %s", strerror(errno));
-	set_patience(ANSWER_S);
-	if (connect(ctl.fd, (const struct sockaddr *)&sun, sizeof(sun)))
-		die("Couldn't connect to %s: %s%s", ctl.path,
-		    errno == EAGAIN ? "no answer" : strerror(errno),
-		    errno == ECONNREFUSED ? " (is the daemon still there?)" :
-		    errno == ENOENT ? " (was the daemon started with --control?)" :
-		    "");
+	set_patience(patience);
+	if (connect(ctl.fd, (const struct sockaddr *)&sun, sizeof(sun))) {
+		int err = errno;
+
+		close_fd(&ctl.fd);
+		return err;
+	}
 	ctl.in = fdopen(ctl.fd, "r");
 	if (!ctl.in)
 		die("fdopen: %s", strerror(errno));
+	return 0;
+}
+
+__attribute__((noreturn))
+static void connect_failed(int err)
+{
+	die("Couldn't connect to %s: %s%s", ctl.path,
+	    err == EAGAIN ? "no answer" : strerror(err),
+	    err == ECONNREFUSED ? " (is the daemon still there?)" :
+	    err == ENOENT ? " (was the daemon started with --control?)" : "");
+}
+
+static void open_socket(void)
+{
+	int err = ctl.in ? 0 : try_socket(ANSWER_S);
+
+	if (err)
+		connect_failed(err);
 }
 
 /* A line, without its end; false: there won't be any more */
@@ -400,6 +417,8 @@ static void run_top(char **arg)
 		qsort(now->m, now->count, sizeof(*now->m), by_rate);
 		top_show(now);
 	}
+	free(all[0].m);
+	free(all[1].m);
 }
 
 /* ---- Rules ---- */
@@ -628,6 +647,37 @@ static void run_events(char **arg)
 
 /* ---- The daemon itself ---- */
 
+/* Who listens there: another one's socket may have that name by now */
+static pid_t daemon_pid(void)
+{
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(ctl.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		die("SO_PEERCRED: %s", strerror(errno));
+	return peer.pid;
+}
+
+/* That the connection ends doesn't mean that the daemon did: who is idle makes room
+ * for others
+ */
+static void wait_end(void)
+{
+	pid_t first = daemon_pid();
+	int err;
+
+	do {
+		set_patience(0);
+		while (read_line())
+			;
+		fclose(ctl.in);
+		ctl.in = NULL;
+		err = try_socket(0);
+	} while (!err && daemon_pid() == first);
+	if (err && err != ECONNREFUSED && err != ENOENT && err != ECONNRESET)
+		connect_failed(err);
+}
+
 static void run_drain(char **arg)
 {
 	struct json r;
@@ -641,9 +691,7 @@ static void run_drain(char **arg)
 	if (!*arg)
 		return;
 	fflush(stdout);
-	set_patience(0);
-	while (read_line())
-		;
+	wait_end();
 }
 
 static void run_log_level(char **arg)

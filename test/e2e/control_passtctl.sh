@@ -277,6 +277,18 @@ like "$(completes "$control" rule)" '*rules rule-add rule-delete*' \
 spawn host "$PASST_BIN_DIR/passtctl" "$control" drain wait >"$T/drain"
 drain=$pid
 ok 'drain' wait_for 'grep -q "^Draining: [1-9]" "$T/drain"'
+# others come until each that was idle has had to make room: the oldest first
+timeout 60 python3 - "$control" <<'P'
+import select, socket, sys
+clients = []
+for _ in range(300):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    clients.append(s)
+sys.exit(not select.select(clients, [], [], 30)[0])
+P
+is $? 0 '... whose client makes room for others'
+ok '... and goes on to wait' alive "$drain"
 for id in $(ctl --json "$control" flows | grep -o '"id":"[0-9.]*"' |
 	cut -d '"' -f 4); do
 	ctl "$control" reset "$id" >/dev/null
