@@ -246,7 +246,7 @@ static void resolver_add(struct resolver *r, unsigned *count,
 	r += (*count)++;
 	r->addr = *a;
 	r->fd = socket(sa.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (connect(r->fd, &sa.sa, len) ||
+	if (r->fd < 0 || connect(r->fd, &sa.sa, len) ||
 	    send(r->fd, query, sizeof(query), 0) < 0) {
 		say(WARN, "%s can't be asked: %s", ADDR_STR(a),
 		    strerror(errno));
@@ -306,8 +306,10 @@ static void resolvers_wait(struct resolver *r, unsigned count)
 						.events = POLLIN };
 			waiting += r[i].fd >= 0;
 		}
-		if (!waiting || poll(p, count + 1, -1) < 0)
+		if (!waiting)
 			break;
+		if (poll(p, count + 1, -1) < 0 && errno != EINTR)
+			die("poll: %s", strerror(errno));
 		for (unsigned i = 0; i < count; i++) {
 			if (p[i].revents)
 				resolver_heard(&r[i]);
