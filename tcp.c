@@ -260,6 +260,8 @@ void tcp_abort(struct flow *f)
 	}
 	/* The link is full: a guest that isn't told would wait for ever */
 	sock_reset(&f->tcp.fd);
+	if (f->tcp.state == TCP_SYN_DEFERRED || f->tcp.state == TCP_SYN_SENT)
+		tcp_pending_answered(f);	/* no descriptor to be had */
 	tcp_timer_cancel(f);
 	tcp_queue(f);
 }
@@ -657,7 +659,8 @@ static void tcp_sock_event(struct loop_ref ref, uint32_t events)
 	struct flow *f = flow_from_ref(ref, FLOW_TCP);
 	struct tcp_conn *conn;
 
-	if (!f || f->tcp.want_rst)
+	/* Without a socket: an event of the same turn as its end */
+	if (!f || f->tcp.want_rst || f->tcp.fd < 0)
 		return;
 	conn = &f->tcp;
 	if (events & EPOLLRDHUP)
@@ -678,6 +681,7 @@ static void tcp_sock_event(struct loop_ref ref, uint32_t events)
 	if (events & EPOLLERR) {
 		int error = sock_error(conn->fd);
 
+		tcp_out_last(f);
 		flow_debug(f, "socket error: %s", strerror(error));
 		tcp_abort(f);
 		return;
@@ -799,13 +803,11 @@ static void tcp_evict(uint32_t index)
 
 	drop(DROP_EVICTED);
 	audit_end(f, "made room");
-	if (f->tcp.state == TCP_SYN_SENT) {
-		/* The link may be full: then it has no descriptor, but goes on */
-		tcp_pending_answered(f);
+	/* The link may be full: then it has no descriptor, but goes on */
+	if (f->tcp.state == TCP_SYN_SENT)
 		tcp_abort(f);
-	} else {
+	else
 		tcp_done(f);
-	}
 }
 
 void tcp_init(const struct conf *c)

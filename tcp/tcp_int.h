@@ -76,6 +76,10 @@ void tcp_send_stray_rst(const struct pkt *pkt);
  * the connection has ended.
  */
 bool tcp_out(struct flow *f);
+/* The peer has reset the connection: send what came before that, as far as the window
+ * and the link take it, once. tcp_abort() comes next.
+ */
+void tcp_out_last(struct flow *f);
 /* Bytes for all that have many, this turn */
 uint32_t tcp_out_budget(void);
 /* Send a connection's share of that budget, a frame at least; *sent: add how much is

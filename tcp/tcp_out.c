@@ -428,8 +428,11 @@ static bool tcp_out_some(struct flow *f, uint32_t budget)
 	budget = MAX(budget / frame, 1U) * frame;	/* no small one behind */
 	/* The segments carry it along, and what the peer's answer acknowledged */
 	if ((conn->want_ack || conn->ack_held ||
-	     conn->last_ack_sent != conn->rcv_nxt) && !conn->sock_drained)
-		tcp_refresh(f);
+	     conn->last_ack_sent != conn->rcv_nxt) && !conn->sock_drained &&
+	    tcp_refresh(f) && !conn->ack_held) {
+		conn->want_ack = true;	/* if there are none */
+		tcp_queue(f);
+	}
 	while (budget && !conn->sock_drained) {
 		uint32_t usable = conn->snd_una + conn->snd_wnd - conn->snd_nxt;
 		bool fin = false;
@@ -458,6 +461,20 @@ static bool tcp_out_some(struct flow *f, uint32_t budget)
 		loop_again();
 	}
 	return true;
+}
+
+void tcp_out_last(struct flow *f)
+{
+	struct tcp_conn *conn = &f->tcp;
+	uint32_t usable = conn->snd_una + conn->snd_wnd - conn->snd_nxt;
+	uint32_t want = MIN(usable, MIN(tcp_peek_reach(conn), TCP_OUT_BUDGET));
+	ssize_t n;
+
+	if (!tcp_may_send(conn) || (int32_t)usable <= 0)
+		return;
+	n = tcp_send_data(f, conn->snd_nxt, want, NULL);
+	if (n > 0)
+		conn->snd_nxt += (tcp_seq)n;
 }
 
 uint32_t tcp_out_budget(void)
