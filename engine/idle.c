@@ -134,7 +134,7 @@ bool idle_end_one(enum idle_gain gain, enum idle_kind whose)
 	for (enum idle_kind k = 0; k < IDLE_KINDS; k++) {
 		const struct idle_ops *ops = &idle.ops[k];
 
-		if (!ops->end || ops->gain != gain ||
+		if (!ops->end || !(ops->gain & gain) ||
 		    (k != whose && idle.count[k] <= ops->keep))
 			continue;
 		n = idle_first(k, &order);

@@ -15,14 +15,14 @@ enum idle_kind {
 	IDLE_FLOW,			/* id: flow; IDLE_ENTRY */
 	IDLE_SOCK,			/* id: datagram socket; IDLE_FD */
 	IDLE_UDP_SPLICE,		/* id: flow; IDLE_FD */
-	IDLE_TCP_PENDING,		/* id: flow; IDLE_FD */
+	IDLE_TCP_PENDING,		/* id: flow; both */
 	IDLE_KINDS,
 };
 
-/* What is gained by ending it */
+/* What is gained by ending it, at once; bits */
 enum idle_gain {
-	IDLE_ENTRY,			/* of the flow table */
-	IDLE_FD,			/* a descriptor, at least */
+	IDLE_ENTRY	= 1,		/* of the flow table */
+	IDLE_FD		= 2,		/* a descriptor, at least */
 };
 
 /* As the host's connection tracking has it: what was answered and went on for two
@@ -44,7 +44,7 @@ struct idle {
 };
 
 struct idle_ops {
-	enum idle_gain gain;
+	unsigned gain;			/* of enum idle_gain */
 	unsigned keep;			/* so many are only ended for others of
 					 * their kind */
 	void (*end)(uint32_t id);	/* calls idle_remove() */

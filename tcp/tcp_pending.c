@@ -2,8 +2,9 @@
 /* Role: how many connections may wait for their connect(), see tcp_pending.h
  *
  * Data: a count for each destination, that of several that fall in the same place by
- * a keyed hash; and one of all. And a list (idle.c): whoever needs a descriptor and finds
- * none gets that of the oldest, whose guest asks again if it still waits.
+ * a keyed hash; and one of all. And a list (idle.c): whoever needs a descriptor, or
+ * an entry of the table of flows, and finds none gets that of the oldest, whose
+ * guest asks again if it still waits.
  *
  * A guest that sends SYNs and waits for nothing would have all of our time: 30 µs for
  * each, from socket() to close(). So as soon as many wait, new ones are limited in
@@ -90,7 +91,8 @@ void tcp_pending_answered(struct flow *f)
 
 void tcp_pending_init(void (*end)(uint32_t index))
 {
-	const struct idle_ops ops = { .gain = IDLE_FD, .end = end };
+	const struct idle_ops ops = { .gain = IDLE_FD | IDLE_ENTRY,
+				      .end = end };
 
 	idle_set_ops(IDLE_TCP_PENDING, &ops);
 	pending.max = MAX(sock_local_ports() / PENDING_PART, 1U);

@@ -10,7 +10,9 @@
 
 #include "engine/flow_types.h"
 
-/* end(): by a flow's index, forget it: somebody else needs its descriptor */
+/* end(): by a flow's index, forget it: somebody else needs its descriptor, or its
+ * entry in the table
+ */
 void tcp_pending_init(void (*end)(uint32_t index));
 
 /* May one more be opened now, to host->peer? If not, there's nothing to say to the

@@ -54,6 +54,11 @@ static void end_splice(uint32_t id)
 	end_of(IDLE_UDP_SPLICE, id);
 }
 
+static void end_pending(uint32_t id)
+{
+	end_of(IDLE_TCP_PENDING, id);
+}
+
 static void later_ms(int64_t ms)
 {
 	now.us += ms * 1000;
@@ -140,6 +145,15 @@ static void kinds(void)
 	is_int(ends_for(IDLE_FD, IDLE_SOCK), 3, "  another one");
 	is_int(ends_for(IDLE_FD, IDLE_SOCK), -1, "  not an entry");
 	is_int(ends(), 1, "nor for an entry what has a descriptor");
+}
+
+static void both_gains(void)
+{
+	used(IDLE_TCP_PENDING, 4, false);
+	used(IDLE_TCP_PENDING, 5, false);
+	later_ms(100);
+	is_int(ends_for(IDLE_FD, IDLE_SOCK), 4, "what is worth both");
+	is_int(ends_for(IDLE_ENTRY, IDLE_FLOW), 5, "  for an entry, too");
 }
 
 static void keep(void)
@@ -236,12 +250,16 @@ int main(void)
 	const struct idle_ops flow = { .gain = IDLE_ENTRY, .end = end_flow };
 	const struct idle_ops sock = { .gain = IDLE_FD, .end = end_sock };
 	const struct idle_ops splice = { .gain = IDLE_FD, .end = end_splice };
+	const struct idle_ops pending = { .gain = IDLE_FD | IDLE_ENTRY,
+					  .end = end_pending };
 
 	idle_set_ops(IDLE_FLOW, &flow);
 	idle_set_ops(IDLE_SOCK, &sock);
 	idle_set_ops(IDLE_UDP_SPLICE, &splice);
+	idle_set_ops(IDLE_TCP_PENDING, &pending);
 	order();
 	kinds();
+	both_gains();
 	keep();
 	against_model();
 	return done();
