@@ -92,13 +92,12 @@ static void udp_send_each(struct flow *f, const struct msghdr *train,
 	}
 }
 
-/* Is that due to UDP_SEGMENT: before Linux 4.18, a device without checksums, or
- * segments larger than the path's MTU?
+/* Will no train pass this socket: a device without checksums? One with segments larger
+ * than the path's MTU is refused alone (EINVAL or EMSGSIZE): a socket has many paths.
  */
 static bool udp_cant_segment(int error)
 {
-	return error == EINVAL || error == EIO || error == EMSGSIZE ||
-	       error == EOPNOTSUPP;
+	return error == EIO || error == EOPNOTSUPP;
 }
 
 static void udp_out_flush(struct flow *f, struct udp_out *out)
@@ -163,10 +162,10 @@ static bool udp_out_follows(const struct dgram_sock *s, const struct udp_out *ou
 }
 
 static void udp_out_add(struct flow *f, struct udp_out *out,
-			const struct pkt *p, const struct bytes *part)
+			const struct pkt *p, uint8_t pmtudisc,
+			const struct bytes *part)
 {
 	const struct dgram_sock *s = dgram_sock_of(f);
-	uint8_t pmtudisc = dgram_flow_pmtudisc(f, p);
 	struct msghdr *m;
 	unsigned n;
 
@@ -209,6 +208,7 @@ void udp_out_run(struct flow *f, const struct pkt *pkts, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		const struct pkt *p = &pkts[i];
 		uint32_t seg = p->gso_size ? p->gso_size : p->payload.len;
+		uint8_t pmtudisc = dgram_flow_pmtudisc(f, p);
 		uint32_t off = 0;
 
 		flow_moved(f, GUEST, p->payload.len);
@@ -217,7 +217,7 @@ void udp_out_run(struct flow *f, const struct pkt *pkts, unsigned n)
 		do {
 			struct bytes part = bytes_slice(&p->payload, off, seg);
 
-			udp_out_add(f, &out, p, &part);
+			udp_out_add(f, &out, p, pmtudisc, &part);
 			off += seg;
 		} while (off < p->payload.len);
 	}
