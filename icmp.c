@@ -274,7 +274,9 @@ void icmp_input(const struct pkt *pkt)
 		f = ping_new(pkt, &guest, &host);
 	if (f && e.verdict == EGRESS_GO)
 		egress_begin(f, &e);
-	if (e.verdict == EGRESS_PROHIBITED) {
+	if (e.verdict == EGRESS_UNREACHABLE) {
+		icmp_err_no_route(pkt);
+	} else if (e.verdict == EGRESS_PROHIBITED) {
 		icmp_err_prohibited(pkt);
 	} else if (e.denied) {
 		return;
