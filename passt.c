@@ -289,7 +289,7 @@ int main(int argc, char **argv)
 	modules_init(c);
 	events_start(c, tun_fd);
 	pid = daemonize(c, pid_fd);
-	signals_watch(at_usr1);
+	signals_watch(at_usr1, c->foreground);
 	last_stage(c, pid);
 
 	pasta_start();

@@ -79,7 +79,21 @@ void signals_end_start(void)
 	}
 }
 
-void signals_watch(void (*at_usr1)(void))
+/* From a terminal: unless somebody wants us not to hear it (nohup, a shell's
+ * background), or it is blocked, as pasta_spawn() does with a command's SIGINT
+ */
+static void signals_add_tty(int sig)
+{
+	struct sigaction old;
+	sigset_t blocked;
+
+	if (!sigprocmask(SIG_BLOCK, NULL, &blocked) &&
+	    !sigismember(&blocked, sig) && !sigaction(sig, NULL, &old) &&
+	    old.sa_handler != SIG_IGN)
+		sigaddset(&signals.set, sig);
+}
+
+void signals_watch(void (*at_usr1)(void), bool foreground)
 {
 	struct loop_ref ref = { .kind = LOOP_SIGNAL };
 
@@ -88,6 +102,11 @@ void signals_watch(void (*at_usr1)(void))
 	sigaddset(&signals.set, SIGTERM);
 	sigaddset(&signals.set, SIGQUIT);
 	sigaddset(&signals.set, SIGUSR1);
+	/* In the background, PID 1 of its namespace doesn't hear them */
+	if (foreground) {
+		signals_add_tty(SIGINT);
+		signals_add_tty(SIGHUP);
+	}
 	sigprocmask(SIG_BLOCK, &signals.set, NULL);
 	signals_end_start();
 	signals.fd = signalfd(-1, &signals.set, SFD_NONBLOCK | SFD_CLOEXEC);

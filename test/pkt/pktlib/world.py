@@ -72,6 +72,9 @@ class World(HostCommands, GuestSends, GuestExpects):
             cmd.append("--vhost-user")
 
         def limit():
+            # whatever those who called us ignore (nohup, a background)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             if self.script.nofile:
                 resource.setrlimit(resource.RLIMIT_NOFILE,
                                    (self.script.nofile, self.script.nofile))
