@@ -22,7 +22,8 @@ void ns_die(const char *what, int errnum)
 		    " user.max_user_namespaces");
 	if (errnum == ENOSPC)
 		die("There are too many namespaces: see sysctl"
-		    " user.max_user_namespaces, user.max_net_namespaces");
+		    " user.max_user_namespaces, user.max_net_namespaces,"
+		    " user.max_pid_namespaces");
 	if (!read_file_number("/proc/sys/kernel/unprivileged_userns_clone", 1))
 		die("User namespaces are turned off for users: see sysctl"
 		    " kernel.unprivileged_userns_clone");
