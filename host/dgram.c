@@ -288,7 +288,9 @@ static bool dgram_make_room(void)
 	return true;
 }
 
-/* Who has answered lately, by a keyed hash; one takes the place of another */
+/* Who has answered lately, by a keyed hash; one takes the place of another, and nothing
+ * else ends it: who has somebody there that answers could have him do so again
+ */
 static uint64_t *dgram_answer(uint8_t proto, const struct flow_side *host,
 			      uint64_t *ret_hash)
 {
