@@ -115,7 +115,7 @@ static void audit_write(const void *line, size_t len)
 static bool line_put(struct line *l)
 {
 	line_add(l, "}\n");
-	return writer_put(audit_write, l->text, l->len);
+	return writer_try(audit_write, l->text, l->len);
 }
 
 static void line_end(struct line *l)

@@ -102,7 +102,7 @@ void pcap_frame(const void *hdr, size_t hdr_len, const struct bytes *payload)
 	if (head)
 		memcpy(p, hdr, head);
 	bytes_copy(payload, 0, p + head, rec.caplen - head);
-	if (!writer_put(pcap_write, pcap_buf, sizeof(rec) + rec.caplen)) {
+	if (!writer_try(pcap_write, pcap_buf, sizeof(rec) + rec.caplen)) {
 		pcap.missed++;
 		return;
 	}

@@ -162,7 +162,7 @@ static bool ring_make_room(uint64_t *head, size_t need)
 	return true;
 }
 
-bool writer_put(writer_fn fn, const void *data, size_t len)
+bool writer_try(writer_fn fn, const void *data, size_t len)
 {
 	const struct record r = { fn, len };
 	size_t need = record_size(len);
@@ -172,17 +172,22 @@ bool writer_put(writer_fn fn, const void *data, size_t len)
 		fn(data, len);
 		return true;
 	}
-	if (len > WRITER_MAX)
+	if (len > WRITER_MAX || !ring_make_room(&head, need))
 		return false;
-	while (!ring_make_room(&head, need)) {
-		if (!writer_wait(-1))
-			return false;
-	}
 	memcpy(writer.ring + head % RING_SIZE, &r, sizeof(r));
 	memcpy(writer.ring + head % RING_SIZE + sizeof(r), data, len);
 	atomic_store(&writer.head, head + need);
 	if (atomic_exchange(&writer.asleep, false))
 		(void)!write(writer.wake_fd, &one, sizeof(one));
+	return true;
+}
+
+bool writer_put(writer_fn fn, const void *data, size_t len)
+{
+	while (!writer_try(fn, data, len)) {
+		if (len > WRITER_MAX || !writer_wait(-1))
+			return false;
+	}
 	return true;
 }
 

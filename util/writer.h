@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Writing what may have to wait: for a disk that hangs, a reader that sleeps
  *
- * The loop waits for nobody. What goes to files (log, capture, stderr if that
- * is one) is queued for a thread of its own, which may wait for as long as it
- * likes; where there is none, as in the start, it's done at once. What finds no
- * room is lost, and its owner counts it.
+ * What goes to files (log, capture, the record, stderr if that is one) is queued for
+ * a thread of its own, which may wait for as long as it likes; where there is none,
+ * as in the start, it's done at once. What finds no room is lost, and its owner
+ * counts it; the loop waits for room not at all (writer_try()), or for a moment
+ * (writer_put()), never for a disk.
  */
 #ifndef UTIL_WRITER_H
 #define UTIL_WRITER_H
@@ -18,9 +19,11 @@ enum { WRITER_MAX = 128 * 1024 };	/* bytes of one piece */
 /* Does the writing: in the thread, in the order of writer_put() */
 typedef void (*writer_fn)(const void *data, size_t len);
 
-/* Have fn do its work with a copy of data, now or later. False: no room, even
- * after some patience; nothing will happen.
+/* Have fn do its work with a copy of data, now or later. False: no room; nothing
+ * will happen.
  */
+bool writer_try(writer_fn fn, const void *data, size_t len);
+/* Likewise, after some patience: see writer_wait() */
 bool writer_put(writer_fn fn, const void *data, size_t len);
 
 /* Is there room for so many bytes, in few pieces? */

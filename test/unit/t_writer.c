@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "random.h"
@@ -97,6 +98,29 @@ static void all_of_it(void)
 	is_int(sink.pieces, put, "  isn't taken");
 }
 
+/* How often this thread has slept */
+static long sleeps(void)
+{
+	struct rusage use;
+
+	getrusage(RUSAGE_THREAD, &use);
+	return use.ru_nvcsw;
+}
+
+/* No room, and no patience, although there would be some by now */
+static void hasty(uint8_t *buf, unsigned put)
+{
+	unsigned refused = 0;
+	long before;
+
+	poll(NULL, 0, 200);
+	before = sleeps();
+	for (int i = 0; i < 10000; i++)
+		refused += !writer_try(take, buf, make(buf, put, WRITER_MAX));
+	is_int(refused, 10000, "  none is taken from who is in a hurry");
+	is_int((int)(sleeps() - before), 0, "  who doesn't sleep");
+}
+
 /* A disk that hangs costs a moment, once */
 static void hangs(void)
 {
@@ -124,6 +148,7 @@ static void hangs(void)
 	   (int)(now_ms() - begin));
 	ok(most < 500, "  %d ms at most for one", (int)most);
 	ok(!writer_has_room(WRITER_MAX), "  no room is there");
+	hasty(buf, put);
 	atomic_store(&sink.hang, false);
 	writer_drain();
 	is_int(sink.pieces, put, "it goes on: what was taken is written");
