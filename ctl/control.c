@@ -4,7 +4,8 @@
  * Data: what is known of each client (sessions), and the last EVENTS events as the
  * lines that they are: whoever hasn't taken one when its place is needed misses it,
  * and is told how many he has missed. Nothing is written down unless somebody has
- * subscribed.
+ * subscribed to it. Those of flows cost most, and come in thousands: if they took
+ * more than a part of the time, they are left out, and counted as missed.
  *
  * Flow: a line → command_run() → one value, or a list. Lists are written an element
  * at a time, as much as fits into a piece (list_more()); events go to a client
@@ -33,6 +34,9 @@
 enum {
 	PATIENCE_S	= 10,
 	EVENTS		= 1024,
+	NEWS_US		= 4000,		/* for flows' events, at once… */
+	NEWS_SHARE	= 20,		/* …and one part of so many of the time */
+	LOST_MAX	= 128,		/* bytes of the line that says so */
 	LIST_STEP	= 8,		/* elements, before time is looked at */
 	ALL_NEWS	= (1U << NEWS_KINDS) - 1,
 	NAME_MAX_	= 32,		/* of a command, or an argument */
@@ -40,7 +44,7 @@ enum {
 
 struct event {
 	enum news what;
-	size_t len;
+	size_t len;			/* 0: left out */
 	char line[CTL_ELEMENT_MAX];
 };
 
@@ -48,7 +52,10 @@ static struct {
 	const struct conf *conf;
 	bool draining;
 	unsigned subscribers;
+	uint32_t wants;			/* what any of them does */
 	uint64_t events;		/* that there were */
+	int64_t news_us;		/* of our time, left for flows' events… */
+	mono_t news_at;			/* …then */
 } control;
 
 /* A line that is longer than a client's buffer: one at a time, since hardly anybody
@@ -208,32 +215,78 @@ static void event_end(struct jsonw *w)
 	jsonw_raw(w, "\n", 1);
 }
 
-static void wake_subscribers(enum news what)
+static bool wants(const struct ctl_session *s, enum news what)
 {
-	for (unsigned i = 0; i < API_CLIENTS; i++) {
-		struct api_client *c = api_client(i);
+	return s->subscribed && s->wants & 1U << what;
+}
 
-		if (c->fd >= 0 && sessions[i].subscribed &&
-		    sessions[i].wants & 1U << what)
-			api_wake(c);
+static void wants_changed(void)
+{
+	control.wants = 0;
+	for (unsigned i = 0; i < API_CLIENTS; i++)
+		control.wants |= sessions[i].subscribed ? sessions[i].wants : 0;
+}
+
+/* The oldest one's place is needed */
+static void event_forget(void)
+{
+	uint64_t oldest = control.events - EVENTS;
+
+	for (unsigned i = 0; control.events >= EVENTS && i < API_CLIENTS; i++) {
+		struct ctl_session *s = &sessions[i];
+
+		if (!s->subscribed || s->event != oldest)
+			continue;
+		s->lost += wants(s, events[oldest % EVENTS].what);
+		s->event++;
 	}
 }
 
-static void event_add(enum news what, const void *about)
+static void wake_subscribers(enum news what)
+{
+	for (unsigned i = 0; i < API_CLIENTS; i++) {
+		if (wants(&sessions[i], what))
+			api_wake(api_client(i));
+	}
+}
+
+/* about: the flow, or NULL; left_out: it happened, that's all */
+static void event_add(enum news what, const void *about, bool left_out)
 {
 	struct event *e = &events[control.events % EVENTS];
 	struct jsonw w = jsonw_init(e->line, sizeof(e->line));
 
-	event_begin(&w, event_name[what]);
-	if (what == NEWS_FLOW_BEGIN || what == NEWS_FLOW_END)
-		ctl_flow_print(&w, "data", about);
-	event_end(&w);
-	if (w.bad)
-		return;
+	event_forget();
 	e->what = what;
-	e->len = w.len;
+	e->len = 0;
+	if (!left_out) {
+		event_begin(&w, event_name[what]);
+		if (about)
+			ctl_flow_print(&w, "data", about);
+		event_end(&w);
+		e->len = w.bad ? 0 : w.len;
+	}
 	control.events++;
 	wake_subscribers(what);
+}
+
+/* Bounded: as many as there is time for */
+static void event_flow(enum news what, const struct flow *f)
+{
+	int64_t passed = mono_sub(loop_now(), control.news_at).us;
+	dur_t since;
+
+	control.news_us = MIN(control.news_us + passed / NEWS_SHARE,
+			      (int64_t)NEWS_US);
+	if (passed >= NEWS_SHARE)
+		control.news_at = loop_now();
+	if (control.news_us <= 0) {
+		event_add(what, NULL, true);
+		return;
+	}
+	since = loop_cpu_time();
+	event_add(what, f, false);
+	control.news_us -= loop_cpu_time().us - since.us;
 }
 
 static void event_news(enum news what, const void *about)
@@ -241,8 +294,12 @@ static void event_news(enum news what, const void *about)
 	/* It still counts */
 	if (what == NEWS_FLOW_END && control.draining && flows_live() == 1)
 		loop_exit(EXIT_SUCCESS);
-	if (control.subscribers)
-		event_add(what, about);
+	if (!(control.wants & 1U << what))
+		return;
+	if (what == NEWS_FLOW_BEGIN || what == NEWS_FLOW_END)
+		event_flow(what, about);
+	else
+		event_add(what, NULL, false);
 }
 
 static void event_net(const struct net *old)
@@ -251,30 +308,37 @@ static void event_net(const struct net *old)
 	news_tell(NEWS_NET, NULL);
 }
 
-/* Its place was needed */
-static void event_lost(struct api_client *c, struct ctl_session *s)
+/* Some are missing before what comes now */
+static void events_lost(struct api_client *c, struct ctl_session *s)
 {
 	struct jsonw w = writer(c);
-	uint64_t lost = control.events - EVENTS - s->event;
 
+	if (!s->lost)
+		return;
 	event_begin(&w, "lost");
-	jsonw_uint(&w, "count", lost);
+	jsonw_uint(&w, "count", s->lost);
 	event_end(&w);
 	write_done(c, &w);
-	s->event += lost;
+	s->lost = 0;
 }
 
 static void events_more(struct api_client *c, struct ctl_session *s)
 {
-	while (s->event < control.events && api_room(c) >= CTL_ELEMENT_MAX) {
-		const struct event *e;
+	while (s->event < control.events &&
+	       api_room(c) >= CTL_ELEMENT_MAX + LOST_MAX) {
+		const struct event *e = &events[s->event++ % EVENTS];
 
-		if (control.events - s->event > EVENTS)
-			event_lost(c, s);
-		e = &events[s->event++ % EVENTS];
-		if (s->wants & 1U << e->what)
-			api_write(c, e->line, e->len);
+		if (!wants(s, e->what))
+			continue;
+		if (!e->len) {
+			s->lost++;
+			continue;
+		}
+		events_lost(c, s);
+		api_write(c, e->line, e->len);
 	}
+	if (s->event == control.events)
+		events_lost(c, s);
 }
 
 /* ---- Commands ---- */
@@ -376,15 +440,16 @@ static bool events_wanted(struct ctl_call *k, uint32_t *ret)
 static void command_subscribe(struct ctl_call *k)
 {
 	struct ctl_session *s = k->session;
-	uint32_t wants;
+	uint32_t wanted;
 
-	if (!events_wanted(k, &wants))
+	if (!events_wanted(k, &wanted))
 		return;
 	if (!s->subscribed)
 		s->event = control.events;
 	control.subscribers += !s->subscribed;
 	s->subscribed = true;
-	s->wants = wants;
+	s->wants = wanted;
+	wants_changed();
 	jsonw_open(k->w, NULL, '{');
 	jsonw_close(k->w, '}');
 }
@@ -640,6 +705,7 @@ static void closed(struct api_client *c)
 	long_line_release(c);
 	control.subscribers -= s->subscribed;
 	s->subscribed = false;
+	wants_changed();
 }
 
 void control_open(const struct conf *c)

@@ -46,6 +46,7 @@ struct ctl_session {
 	bool subscribed;
 	uint32_t wants;			/* bits of enum news */
 	uint64_t event;			/* the first one it hasn't seen */
+	uint64_t lost;			/* wanted, gone, and not told yet */
 };
 
 struct ctl_call {

@@ -216,6 +216,31 @@ while c.ask("status")["return"]["subscribers"] and time.monotonic() < deadline:
     time.sleep(0.01)
 ok(c.ask("status")["return"]["subscribers"] == 0, "it has gone")
 
+# who wants other events isn't told that those of flows were lost; who wants them is,
+# of each one
+e, r = Client(), Client()
+e.ask("subscribe", events=["flow"])
+r.ask("subscribe", events=["rules"])
+for _ in range(2000):
+    socket.create_connection(("127.0.0.1", 8080)).close()
+c.ask("rule-add", option="-t", spec="8086")
+got = r.line()
+ok(got["event"] == "rules", "rules alone, after 2000 flows", got)
+seen = lost = 0
+e.s.settimeout(10)
+try:
+    while seen + lost < 4000:
+        got = e.line()
+        seen += got["event"] in ("flow-begin", "flow-end")
+        lost += got.get("count", 0)
+except socket.timeout:
+    pass
+ok(seen + lost == 4000 and seen, "4000 events of flows, seen or counted",
+   (seen, lost))
+print(f"ok {seen} events of flows seen, {lost} lost")
+e.close()
+r.close()
+
 # a list that is long
 held = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(400)]
 for s in held:                          # each has been accepted, and answers
