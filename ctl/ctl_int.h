@@ -8,10 +8,12 @@
 #define CTL_CTL_INT_H
 
 #include "engine/conf_types.h"
+#include "engine/flow_types.h"
 #include "util/json.h"
 #include "util/json_write.h"
 
 enum {
+	CTL_STATES	= 12,		/* of a type of flow, at most */
 	CTL_ELEMENT_MAX	= 2048,		/* bytes of one element, or event */
 	CTL_DESC_MAX	= 1024,
 	CTL_LINE_MAX	= 4 << 20,	/* bytes of a request, at most */
@@ -40,6 +42,7 @@ struct ctl_session {
 	bool is_text;			/* no JSON: the end of it is the end */
 	uint64_t cursor;		/* the list's own */
 	struct ctl_filter filter;
+	uint32_t states[FLOW_TYPES][CTL_STATES];	/* flows in them, so far */
 
 	bool http;			/* lines up to a blank one follow */
 	bool http_metrics;		/* …and then what was asked for */

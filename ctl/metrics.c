@@ -13,10 +13,12 @@
 
 #include "ctl/ctl_int.h"
 #include "engine/counters.h"
+#include "engine/flow.h"
 #include "fwd/fwd_table.h"
 
 enum {
 	ROW_BITS	= 16,
+	WALK		= 2048,		/* flows looked at, at a time */
 	METRIC_LEN	= 128,
 	HELP_LEN	= 256,
 	US_PER_S	= 1000000,
@@ -209,6 +211,60 @@ static void first_rows(struct jsonw *w, const struct conf *c)
 	sample(w, "passt_rules", "direction", "out", fwd_table_count(GUEST));
 }
 
+/* Which of those of its type */
+static unsigned state_of(const struct flow_ops *ops, const struct flow *f)
+{
+	const char *state = ops->state(f);
+	unsigned i = 0;
+
+	while (ops->states[i] && strcmp(ops->states[i], state))
+		i++;
+	return i;
+}
+
+static void count_state(struct ctl_session *s, const struct flow *f)
+{
+	const struct flow_ops *ops = flow_ops(f);
+	unsigned state;
+
+	if (f->type <= FLOW_NEW || f->type >= FLOW_DEAD || !ops)
+		return;
+	state = state_of(ops, f);
+	if (state < CTL_STATES)
+		s->states[f->type][state]++;
+}
+
+static void type_states(struct jsonw *w, enum flow_type t, const uint32_t *n)
+{
+	static const char *const type_name[FLOW_TYPES] = {
+		[FLOW_TCP] = "tcp", [FLOW_UDP] = "udp", [FLOW_PING] = "ping",
+		[FLOW_SPLICE] = "splice", [FLOW_UDP_SPLICE] = "udp_splice",
+	};
+	const struct flow_ops *ops =
+		flow_ops(&(const struct flow){ .type = (uint8_t)t });
+	char number[24];
+
+	for (unsigned i = 0; ops && i < CTL_STATES && ops->states[i]; i++) {
+		snprintf(number, sizeof(number), "\"} %" PRIu32 "\n", n[i]);
+		put_all(w, (const char *[]){
+			"passt_flow_states{type=\"", type_name[t],
+			"\",state=\"", ops->states[i], number, NULL });
+	}
+}
+
+/* The last metric, which the whole table is walked for: the cursor is a flow */
+static bool states_next(struct ctl_session *s, struct jsonw *w)
+{
+	for (unsigned i = 0; i < WALK && s->cursor < flow_high(); i++)
+		count_state(s, flow_at((uint32_t)s->cursor++));
+	if (s->cursor < flow_high())
+		return true;
+	head(w, "passt_flow_states", "gauge", "Flows that there are");
+	for (enum flow_type t = FLOW_NEW + 1; t < FLOW_DEAD; t++)
+		type_states(w, t, s->states[t]);
+	return false;
+}
+
 bool metrics_next(struct ctl_session *s, struct jsonw *w)
 {
 	const struct counter *before, *c;
@@ -217,8 +273,12 @@ bool metrics_next(struct ctl_session *s, struct jsonw *w)
 	if (!s->cursor)
 		first_rows(w, s->conf);
 	c = next_row(&s->cursor, &before);
-	if (!c)
-		return false;
+	if (!c) {
+		s->next = states_next;
+		s->cursor = 0;
+		memset(s->states, 0, sizeof(s->states));
+		return true;
+	}
 	f = family_of(c);
 	if (f)
 		labelled_row(w, f, c, before);

@@ -314,7 +314,7 @@ like "$(head -n 1 "$T/metrics")" 'HTTP/1.1 200 OK?' 'metrics'
 sed '1,/^.$/d' "$T/metrics" >"$T/text"
 ok '... as Prometheus wants them' promtool check metrics <"$T/text"
 is "$(promtool check metrics <"$T/text" 2>&1)" '' '... to the letter'
-for name in passt_dropped_total passt_flows passt_turn_seconds_bucket; do
+for name in passt_dropped_total passt_flows passt_flow_states passt_turn_seconds_bucket; do
 	ok "... $name" grep -q "^$name{" "$T/text"
 done
 ok '... by curl, too' curl -sf --unix-socket "$control" http://x/metrics \

@@ -168,6 +168,10 @@ m = subprocess.run(["curl", "-s", "--unix-socket", path, "http://x/metrics"],
 ok('passt_tcp_connections{state="ESTABLISHED"} 4\n' in m, "states are metrics",
    [line for line in m.splitlines() if "state" in line])
 ok('passt_flows{type="udp"} 1\n' in m, "types, too")
+for line in ('{type="tcp",state="ESTABLISHED"} 4', '{type="udp",state="BOTH_WAYS"} 1',
+             '{type="splice",state="CONNECTED"} 0', '{type="ping",state="ONE_WAY"} 0'):
+    ok(f"passt_flow_states{line}\n" in m, f"both: {line}",
+       [line for line in m.splitlines() if "flow_states" in line])
 sys.exit(failed != 0)
 P
 spawn host python3 "$T/flows.py" "$control" "$T/guests.out" "$HOST4" \
