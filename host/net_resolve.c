@@ -212,7 +212,8 @@ static void dns_hosts(const struct net_options *o, const struct resolv *r,
 }
 
 /* Nobody's, and reached by the default route: where we are the resolver, and have
- * no address yet that could stand for one on the host's loopback
+ * no address yet that could stand for one on the host's loopback, or none that the
+ * guest would ask
  */
 static struct addr dns_forward_default(enum family f)
 {
@@ -225,6 +226,8 @@ static struct addr dns_forward_default(enum family f)
 static void resolve_dns(const struct net_options *o, const struct resolv *r,
 			enum family f, struct net_family *fam)
 {
+	bool needs_ours;		/* the guest has no other resolver */
+
 	if (o->own_dns && addr_is_none(&fam->dns_forward) &&
 	    addr_is_none(&fam->map_host_loopback))
 		fam->dns_forward = dns_forward_default(f);
@@ -232,13 +235,16 @@ static void resolve_dns(const struct net_options *o, const struct resolv *r,
 		for (unsigned i = 0; i < r->count[f]; i++)
 			dns_offer(fam, &r->ns[f][i]);
 	}
-	if (!addr_is_none(&fam->dns_forward))
+	needs_ours = o->own_dns && !o->dns_none && !fam->dns_count;
+	if (needs_ours || !addr_is_none(&fam->dns_forward))
 		dns_hosts(o, r, f, fam);
 	if (fam->dns_host_count)
 		fam->dns_host = fam->dns_hosts[0];
-	if (o->own_dns && !o->dns_none && !fam->dns_count &&
-	    !addr_is_none(&fam->dns_host))
-		dns_add(fam, &fam->dns_forward);
+	if (!needs_ours || addr_is_none(&fam->dns_host))
+		return;
+	if (addr_is_none(&fam->dns_forward))
+		fam->dns_forward = dns_forward_default(f);
+	dns_add(fam, &fam->dns_forward);
 }
 
 void net_resolve(const struct net_options *o, const struct net_facts *facts,
