@@ -12,6 +12,7 @@
 #include "fwd/egress.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "engine/drop.h"
 #include "engine/flow.h"
@@ -174,18 +175,41 @@ static bool egress_is_guest_query(const struct net *net, uint8_t proto,
 	       !addr_is_loopback(&guest->peer);
 }
 
+/* To a resolver on the host's loopback, by whatever address: it would answer any
+ * name
+ */
+static bool egress_is_host_query(uint8_t proto, const struct flow_side *host)
+{
+	return egress_is_query(proto, host->peer_port) &&
+	       addr_is_loopback(&host->peer);
+}
+
+/* As fwd_map_out(), but queries lead to our resolver */
+static bool egress_map(const struct net *net, uint8_t proto,
+		       const struct flow_side *guest, struct flow_side *ret_host,
+		       bool *ret_is_query)
+{
+	*ret_is_query = egress_is_guest_query(net, proto, guest);
+	if (!*ret_is_query) {
+		if (!fwd_map_out(net, guest, ret_host))
+			return false;
+		*ret_is_query = egress_is_host_query(proto, ret_host);
+	}
+	if (*ret_is_query)
+		*ret_host = egress_resolver(proto);
+	return true;
+}
+
 bool egress_has_moved(const struct net *net, uint8_t proto,
 		      const struct flow_side *guest,
 		      const struct flow_side *host)
 {
 	struct flow_side now;
+	bool is_query;
 
-	if (egress_is_guest_query(net, proto, guest))
-		now = egress_resolver(proto);
-	else if (!fwd_map_out(net, guest, &now))
-		return false;
-	return !addr_eq(&now.peer, &host->peer) ||
-	       now.peer_port != host->peer_port;
+	return egress_map(net, proto, guest, &now, &is_query) &&
+	       (!addr_eq(&now.peer, &host->peer) ||
+		now.peer_port != host->peer_port);
 }
 
 struct egress egress_out(const struct net *net, uint8_t proto,
@@ -194,15 +218,11 @@ struct egress egress_out(const struct net *net, uint8_t proto,
 {
 	struct flow_side host;
 	struct egress e;
+	bool is_query;
 
 	if (egress.draining)
 		return egress_closed();
-	if (egress_is_guest_query(net, proto, guest)) {
-		*ret_host = egress_resolver(proto);
-		return (struct egress){ .is_query = true,
-					.rule = POLICY_RESOLVER };
-	}
-	if (!fwd_map_out(net, guest, &host)) {
+	if (!egress_map(net, proto, guest, &host, &is_query)) {
 		drop(DROP_NO_DESTINATION);
 		return (struct egress){
 			.verdict = fwd_is_nobody(net, &guest->our) ?
@@ -210,7 +230,11 @@ struct egress egress_out(const struct net *net, uint8_t proto,
 			.rule = POLICY_NO_RULE,
 		};
 	}
-	e = egress_ask(proto, guest, &host);
+	if (is_query)
+		e = (struct egress){ .is_query = true,
+				     .rule = POLICY_RESOLVER };
+	else
+		e = egress_ask(proto, guest, &host);
 	if (e.verdict == EGRESS_GO)
 		*ret_host = host;
 	return e;
@@ -241,17 +265,27 @@ struct egress egress_back(uint8_t proto, const struct flow_side *guest,
 	};
 }
 
+/* As what would let it go next time. Without a name said, a rule with one wouldn't:
+ * the address. A name said that DNS didn't give for this address (a proxy's client,
+ * a table of the guest's own) doesn't find the way there: that, too, whatever it was
+ * found by.
+ */
+static void egress_learn(uint8_t proto, const struct flow_side *host,
+			 const char *said, const char *known)
+{
+	policy_used_flow(proto, said, &host->peer, host->peer_port);
+	if (*said && (!known || strcmp(said, known)))
+		policy_used_flow(proto, known, &host->peer, host->peer_port);
+}
+
 bool egress_may_name(uint8_t proto, const struct flow_side *guest,
 		     const struct flow_side *host, const char *name)
 {
 	struct policy_flow pf = egress_flow(proto, guest, host);
-	const char *known;
 
 	if (!policy_is_learning())
 		return policy_ask_as(&pf, name).go;
-	known = policy_ask(&pf, loop_now()).name;
-	policy_used_flow(proto, *name ? name : known, &host->peer,
-			 host->peer_port);
+	egress_learn(proto, host, name, policy_ask(&pf, loop_now()).name);
 	return true;
 }
 
@@ -311,7 +345,8 @@ static bool egress_is_astray(const struct net *net, const struct flow *f,
 	if (n->is_query)
 		return !policy_has_names();
 	return is_splice ? egress_is_query(f->proto, host->peer_port) :
-	       egress_is_guest_query(net, f->proto, &f->side[GUEST]);
+	       egress_is_guest_query(net, f->proto, &f->side[GUEST]) ||
+	       egress_is_host_query(f->proto, host);
 }
 
 /* Would it be let go today? By the name that it was let go by, be it long since

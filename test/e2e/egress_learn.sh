@@ -56,6 +56,36 @@ is "$(use | xargs)" "$first" 'read back: the same goes'
 is "$(get http://v4.example.org/hello)" 'curl 6' '  another name does not'
 is "$(get "http://$WORLD4:81/hello")" 'curl 7' '  nor another port'
 pasta_down
+
+# What is used by one command, and whether it goes when it is read back
+learned()
+{
+	pasta_up --config-net --policy-learn "$policy"
+	first=$("$@" | xargs)
+	pasta_down
+	pasta_up --config-net --policy "$policy"
+	again=$("$@" | xargs)
+	pasta_down
+	rules=$(grep -v '^#' "$policy" | sort | xargs)
+}
+
+learned get -0 -H Host: http://www.example.org/hello
+is "$first; $again" 'hello from the world; hello from the world' \
+	'no name is said: read back, it goes'
+is "$rules" "allow [$WORLD4]:80/tcp allow www.example.org:53/udp" \
+	'  by its address'
+learned get --noproxy none -x http://www.example.org:80 -o "$T/user/out" \
+	-w '%{http_code}' http://other.example.net/hello
+like "$first; $again" "[1-5][0-9][0-9]; $first" 'a proxy: read back, it goes'
+is "$rules" 'allow other.example.net:80/tcp allow www.example.org:80/tcp' \
+	"  by its name and by the proxy's"
+learned get --resolve "other.example.net:80:$WORLD4" \
+	http://other.example.net/hello
+is "$first; $again" 'hello from the world; hello from the world' \
+	"a name of the guest's own: read back, it goes"
+is "$rules" "allow [$WORLD4]:80/tcp allow other.example.net:80/tcp" \
+	'  by its address, too'
+
 like "$(as_user pasta --policy-learn /dev/full true 2>&1)" \
 	"*--policy-learn: couldn't write all of the file: No space*" \
 	'a file that is full'

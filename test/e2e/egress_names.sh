@@ -280,7 +280,7 @@ is "$(curl_ "http://$WORLD4/hello")" 'hello from the world' \
 pasta_down
 
 # resolvers: on the host's loopback, by --dns-forward, the next if one is silent
-sed "s/^listen-address=.*/listen-address=127.0.0.53/" "$T/dnsmasq.conf" \
+sed "s/^listen-address=.*/listen-address=127.0.0.53,127.0.0.1/" "$T/dnsmasq.conf" \
 	>"$T/local.conf"
 spawn host dnsmasq --no-daemon -C "$T/local.conf" --pid-file= \
 	--log-facility=- >"$T/local.log" 2>&1
@@ -301,6 +301,15 @@ for how in +notcp +tcp; do
 	is "$(dig 169.254.1.1 www.example.org A $how)" "NOERROR $WORLD4" \
 		"--dns-forward, $how"
 	is "$(dig 169.254.1.1 evil.example.org A $how)" REFUSED '  refused'
+done
+pasta_down
+# ... also where a rule opens the loopback behind the gateway, with a resolver
+pasta_up --config-net -t none -u none -T none -U none \
+	--dns-forward 169.254.1.1 --allow www.example.org --allow host
+for how in +notcp +tcp; do
+	is "$(dig "$GW4" www.example.org A $how)" "NOERROR $WORLD4" \
+		"the host's loopback by the gateway, $how"
+	is "$(dig "$GW4" evil.example.org A $how)" REFUSED '  refused'
 done
 pasta_down
 # one is chosen, and told, where the host's is out of the guest's reach
