@@ -235,6 +235,7 @@ static void last_stage(const struct conf *c, pid_t pid)
 	if (mprotect(&roof, sizeof(roof), PROT_READ))
 		die("mprotect: %s", strerror(errno));
 	isolate_final(c);
+	files_begin_capture(c);
 	daemonize_drop_stdio();
 	files_writer(c);
 	daemonize_ready();
@@ -285,7 +286,6 @@ int main(int argc, char **argv)
 	isolate_fs(c);
 	rehearsal_end(true);
 
-	files_begin_capture(c);
 	modules_init(c);
 	events_start(c, tun_fd);
 	pid = daemonize(c, pid_fd);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Files that are written to: log, audit, learned policy, capture, PID
  *
- * They are opened early, since a path may be refused, and keep what they have, so that
- * a start that fails changes nothing of another instance's. They are emptied by who
- * writes first: files_begin_capture() before the first frame, files_begin() and
- * daemonize_ready() when the start has succeeded, policy_used_write() later.
+ * They are opened early, since a path may be refused, and keep what they have, so
+ * that a start that fails changes nothing of another instance's. They are emptied by
+ * who writes first: files_begin_capture(), files_begin() and daemonize_ready() when
+ * the start has succeeded, policy_used_write() later.
  */
 #ifndef START_FILES_H
 #define START_FILES_H
@@ -18,7 +18,7 @@ struct conf;
  */
 int files_open(const struct conf *c);
 
-/* Frames are to come; little can fail now */
+/* Little can fail now; says so on stderr if it does */
 void files_begin_capture(const struct conf *c);
 /* While there can be threads: one that waits for disks, see writer.h */
 void files_writer(const struct conf *c);

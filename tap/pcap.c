@@ -30,12 +30,16 @@ struct pcap_rec {
 
 static struct {
 	int fd;
+	bool begun;
+	size_t early_len;
 	uint64_t missed;		/* frames, not told yet */
 	struct log_limit limit;
 	atomic_int error;		/* that ended it, seen by the writer */
 } pcap = { .fd = -1 };
 
 static uint8_t pcap_buf[sizeof(struct pcap_rec) + PCAP_SNAPLEN];
+/* What was sent during the start, which may still fail */
+static uint8_t pcap_early[16 * 1024];
 
 void pcap_open(int fd)
 {
@@ -50,12 +54,15 @@ int pcap_begin(void)
 		int32_t zone;
 		uint32_t sigfigs, snaplen, linktype;
 	} head = { 0xa1b2c3d4, 2, 4, 0, 0, PCAP_SNAPLEN, 1 };
+	int rc;
 
 	if (pcap.fd < 0)
 		return 0;
 	/* A pipe has nothing that could be in the way */
 	(void)!ftruncate(pcap.fd, 0);
-	return write_all(pcap.fd, &head, sizeof(head));
+	pcap.begun = true;
+	rc = write_all(pcap.fd, &head, sizeof(head));
+	return rc ? rc : write_all(pcap.fd, pcap_early, pcap.early_len);
 }
 
 /* Where it may take long */
@@ -68,6 +75,18 @@ static void pcap_write(const void *rec, size_t len)
 	rc = write_all(pcap.fd, rec, len);
 	if (rc)
 		atomic_store(&pcap.error, -rc);
+}
+
+/* False: there's no room for it */
+static bool pcap_put(const void *rec, size_t len)
+{
+	if (pcap.begun)
+		return writer_try(pcap_write, rec, len);
+	if (len > sizeof(pcap_early) - pcap.early_len)
+		return false;
+	memcpy(pcap_early + pcap.early_len, rec, len);
+	pcap.early_len += len;
+	return true;
 }
 
 /* Is there still a capture? */
@@ -102,7 +121,7 @@ void pcap_frame(const void *hdr, size_t hdr_len, const struct bytes *payload)
 	if (head)
 		memcpy(p, hdr, head);
 	bytes_copy(payload, 0, p + head, rec.caplen - head);
-	if (!writer_try(pcap_write, pcap_buf, sizeof(rec) + rec.caplen)) {
+	if (!pcap_put(pcap_buf, sizeof(rec) + rec.caplen)) {
 		pcap.missed++;
 		return;
 	}

@@ -5,7 +5,9 @@
 
 #include "util/iov.h"
 
-/* Capture to fd (kept) once pcap_begin() was called */
+/* Capture to fd (kept) once pcap_begin() was called; until then some frames are kept
+ * for it
+ */
 void pcap_open(int fd);
 /* The start has succeeded: what the file had goes. 0, also without a file, or
  * -errno.

@@ -410,6 +410,11 @@ as_user timeout 5 passt -P "$d/pid" -l "$d/log" -p "$d/pcap" \
 is "$?" 1 "a start that fails behind another's files"
 is "$(cat "$d/pid" "$d/log" "$d/pcap" "$d/audit" | uniq -c | tr -s ' ')" \
 	' 4 of another' '... leaves them as they are'
+as_user timeout 5 unshare -Ur sh -c \
+	'echo 0 >/proc/sys/user/max_pid_namespaces && exec unshare -Ur "$@"' \
+	sh passt -p "$d/pcap" -s "$d/sock" 2>"$T/err" >&2
+is "$? $(cat "$d/pcap")" '1 of another' '... a capture, when it fails late'
+like "$(cat "$T/err")" '*max_pid_namespaces*' '... for lack of a PID namespace'
 rm "$d"/*
 as_user timeout 5 passt -P "$d/pid" -l "$d/log" -p "$d/pcap" \
 	--audit "$d/audit" -s /nonexistent/sock 2>"$T/err" >&2
