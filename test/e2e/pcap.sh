@@ -20,7 +20,8 @@ packets()
 	tcpdump -nn -r "$T/user/pcap" "$@" 2>"$T/tcpdump"
 }
 
-make_file "$T/file" 4
+# less than waits for a disk without loss, however slow that is
+make_file "$T/file" 1
 spawn world socat -u OPEN:"$T/file" TCP6-LISTEN:9001,reuseaddr
 wait_port world tcp 9001
 pasta_up --config-net -m 1500 -p "$T/user/pcap" -u 9002 -t none -T none -U none
@@ -51,7 +52,7 @@ n=$(packets -v 'udp dst port 9002' |
 	sed -n 's/.*UDP, length \([0-9]*\)$/\1/p' | awk '{ n += $1 } END { print n }')
 is "$n" 6000 'the datagrams are in it, every byte'
 n=$(packets "tcp src port 9001" | sed -n 's/.*length \([0-9]*\)$/\1/p' |
-	awk '{ n += $1 } END { print (n >= 4194304) }')
+	awk '{ n += $1 } END { print (n >= 1048576) }')
 is "$n" 1 'the download is in it'
 n=$(packets 'icmp[icmptype] == icmp-echoreply' | wc -l)
 is "$n" 1 '... and what came last'
