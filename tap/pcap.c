@@ -5,8 +5,8 @@
  *
  * Data: one record at a time, put together in one piece, however scattered its
  * frame is, for the thread that writes (writer.h). What it has no room for is
- * left out of the capture: it may lack frames, but is never out of step, and
- * networking doesn't wait for a slow disk or reader.
+ * left out of the capture, after a moment of patience: it may lack frames, but is
+ * never out of step.
  */
 #include "tap/pcap.h"
 
@@ -81,7 +81,7 @@ static void pcap_write(const void *rec, size_t len)
 static bool pcap_put(const void *rec, size_t len)
 {
 	if (pcap.begun)
-		return writer_try(pcap_write, rec, len);
+		return writer_put(pcap_write, rec, len);
 	if (len > sizeof(pcap_early) - pcap.early_len)
 		return false;
 	memcpy(pcap_early + pcap.early_len, rec, len);

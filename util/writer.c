@@ -6,7 +6,8 @@
  * moved by the loop's thread; `tail` is where the first unwritten one does,
  * moved by the writer. Both only grow. A record that doesn't fit before the end
  * of the ring is preceded by one that says to skip the rest. An empty ring
- * begins anew in front, so that few pages are used for few lines.
+ * begins anew in front, so that few pages are used for few lines; what is skipped
+ * is no room before the thread has seen it, so there is RING_FRONT at least.
  *
  * Waking up: the writer says that it will sleep, looks once more, and reads
  * from an eventfd. Whoever has added a record and sees it say so, writes there.
@@ -30,7 +31,7 @@
 
 enum {
 	RING_SIZE	= 2 * 1024 * 1024,
-	RING_FRONT	= 64 * 1024,	/* used alone, if that will do */
+	RING_FRONT	= 512 * 1024,	/* used alone, if that will do */
 	STACK_SIZE	= 256 * 1024,
 	PATIENCE_US	= 50 * 1000,
 	PATIENCE_SHARE	= 20,		/* one part of so many of the time */
