@@ -143,13 +143,18 @@ static void print_use(struct jsonw *w, const struct flow *f,
 		      const struct flow_path path[FLOW_SIDES])
 {
 	const struct flow_ops *ops = flow_ops(f);
+	mono_t begun = flow_use(f)->begun, active;
 
 	if (!ops)
 		return;
+	/* Some types know the latter to a second */
+	active = ops->active(f);
+	if (mono_before(active, begun))
+		active = begun;
 	jsonw_str(w, "state", ops->state(f));
 	print_waits_for(w, f, path);
-	print_since(w, "age", flow_use(f)->begun);
-	print_since(w, "idle", ops->active(f));
+	print_since(w, "age", begun);
+	print_since(w, "idle", active);
 }
 
 /* "index.generation": what an id stands for never comes again soon */

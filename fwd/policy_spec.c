@@ -140,6 +140,17 @@ static bool read_class(struct reading *r)
 	return false;
 }
 
+/* RFC 1123 2.1: a label neither begins nor ends with a hyphen, which is rather an
+ * option, or a mistake
+ */
+static bool is_hyphenated(const char *name)
+{
+	size_t len = strlen(name);
+
+	return *name == '-' || strstr(name, ".-") || strstr(name, "-.") ||
+	       (len && name[len - 1] == '-');
+}
+
 /* A name ends in a label that isn't a number: what does is a bad address */
 static bool is_numeric(const char *name)
 {
@@ -167,6 +178,8 @@ static int read_name(struct reading *r)
 		return fail(r, "neither an address nor a name such as example.org or *.example.org");
 	if (strchr(s->name + star, '*'))
 		return fail(r, "'*' stands for whole labels at the beginning only, as in *.example.org");
+	if (is_hyphenated(s->name + star))
+		return fail(r, "not a name, whose parts neither begin nor end with '-'");
 	if (is_numeric(s->name))
 		return fail(r, "not an address, which has four numbers up to 255, as in 192.0.2.1");
 	s->dest = DEST_NAME;

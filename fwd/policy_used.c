@@ -313,6 +313,7 @@ static void out_lacking(struct output *o)
 void policy_used_write(void)
 {
 	static const char head[] = "# what was used, in the order in which it was\n";
+	static const char none[] = "deny any\n";
 	struct output o = { .at = 0 };
 
 	if (tab.fd < 0)
@@ -322,6 +323,9 @@ void policy_used_write(void)
 		for (unsigned i = 0; i < tab.count; i++)
 			if (tab.used[i].last && !*tab.used[i].name == !names)
 				out_dest(&o, &tab.used[i]);
+	/* Without a rule all would go when it is read back */
+	if (o.at == (off_t)sizeof(head) - 1)
+		out_line(&o, none, sizeof(none) - 1);
 	out_lacking(&o);
 	if (!o.error && ftruncate(tab.fd, o.at))
 		o.error = errno;

@@ -86,6 +86,15 @@ is "$first; $again" 'hello from the world; hello from the world' \
 is "$rules" "allow [$WORLD4]:80/tcp allow other.example.net:80/tcp" \
 	'  by its address, too'
 
+learned true
+is "$rules" 'deny any' 'nothing is used: nothing is allowed'
+pasta_up --config-net --policy "$policy"
+is "$(get "http://$WORLD4/hello")" 'curl 7' '  when it is read back'
+pasta_down
+: >"$policy"
+like "$(as_user pasta --policy "$policy" true 2>&1)" '*no rule is in it*' \
+	'what was killed before it was written is no policy'
+
 like "$(as_user pasta --policy-learn /dev/full true 2>&1)" \
 	"*--policy-learn: couldn't write all of the file: No space*" \
 	'a file that is full'
