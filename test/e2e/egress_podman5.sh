@@ -16,13 +16,7 @@ tree_enter "$@"
 # shellcheck source=test/lib/rootless.sh
 . "$(dirname "$0")/../lib/rootless.sh"
 
-world_up
-need_tun
-rootless_up
-"$T/bin/passt" --version >/dev/null 2>&1 ||
-	skip_all "our program, from this machine, doesn't run in the tree"
-world_greets
-podman_up
+tree_podman_up
 
 record=$T/home/c.json
 net=pasta:--allow,www.example.org:80,--audit,$record

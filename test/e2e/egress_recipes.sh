@@ -31,7 +31,7 @@ spawn world dnsmasq --no-daemon -C "$T/dnsmasq.conf" --pid-file= \
 wait_for 'listening world udp 53 && listening world tcp 53' ||
 	bail 'no name server'
 home=$T/user/home
-mkdir -m 777 "$home" "$home/work"
+mkdir -m 777 "$home" "$home/project"
 
 # recipe HEADING: the first piece of code below it
 recipe()
@@ -46,7 +46,7 @@ cook()
 {
 	recipe "$1" | sed "${2:-}" >"$home/recipe"
 	[ -s "$home/recipe" ] || bail "no recipe: $1" >&2
-	(cd "$home/work" && HOME=$home as_user timeout 60 sh ../recipe)
+	(cd "$home/project" && HOME=$home as_user timeout 60 sh ../recipe)
 }
 script()	# FILE: a program of the user's, from standard input
 {
@@ -68,7 +68,7 @@ agent()
 }
 
 # from nothing to a policy: what the first run did, the second may
-script "$home/work/build.sh" <<'E'
+script "$home/project/build.sh" <<'E'
 curl -gsS -m 5 http://api.example.com/hello
 [ -e build.policy.seen ] && curl -gsS -m 5 http://evil.example.com/hello
 : >build.policy.seen
@@ -78,11 +78,11 @@ is "$(cook 'From nothing to a policy' 2>"$T/err")" \
 hello from the world' 'learned, then held to it' || diag "$(cat "$T/err")"
 like "$(cat "$T/err")" '*Could not resolve host: evil.example.com*' \
 	'... another name is denied'
-is "$(grep -c '^allow api.example.com:80' "$home/work/build.policy")" 1 \
+is "$(grep -c '^allow api.example.com:80' "$home/project/build.policy")" 1 \
 	'... the policy'
 if command -v jq >/dev/null; then
 	is "$(jq -r 'select(.verdict == "deny") | [.event, .name] | @tsv' \
-		"$home/work/build.json" | head -n 1 | tr '\t' ' ')" \
+		"$home/project/build.json" | head -n 1 | tr '\t' ' ')" \
 		'query evil.example.com' '... the record'
 else
 	skip 'no jq'
@@ -90,7 +90,7 @@ fi
 
 # a sandbox
 if command -v bwrap >/dev/null; then
-	script "$home/work/agent" <<-E
+	script "$home/project/agent" <<-E
 		curl -gsS -m 5 http://api.example.com/hello
 		curl -gsS -m 5 http://evil.example.com/hello
 		curl -gsS -m 5 http://$WORLD4/hello
@@ -119,7 +119,7 @@ fi
 if [ "$(uname -m)" = x86_64 ] && vm_build; then
 	cook 'A virtual machine that may only fetch its updates' \
 		>"$T/out" 2>"$T/err"
-	ok 'passt runs' [ -S "$home/work/vm.socket" ] || diag "$(cat "$T/err")"
+	ok 'passt runs' [ -S "$home/project/vm.socket" ] || diag "$(cat "$T/err")"
 	cat >"$T/script" <<-E
 		busybox udhcpc -q -f -n -t 10 -T 1 -i eth0 >/dev/null 2>&1
 		curl -4gsS -m 20 http://updates.example.org/hello
@@ -128,10 +128,10 @@ if [ "$(uname -m)" = x86_64 ] && vm_build; then
 		curl -4gsS -m 20 http://updates.example.org:8000/hello 2>&1
 	E
 	# shellcheck disable=SC2046 # words
-	out=$(vm_run "$T/script" -- $(vm_net "$home/work/vm.socket"))
+	out=$(vm_run "$T/script" -- $(vm_net "$home/project/vm.socket"))
 	like "$out" "hello from the world*resolve host: evil*reset by peer*8000*" \
 		'a guest gets its updates, and nothing else'
-	like "$(cat "$home/work/vm.json")" \
+	like "$(cat "$home/project/vm.json")" \
 		'*"query","verdict":"deny"*"name":"evil.example.com"*' \
 		'... on record'
 	vm_passt=$(pgrep -f 'vm.socket' | head -n 1)

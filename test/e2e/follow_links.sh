@@ -118,7 +118,7 @@ for a in "$host4" "$host6"; do
 done
 
 # What is bound to an interface that is replaced by another one of its name
-second_up()
+replaced_up()
 {
 	ip link add eth1 type veth peer name eth1 netns world
 	in_world ip -b - <<-X
@@ -131,7 +131,7 @@ second_up()
 		route add default via 203.0.114.1 metric 5000
 		X
 }
-second_up
+replaced_up
 # shellcheck disable=SC2086 # words
 pasta_up $plain --outbound-if4 eth1
 held
@@ -139,7 +139,7 @@ same "$WORLD4" 7000 WHO
 like "$(cat "$T/same$same_n.out")" '203.0.114.2 *' \
 	'--outbound-if4: datagrams go that way'
 ip link del eth1
-second_up
+replaced_up
 soon 'another interface of that name: the connection ends' \
 	grep -q reset "$T/held"
 soon '... new ones go that way' eval \
@@ -156,7 +156,7 @@ wait_for "grep -q ready '$T/guest.log'"
 is "$(in_world timeout 1 "$peer" ask 203.0.114.2 7003 hello)" hello \
 	'a port at an interface'
 ip link del eth1
-second_up
+replaced_up
 soon '... at another one of its name' \
 	in_world timeout 1 "$peer" ask 203.0.114.2 7003 hello
 not_ok '... and not at others' \
@@ -188,7 +188,7 @@ ip link set lan0 name eth0
 ip link set eth0 up
 ip route replace default via "$GW4"
 lives 'renamed back'
-second_up
+replaced_up
 ip route replace default via 203.0.114.1 metric 5000
 in_world ip route add "$HOST4/32" dev eth0 2>/dev/null
 ip route add default via 203.0.114.1 metric 0 2>/dev/null ||

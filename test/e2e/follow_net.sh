@@ -223,25 +223,6 @@ ip addr del 203.0.113.77/25 dev eth0
 ip route replace default via "$GW4"
 pasta_down
 
-# eth1: a second link between host and world, 203.0.114.0/24 and 2001:db8:2::/64
-second_up()
-{
-	ip link add eth1 type veth peer name eth1 netns world
-	ip link set eth1 up
-	in_world ip -b - <<-X
-		link set eth1 up
-		address add 203.0.114.1/24 dev eth1
-		address add 2001:db8:2::1/64 dev eth1 nodad
-		address add fe80::1/64 dev eth1 nodad
-		X
-	ip -b - <<-X
-		address add 203.0.114.2/24 dev eth1
-		address add 2001:db8:2::2/64 dev eth1 nodad
-		route add default via 203.0.114.1 metric 5
-		X
-	ip -6 route add default via fe80::1 dev eth1 metric 5
-}
-
 # another network that is better: a VPN, a cable
 ip route replace default via "$GW4" metric 100
 ip route del default metric 0 2>/dev/null

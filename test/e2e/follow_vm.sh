@@ -36,24 +36,6 @@ down()
 	ip route flush default 2>/dev/null
 	ip -6 route flush default 2>/dev/null
 }
-# a second link, which is better
-second_up()
-{
-	ip link add eth1 type veth peer name eth1 netns world
-	ip link set eth1 up
-	in_world ip -b - <<-X
-		link set eth1 up
-		address add 203.0.114.1/24 dev eth1
-		address add 2001:db8:2::1/64 dev eth1 nodad
-		address add fe80::1/64 dev eth1 nodad
-		X
-	ip -b - <<-X
-		address add 203.0.114.2/24 dev eth1
-		address add 2001:db8:2::2/64 dev eth1 nodad
-		route add default via 203.0.114.1 metric 5
-		X
-	ip -6 route add default via fe80::1 dev eth1 metric 5
-}
 resolver()
 {
 	printf 'nameserver %s\n' "$1" >"$T/resolv.conf"

@@ -8,6 +8,8 @@
 #	held			the guest $ns has a connection to port 7000 of $WORLD4;
 #				$T/held tells what becomes of it: answers, or its end.
 #				Sets $held_pid
+#	second_up		a second link between host and world, eth1, which is
+#				better: 203.0.114.0/24 and 2001:db8:2::/64
 #	held_says		the guest says something on it, which is answered "two"
 
 # shellcheck disable=SC2154 # the libraries set ns, pid and so on
@@ -57,4 +59,22 @@ held_says()
 {
 	: >"$T/user/say"
 	chmod 777 "$T/user/say"
+}
+
+second_up()
+{
+	ip link add eth1 type veth peer name eth1 netns world
+	ip link set eth1 up
+	in_world ip -b - <<-X
+		link set eth1 up
+		address add 203.0.114.1/24 dev eth1
+		address add 2001:db8:2::1/64 dev eth1 nodad
+		address add fe80::1/64 dev eth1 nodad
+		X
+	ip -b - <<-X
+		address add 203.0.114.2/24 dev eth1
+		address add 2001:db8:2::2/64 dev eth1 nodad
+		route add default via 203.0.114.1 metric 5
+		X
+	ip -6 route add default via fe80::1 dev eth1 metric 5
 }

@@ -19,6 +19,8 @@
 #
 #	podman_up		set up for the user: an image `img` of the above;
 #				$version, $major, $minor
+#	tree_podman_up		the same in the tree of tree.sh, with a world that
+#				greets; skips the file if this program can't run there
 #	podman ARGS...		as the user, who gives up after a minute
 #	run CMD...		`podman run` in the foreground, with the network $net
 #	ask_tcp WHO ADDRESS:PORT, ask_udp	what a service says, or nothing; WHO:
@@ -140,6 +142,17 @@ podman_config()
 		graphroot = "/mnt/storage"
 		E
 	chown -R "$WORLD_UID:$WORLD_UID" "$HOME"
+}
+
+tree_podman_up()
+{
+	world_up
+	need_tun
+	rootless_up
+	"$T/bin/passt" --version >/dev/null 2>&1 ||
+		skip_all "our program, from this machine, doesn't run in the tree"
+	world_greets
+	podman_up
 }
 
 podman_up()
