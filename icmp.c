@@ -34,7 +34,6 @@
 enum {
 	PING_TTL	= 64,		/* what our sockets send by default */
 	PING_RECV_TURNS	= 64,		/* messages per socket and turn */
-	PING_ERRORS	= 64,		/* off a queue, likewise */
 	PING_MAX	= 65535,
 	PING_WORD	= 4,		/* id and sequence number */
 };
@@ -130,17 +129,13 @@ static void ping_send_err(struct flow *f, const struct wire_icmp *h,
 {
 	uint8_t head[DGRAM_SENT_HEAD];
 	const struct dgram_sent *sent;
-	struct icmp_quote q = { .ttl = PING_TTL };
+	struct icmp_quote q;
 	size_t n = MIN(e->data_len, sizeof(head) - PING_WORD);
 
 	memcpy(head, &h->id, PING_WORD);
 	memcpy(head + PING_WORD, e->data, n);
 	sent = dgram_flow_sent(f, head, PING_WORD + n, sizeof(*h) + e->data_len);
-	if (sent)
-		q = (struct icmp_quote){
-			.ip_id = sent->ip_id, .len = sent->len,
-			.ttl = sent->ttl, .tos = sent->tos, .df = sent->df,
-		};
+	q = icmp_quote_of(sent, PING_TTL);
 	if (e->error == EMSGSIZE)
 		dgram_flow_told_mtu(f, e->info);
 	icmp_err_quote(&f->side[GUEST], f->proto, h, sizeof(*h), &q, e);
@@ -175,20 +170,6 @@ static void ping_error(void *arg, const struct icmp_err *error)
 	e.data_len -= sizeof(h);
 	memmove(e.data, e.data + sizeof(h), e.data_len);
 	ping_send_err(f, &h, &e);
-}
-
-/* As udp_errors() */
-static int ping_errors(struct dgram_sock *s)
-{
-	static struct icmp_err e;
-	int rc = 1;
-
-	for (int i = 0; i < PING_ERRORS && rc > 0; i++) {
-		rc = icmp_err_next(s->fd, &e);
-		if (rc > 0)
-			ping_error(s, &e);
-	}
-	return rc;
 }
 
 /* The host didn't send it at all: tell, if that is for lack of a route, or as it's
@@ -233,7 +214,7 @@ static void ping_send(struct flow *f, const struct pkt *pkt)
 	struct msghdr msg = { .msg_name = &to, .msg_iov = iov };
 
 	msg.msg_namelen = addr_to_sockaddr(&to, &f->side[HOST].peer, 0,
-					   sock_scope(&f->side[HOST].peer));
+					   net_scope(&f->side[HOST].peer));
 	iov[0] = iov_const(head, sizeof(head));
 	msg.msg_iovlen = 1 + bytes_to_iov(&pkt->payload, iov + 1, TAP_RX_IOV);
 	if (ttl != PING_TTL) {
@@ -345,7 +326,8 @@ static void ping_event(struct loop_ref ref, uint32_t events)
 	struct dgram_sock *s = dgram_sock_from_ref(ref);
 
 	if (s)
-		dgram_sock_drain(s, events & EPOLLERR ? ping_errors(s) : 0,
+		dgram_sock_drain(s, events & EPOLLERR ?
+				    icmp_err_drain(s->fd, ping_error, s) : 0,
 				 PING_RECV_TURNS, ping_recv);
 }
 

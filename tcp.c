@@ -99,11 +99,11 @@ void tcp_set_state(struct flow *f, enum tcp_state state)
 	if (f->tcp.state == TCP_SYN_DEFERRED)
 		tcp_pending_end(f);
 	else if (f->tcp.state == TCP_SYN_SENT)
-		tcp_pending_answered(f);
+		tcp_pending_unlist(f);
 	if (state == TCP_SYN_DEFERRED)
 		tcp_pending_begin(f);
 	else if (state == TCP_SYN_SENT)
-		tcp_pending_ask(f);
+		tcp_pending_list(f);
 	tcp.count[f->tcp.state]--;
 	tcp.count[state]++;
 	f->tcp.state = (uint8_t)state;
@@ -261,7 +261,7 @@ void tcp_abort(struct flow *f)
 	/* The link is full: a guest that isn't told would wait for ever */
 	sock_reset(&f->tcp.fd);
 	if (f->tcp.state == TCP_SYN_DEFERRED || f->tcp.state == TCP_SYN_SENT)
-		tcp_pending_answered(f);	/* no descriptor to be had */
+		tcp_pending_unlist(f);	/* no descriptor to be had */
 	tcp_timer_cancel(f);
 	tcp_queue(f);
 }

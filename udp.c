@@ -43,7 +43,6 @@
 #include "util/wire.h"
 
 enum {
-	UDP_ERRORS	= 64,		/* off a queue per turn */
 	UDP_RECV_TURNS	= 4,		/* batches per socket and turn */
 };
 
@@ -78,7 +77,7 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 	if (s) {
 		f = dgram_flow_new(&udp_type, s, GUEST, guest, &host);
 		if (f) {
-			f->udp.scope = sock_scope(&f->side[HOST].peer);
+			f->udp.scope = net_scope(&f->side[HOST].peer);
 			egress_begin(f, &e);
 		}
 		return f;
@@ -99,7 +98,6 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 static void udp_send_err(struct flow *f, const struct icmp_err *e)
 {
 	const struct flow_side *g = &f->side[GUEST];
-	struct icmp_quote q = { .ttl = UDP_TTL };
 	struct wire_udp l4 = {
 		.sport = be16_put(g->peer_port),
 		.dport = be16_put(g->our_port),
@@ -107,12 +105,9 @@ static void udp_send_err(struct flow *f, const struct icmp_err *e)
 	};
 	const struct dgram_sent *sent = dgram_flow_sent(f, e->data, e->data_len,
 							be16_get(l4.len));
+	struct icmp_quote q = icmp_quote_of(sent, UDP_TTL);
 
 	if (sent) {
-		q = (struct icmp_quote){
-			.ip_id = sent->ip_id, .len = sent->len,
-			.ttl = sent->ttl, .tos = sent->tos, .df = sent->df,
-		};
 		l4.len = be16_put(sent->len);
 		l4.csum = be16_put(sent->csum);
 	}
@@ -332,7 +327,7 @@ struct flow *udp_flow_from_host(struct dgram_sock *s,
 	f = dgram_flow_new(&udp_type, s, HOST, &guest, host);
 	if (!f)
 		return NULL;
-	f->udp.scope = sock_scope(&f->side[HOST].peer);
+	f->udp.scope = net_scope(&f->side[HOST].peer);
 	if (s->rule)
 		audit_forwarded(f);
 	else
@@ -340,26 +335,13 @@ struct flow *udp_flow_from_host(struct dgram_sock *s,
 	return f;
 }
 
-/* Off the queue: 1 if there may be more, 0, or -errno */
-static int udp_errors(struct dgram_sock *s)
-{
-	static struct icmp_err e;
-	int rc = 1;
-
-	for (int i = 0; i < UDP_ERRORS && rc > 0; i++) {
-		rc = icmp_err_next(s->fd, &e);
-		if (rc > 0)
-			udp_error(s, &e);
-	}
-	return rc;
-}
-
 static void udp_event(struct loop_ref ref, uint32_t events)
 {
 	struct dgram_sock *s = dgram_sock_from_ref(ref);
 
 	if (s)
-		dgram_sock_drain(s, events & EPOLLERR ? udp_errors(s) : 0,
+		dgram_sock_drain(s, events & EPOLLERR ?
+				    icmp_err_drain(s->fd, udp_error, s) : 0,
 				 UDP_RECV_TURNS, udp_recv);
 }
 
@@ -423,7 +405,7 @@ static void udp_net_changed(const struct net *old)
 		struct flow *f = flow_at(i);
 
 		if (f->type == FLOW_UDP && f->ini == GUEST)
-			f->udp.scope = sock_scope(&f->side[HOST].peer);
+			f->udp.scope = net_scope(&f->side[HOST].peer);
 	}
 }
 

@@ -297,8 +297,7 @@ static bool filter_addr(struct ctl_call *k, struct addr *ret)
 static bool state_exists(const char *state)
 {
 	for (enum flow_type t = FLOW_NEW + 1; t < FLOW_DEAD; t++) {
-		const struct flow_ops *ops =
-			flow_ops(&(const struct flow){ .type = (uint8_t)t });
+		const struct flow_ops *ops = flow_type_ops(t);
 
 		for (unsigned i = 0; ops && ops->states[i]; i++) {
 			if (!strcasecmp(state, ops->states[i]))

@@ -240,8 +240,7 @@ static void type_states(struct jsonw *w, enum flow_type t, const uint32_t *n)
 		[FLOW_TCP] = "tcp", [FLOW_UDP] = "udp", [FLOW_PING] = "ping",
 		[FLOW_SPLICE] = "splice", [FLOW_UDP_SPLICE] = "udp_splice",
 	};
-	const struct flow_ops *ops =
-		flow_ops(&(const struct flow){ .type = (uint8_t)t });
+	const struct flow_ops *ops = flow_type_ops(t);
 	char number[24];
 
 	for (unsigned i = 0; ops && i < CTL_STATES && ops->states[i]; i++) {

@@ -269,11 +269,16 @@ void flow_set_ops(enum flow_type type, const struct flow_ops *ops)
 	flows.ops[type] = *ops;
 }
 
-const struct flow_ops *flow_ops(const struct flow *f)
+const struct flow_ops *flow_type_ops(enum flow_type type)
 {
-	const struct flow_ops *ops = &flows.ops[f->type];
+	const struct flow_ops *ops = &flows.ops[type];
 
 	return ops->end ? ops : NULL;
+}
+
+const struct flow_ops *flow_ops(const struct flow *f)
+{
+	return flow_type_ops((enum flow_type)f->type);
 }
 
 void flow_end(struct flow *f)

@@ -84,6 +84,7 @@ struct flow_ops {
 };
 void flow_set_ops(enum flow_type type, const struct flow_ops *ops);
 /* NULL: none that is in use */
+const struct flow_ops *flow_type_ops(enum flow_type type);
 const struct flow_ops *flow_ops(const struct flow *f);
 void flow_end(struct flow *f);
 /* The same, to make room for another */

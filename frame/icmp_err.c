@@ -25,6 +25,7 @@
 enum {
 	QUOTE_MAX4	= 528,		/* RFC 1812 4.3.2.3: 576 in all, likewise */
 	QUOTE_MAX6	= 1232,		/* RFC 4443 2.4 (c), less headers */
+	ICMP_ERR_TURN	= 64,		/* off a queue per turn */
 	ICMP4_NET_UNREACH	= 0,
 	ICMP4_HOST_UNREACH	= 1,
 	ICMP4_PORT_UNREACH	= 3,
@@ -99,6 +100,20 @@ int icmp_err_next(int fd, struct icmp_err *ret_err)
 				    (struct addr){ { 0 } };
 	}
 	return 1;
+}
+
+int icmp_err_drain(int fd, void (*tell)(void *arg, const struct icmp_err *e),
+		   void *arg)
+{
+	static struct icmp_err e;
+	int rc = 1;
+
+	for (int i = 0; i < ICMP_ERR_TURN && rc > 0; i++) {
+		rc = icmp_err_next(fd, &e);
+		if (rc > 0)
+			tell(arg, &e);
+	}
+	return rc;
 }
 
 uint32_t icmp_err_local_mtu(int fd, void (*other)(void *arg,
@@ -198,6 +213,16 @@ static void icmp_quote_csum(uint8_t *l4, size_t l4_len,
 	if (proto == PROTO_UDP && !csum.raw)
 		csum.raw = 0xffff;
 	memcpy(l4 + at, &csum, sizeof(csum));
+}
+
+struct icmp_quote icmp_quote_of(const struct dgram_sent *sent, uint8_t ttl)
+{
+	if (!sent)
+		return (struct icmp_quote){ .ttl = ttl };
+	return (struct icmp_quote){
+		.ip_id = sent->ip_id, .len = sent->len, .ttl = sent->ttl,
+		.tos = sent->tos, .df = sent->df,
+	};
 }
 
 void icmp_err_quote(const struct flow_side *guest, uint8_t proto,

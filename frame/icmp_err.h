@@ -21,6 +21,11 @@ struct icmp_err {
 
 /* Take the next error from fd's queue: 1, 0 if there is none */
 int icmp_err_next(int fd, struct icmp_err *ret_err);
+/* All that is there goes to tell(arg, …), but a turn's share at most: 1 if there may be
+ * more, 0, or -errno
+ */
+int icmp_err_drain(int fd, void (*tell)(void *arg, const struct icmp_err *e),
+		   void *arg);
 
 /* sendmsg() said EMSGSIZE: the MTU that was told in fd's queue just now, 0 if none
  * was. What was there before it goes to other(arg, …).
@@ -41,6 +46,9 @@ struct icmp_quote {
 	uint8_t ttl, tos;
 	bool df;
 };
+
+/* What is remembered of a datagram; of none (NULL), that it had this TTL */
+struct icmp_quote icmp_quote_of(const struct dgram_sent *sent, uint8_t ttl);
 
 /* Tell the guest, quoting its packet as it was on its side: `l4` is the header that
  * it had there; a checksum of 0 is computed if all of the data is in e. Sent from

@@ -44,7 +44,7 @@ static struct {
 /* Apart, since what isn't zero at the start takes room in the binary */
 static uint64_t audit_ids[FLOW_MAX];	/* 0: none */
 
-/* A line in the making; what doesn't fit makes it bad */
+/* A line in the making; what doesn't fit is cut off */
 struct line {
 	char text[LINE_MAX_];
 	size_t len;

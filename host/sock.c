@@ -178,11 +178,6 @@ bool sock_has_bindtodevice(void)
 	return sock.bindtodevice;
 }
 
-unsigned sock_scope(const struct addr *a)
-{
-	return net_scope(a);
-}
-
 /* The guest has its own Nagle algorithm; and an urgent byte is data like any
  * other, or positions in the stream would not fit (RFC 6093 5)
  */
@@ -261,7 +256,7 @@ int sock_outbound(int type, int proto, const struct addr *peer,
 		rc = -errno;
 	if (!rc && (our_port || !addr_is_none(our)))
 		rc = sock_bind(fd, addr_is_none(our) ? &any : our, our_port,
-			       sock_scope(our));
+			       net_scope(our));
 	if (rc) {
 		close(fd);
 		return rc;
@@ -303,7 +298,7 @@ int sock_splice(int type, bool in_ns, enum family f, uint16_t our_port)
 int sock_connect(int fd, const struct addr *peer, uint16_t port)
 {
 	union sockaddr_any sa;
-	socklen_t len = addr_to_sockaddr(&sa, peer, port, sock_scope(peer));
+	socklen_t len = addr_to_sockaddr(&sa, peer, port, net_scope(peer));
 	int rc = connect(fd, &sa.sa, len) ? -errno : 0;
 
 	if (is_momentary(rc))
@@ -351,7 +346,7 @@ static int sock_listen_on(const struct fwd_rule *r, const struct addr *a,
 		       (socklen_t)strlen(r->ifname)))
 		rc = -errno;
 	if (!rc)
-		rc = sock_bind(fd, a, at->port, *r->ifname ? 0 : sock_scope(a));
+		rc = sock_bind(fd, a, at->port, *r->ifname ? 0 : net_scope(a));
 	if (!rc && tcp && listen(fd, SOCK_BACKLOG))
 		rc = -errno;
 	/* Nobody else may have it, too */
@@ -396,7 +391,7 @@ bool sock_have_addr(const struct addr *a)
 {
 	int fd = socket(addr_is_v4(a) ? AF_INET : AF_INET6,
 			SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool have = fd < 0 || sock_bind(fd, a, 0, sock_scope(a)) !=
+	bool have = fd < 0 || sock_bind(fd, a, 0, net_scope(a)) !=
 			      -EADDRNOTAVAIL;
 
 	close_fd(&fd);

@@ -37,9 +37,6 @@ int sock_splice(int type, bool in_ns, enum family f, uint16_t our_port);
 /* connect(), once more after a fault of the moment; 0, -EINPROGRESS or other -errno */
 int sock_connect(int fd, const struct addr *peer, uint16_t port);
 
-/* Scope for link-local addresses: the template interface */
-unsigned sock_scope(const struct addr *a);
-
 /* A socket for one port of a rule: bound, and listening for TCP; on the host, or
  * inside the guest's namespace. 0 ports were refused by the grammar. beside: there
  * is one of UDP already, that shares its port. Descriptor or -errno.

@@ -53,13 +53,13 @@ bool tcp_pending_allows(const struct flow_side *host)
 			 DUR_US(1000000 / PENDING_RATE), PENDING_BURST));
 }
 
-static void tcp_pending_list(struct flow *f)
+void tcp_pending_list(struct flow *f)
 {
 	idle_used(&f->tcp.pending, IDLE_TCP_PENDING, flow_index(f), loop_now(),
 		  false);
 }
 
-static void tcp_pending_unlist(struct flow *f)
+void tcp_pending_unlist(struct flow *f)
 {
 	idle_remove(&f->tcp.pending);
 	f->tcp.sack = (struct tcp_scoreboard){ .block = { { 0, 0 } } };
@@ -76,16 +76,6 @@ void tcp_pending_end(struct flow *f)
 {
 	pending.all--;
 	--*pending_at(&f->side[HOST]);
-	tcp_pending_unlist(f);
-}
-
-void tcp_pending_ask(struct flow *f)
-{
-	tcp_pending_list(f);
-}
-
-void tcp_pending_answered(struct flow *f)
-{
 	tcp_pending_unlist(f);
 }
 

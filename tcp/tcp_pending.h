@@ -24,10 +24,11 @@ bool tcp_pending_allows(const struct flow_side *host);
 void tcp_pending_begin(struct flow *f);
 void tcp_pending_end(struct flow *f);
 
-/* A client of a forwarded port, about whom the guest is asked by a SYN: until it has
- * answered, the descriptor may be somebody else's. Answered twice is harmless.
+/* The list alone, as for a client of a forwarded port, about whom the guest is asked by a
+ * SYN: until it has answered, the descriptor may be somebody else's. Off the list, also
+ * for who has no descriptor any more, and once more is harmless.
  */
-void tcp_pending_ask(struct flow *f);
-void tcp_pending_answered(struct flow *f);
+void tcp_pending_list(struct flow *f);
+void tcp_pending_unlist(struct flow *f);
 
 #endif /* TCP_TCP_PENDING_H */
