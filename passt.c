@@ -240,7 +240,7 @@ static void last_stage(const struct conf *c, pid_t pid)
 	files_writer(c);
 	daemonize_ready();
 	signals_called_off();
-	rc = isolate_filter(c);
+	rc = isolate_filter(c, pasta_command());
 	if (!rc)
 		files_begin(c, pid);
 	daemonize_tell(-rc);

@@ -359,6 +359,11 @@ void pasta_watch(void)
 		die("Couldn't watch the command: %s", strerror(-rc));
 }
 
+pid_t pasta_command(void)
+{
+	return cmd.pid;
+}
+
 bool pasta_has_ended(void)
 {
 	return !cmd.pid && !cmd.interrupted;

@@ -18,6 +18,8 @@ pid_t pasta_spawn(const struct conf *c);
  * This and the next do nothing without a command.
  */
 void pasta_watch(void);
+/* Its PID; 0: there is none, or it has ended */
+pid_t pasta_command(void);
 /* Has the command ended, and not by an interrupt that we passed on? */
 bool pasta_has_ended(void);
 /* Network is ready: let it become the command */

@@ -411,7 +411,7 @@ static void check_filter(void)
 	if (!pid) {
 		enter_own();
 		isolate_final(doctor.conf);
-		_exit(-isolate_filter(doctor.conf));
+		_exit(-isolate_filter(doctor.conf, 0));
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
 		die("fork: %s", strerror(errno));

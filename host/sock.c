@@ -9,7 +9,6 @@
 #include <limits.h>
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
-#include <linux/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,20 +20,8 @@
 #include "host/sock_ns.h"
 #include "util.h"
 #include "util/log.h"
+#include "util/sockopt.h"
 #include "util/wire.h"
-
-#ifndef SO_PEEK_OFF
-#define SO_PEEK_OFF	42
-#endif
-#ifndef TCP_INQ
-#define TCP_INQ		36
-#endif
-#ifndef SO_MEMINFO
-#define SO_MEMINFO	55
-#endif
-#ifndef SO_BUF_LOCK
-#define SO_BUF_LOCK	72
-#endif
 
 enum {
 	SOCK_BACKLOG	= 4096,		/* the kernel clamps to somaxconn */

@@ -37,6 +37,8 @@
 #include <grp.h>
 #include <limits.h>
 #include <linux/sockios.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -58,6 +60,7 @@
 #include "tap/guest_mem.h"
 #include "util.h"
 #include "util/log.h"
+#include "util/sockopt.h"
 
 enum {
 	FIRST_FD	= 3,
@@ -69,9 +72,15 @@ enum sys_mode {
 	V	= 1 << MODE_VU,
 	N	= 1 << MODE_PASTA,
 	ANY	= P | V | N,
+	E	= 1 << 3,		/* enters the namespace while running */
+	C	= 1 << 4,		/* with a command */
+	J	= 1 << 5,		/* in a namespace that was there */
 	W	= 1 << 6,		/* the watcher, start/watcher.c */
 	S	= 1 << 7,
 };
+
+/* Whom a signal may be for */
+enum sys_whom { NOBODY, SELF, COMMAND, WHOM };
 
 #ifdef __s390__
 enum { CLONE_FLAGS_ARG = 1 };
@@ -79,24 +88,43 @@ enum { CLONE_FLAGS_ARG = 1 };
 enum { CLONE_FLAGS_ARG = 0 };
 #endif
 
-enum { NO_ARG = -1, SYS_CONDITIONS = 2 };
+enum { SYS_CONDITIONS = 3 };
+
+/* The low 32 bits of an argument, of which those in `free` don't matter */
+struct sys_arg {
+	uint8_t nr;			/* from 1; 0: no condition */
+	uint32_t value;
+	uint32_t free;
+};
 
 static const struct sys_rule {
 	const char *name;
 	uint8_t modes;
-	int8_t arg[SYS_CONDITIONS];	/* NO_ARG: no condition */
-	uint32_t value[SYS_CONDITIONS];	/* of that argument */
+	enum sys_whom whom;		/* and argument 0 is its PID */
+	struct sys_arg arg[SYS_CONDITIONS];
 } sys_rules[] = {
+#define ARG(n, v)	{ .nr = (n) + 1, .value = (uint32_t)(v) }
 #define SYSCALL(name, modes, module, reason) \
-	{ #name, modes, { NO_ARG, NO_ARG }, { 0 } },
-#define SYSCALL_IF(name, modes, arg, value, module, reason) \
-	{ #name, modes, { arg, NO_ARG }, { (uint32_t)(value) } },
-#define SYSCALL_IF2(name, modes, arg, value, arg2, value2, module, reason) \
-	{ #name, modes, { arg, arg2 }, { (uint32_t)(value), (uint32_t)(value2) } },
+	{ #name, modes, NOBODY, { { 0 } } },
+#define SYSCALL_IF(name, modes, n, v, module, reason) \
+	{ #name, modes, NOBODY, { ARG(n, v) } },
+#define SYSCALL_IF2(name, modes, n, v, n2, v2, module, reason) \
+	{ #name, modes, NOBODY, { ARG(n, v), ARG(n2, v2) } },
+#define SIGNAL(name, modes, whom, n, sig, module, reason) \
+	{ #name, modes, whom, { ARG(n, sig) } },
+#define SOCKET(family, type, proto, modes, module, reason) \
+	{ "socket", modes, NOBODY, { ARG(0, family), \
+	  { 2, (type) | SOCK_CLOEXEC, SOCK_NONBLOCK }, ARG(2, proto) } },
+#define SOCKOPT(level, option, modes, module, reason) \
+	{ "setsockopt", modes, NOBODY, { ARG(1, level), ARG(2, option) } },
 #include "start/syscalls.def"
+#undef ARG
 #undef SYSCALL
 #undef SYSCALL_IF
 #undef SYSCALL_IF2
+#undef SIGNAL
+#undef SOCKET
+#undef SOCKOPT
 };
 
 #ifdef SANITIZE
@@ -412,10 +440,11 @@ static void caps_final(const struct conf *c)
 	caps_keep_last(caps, n);
 }
 
-static int filter_add(scmp_filter_ctx filter, const struct sys_rule *r)
+static int filter_add(scmp_filter_ctx filter, const struct sys_rule *r,
+		      const pid_t whom[WHOM])
 {
 	int nr = seccomp_syscall_resolve_name(r->name);
-	struct scmp_arg_cmp cmp[SYS_CONDITIONS];
+	struct scmp_arg_cmp cmp[SYS_CONDITIONS + 1];
 	unsigned n = 0;
 	int rc;
 
@@ -423,21 +452,28 @@ static int filter_add(scmp_filter_ctx filter, const struct sys_rule *r)
 	if (nr == __NR_SCMP_ERROR)
 		return 0;
 
-	for (unsigned i = 0; i < SYS_CONDITIONS; i++)
-		if (r->arg[i] != NO_ARG)
-			cmp[n++] = (struct scmp_arg_cmp){
-				.arg = (unsigned)r->arg[i],
-				.op = SCMP_CMP_MASKED_EQ,
-				.datum_a = UINT32_MAX,
-				.datum_b = r->value[i],
-			};
+	if (r->whom != NOBODY)
+		cmp[n++] = (struct scmp_arg_cmp){
+			.arg = 0, .op = SCMP_CMP_MASKED_EQ,
+			.datum_a = UINT32_MAX, .datum_b = (uint32_t)whom[r->whom],
+		};
+	for (unsigned i = 0; i < SYS_CONDITIONS && r->arg[i].nr; i++)
+		cmp[n++] = (struct scmp_arg_cmp){
+			.arg = r->arg[i].nr - 1U, .op = SCMP_CMP_MASKED_EQ,
+			.datum_a = (uint32_t)~r->arg[i].free,
+			.datum_b = r->arg[i].value,
+		};
 	rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, nr, n, cmp);
+	/* First in the program, which the kernel doesn't run for the others */
+	if (!rc && n)
+		rc = seccomp_syscall_priority(filter, nr, UINT8_MAX);
 	/* Negative: known, but not on this architecture */
 	return nr < 0 ? 0 : rc;
 }
 
-static int filter_load(enum sys_mode mode)
+static int filter_load(enum sys_mode mode, pid_t command)
 {
+	const pid_t whom[WHOM] = { [SELF] = getpid(), [COMMAND] = command };
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int rc = 0;
 
@@ -446,7 +482,7 @@ static int filter_load(enum sys_mode mode)
 
 	for (size_t i = 0; !rc && i < ARRAY_SIZE(sys_rules); i++) {
 		if (sys_rules[i].modes & mode)
-			rc = filter_add(filter, &sys_rules[i]);
+			rc = filter_add(filter, &sys_rules[i], whom);
 	}
 	/* For the thread that writes files, too */
 	if (!rc)
@@ -465,14 +501,20 @@ void isolate_final(const struct conf *c)
 		die("Couldn't set no_new_privs: %s", strerror(errno));
 }
 
-int isolate_filter(const struct conf *c)
+int isolate_filter(const struct conf *c, pid_t command)
 {
 	unsigned mode = 1U << c->mode;
 
+	if (c->mode == MODE_PASTA && !c->no_splice)
+		mode |= E;
+	if (command)
+		mode |= C;
+	if (conf_joins(c))
+		mode |= J;
 #ifdef SANITIZE
 	mode |= S;
 #endif
-	return filter_load((enum sys_mode)mode);
+	return filter_load((enum sys_mode)mode, command);
 }
 
 void isolate_watcher(const int *fds, unsigned count, bool net_admin)
@@ -492,7 +534,7 @@ void isolate_watcher(const int *fds, unsigned count, bool net_admin)
 	for (int i = STDIN_FILENO; null_fd >= 0 && i <= STDERR_FILENO; i++)
 		dup2(null_fd, i);
 	close_inherited(fds, count);
-	rc = filter_load((enum sys_mode)mode);
+	rc = filter_load((enum sys_mode)mode, 0);
 	if (rc)
 		die("Couldn't filter the watcher's system calls: %s",
 		    strerror(-rc));

@@ -39,9 +39,10 @@ void isolate_fs(const struct conf *c);
  */
 void isolate_final(const struct conf *c);
 /* Loads the seccomp allow-list for this mode; 0 or -errno. What was begun can't be
- * taken back any more: files can't be removed.
+ * taken back any more: files can't be removed. command: the process that may be sent
+ * signals; 0: there is none.
  */
-int isolate_filter(const struct conf *c);
+int isolate_filter(const struct conf *c, pid_t command);
 
 /* For the child that watches the host, in place of stages 3 and 4: it keeps our
  * root directory, but no descriptors besides fds[] (those < 0 are none), 0 to 2

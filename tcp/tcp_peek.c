@@ -19,13 +19,7 @@
 
 #include "host/sock.h"
 #include "util.h"
-
-#ifndef SO_PEEK_OFF
-#define SO_PEEK_OFF	42
-#endif
-#ifndef TCP_CM_INQ
-#define TCP_CM_INQ	36
-#endif
+#include "util/sockopt.h"
 
 enum {
 	PEEK_DISCARD	= 1024 * 1024,	/* area for peeks without SO_PEEK_OFF */

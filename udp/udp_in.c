@@ -16,6 +16,7 @@
 #include "host/net.h"
 #include "splice/udp_splice.h"
 #include "util.h"
+#include "util/sockopt.h"
 #include "util/wire.h"
 
 enum {
@@ -23,10 +24,6 @@ enum {
 	UDP_BATCH_BYTES	= 256 * 1024,	/* off a socket, by the last mean */
 	UDP_DGRAM_MAX	= 65536 + 64,	/* not all in the same cache sets */
 };
-
-#ifndef UDP_GRO
-#define UDP_GRO		104		/* Linux 5.0 */
-#endif
 
 static struct {
 	unsigned batch;			/* datagrams in the next one */

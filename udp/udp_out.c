@@ -14,6 +14,7 @@
 #include "engine/drop.h"
 #include "host/sock.h"
 #include "util.h"
+#include "util/sockopt.h"
 
 enum {
 	UDP_IOV		= 1024,		/* in one batch to a socket */
@@ -21,10 +22,6 @@ enum {
 };
 static_assert((int)UDP_IOV >= TAP_RX_IOV, "an empty batch takes any datagram");
 static_assert(UDP_IOV <= UIO_MAXIOV, "a train is one message");
-
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT	103		/* Linux 4.18 */
-#endif
 
 /* TTL and TOS of the guest's datagram where they differ from the default, and on
  * listeners the source

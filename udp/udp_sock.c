@@ -7,10 +7,7 @@
 #include <sys/epoll.h>
 
 #include "frame/icmp_err.h"
-
-#ifndef UDP_GRO
-#define UDP_GRO		104		/* Linux 5.0 */
-#endif
+#include "util/sockopt.h"
 
 struct udp_counters udp_counters;
 

@@ -31,7 +31,7 @@ enum { P = 1 << MODE_PASST, V = 1 << MODE_VU, N = 1 << MODE_PASTA,
 
 static void do_tcp_socket(void)
 {
-	close(socket(AF_INET6, SOCK_STREAM, 0));
+	close(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
 }
 
 static void do_unix_socket(void)
@@ -212,7 +212,7 @@ static const struct {
 static void last_stage(const struct conf *c)
 {
 	isolate_final(c);
-	if (isolate_filter(c))
+	if (isolate_filter(c, 0))
 		_exit(EXIT_FAILURE);
 }
 
@@ -259,7 +259,7 @@ static void test_calls(const char *mode, const struct conf *c, int bit)
 static void test_filter(void)
 {
 	static const char *const modes[] = { "passt", "vhost-user", "pasta" };
-	static struct conf c = { .foreground = true };
+	static struct conf c = { .foreground = true, .netns = "/n" };
 
 	for (unsigned mode = 0; mode < ARRAY_SIZE(modes); mode++) {
 		c.mode = (enum mode)mode;
