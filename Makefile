@@ -43,6 +43,7 @@ SRCS	+= util/path_watch.c
 SRCS	+= util/rdwr.c
 SRCS	+= util/ringfile.c
 SRCS	+= util/server_name.c
+SRCS	+= util/socketcall.c
 SRCS	+= util/unix_sock.c
 SRCS	+= util/writer.c
 
@@ -177,16 +178,18 @@ PROGRAMS += tools/passtctl.c
 PROGRAMS += tools/pesto.c
 
 LINKS.passtctl = tools/ctl_show.o util.o util/addr.o util/assert.o util/json.o \
-	util/json_write.o util/log.o util/rdwr.o util/ringfile.o util/writer.o
+	util/json_write.o util/log.o util/rdwr.o util/ringfile.o util/socketcall.o \
+	util/writer.o
 LINKS.pesto = fwd/fwd_rule.o fwd/pesto_wire.o util.o util/addr.o util/assert.o util/log.o \
-	util/parse.o util/rdwr.o util/ringfile.o util/writer.o
+	util/parse.o util/rdwr.o util/ringfile.o util/socketcall.o util/writer.o
 
 WARN	= -Wall -Wextra -Wshadow -Wcast-qual -Wwrite-strings \
 	  -Wmissing-prototypes -Wvla -Wstrict-prototypes -Wundef \
-	  -Wimplicit-fallthrough $(if $(WERROR),-Werror)
+	  -Wimplicit-fallthrough -Wno-psabi $(if $(WERROR),-Werror)
 HARDEN	= -fPIE -fstack-protector-strong \
 	  $(if $(SAN),,-D_FORTIFY_SOURCE=2)
-CPPFLAGS += -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
+CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
+	-DVERSION='"$(VERSION)"'
 ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -MMD -MP $(CFLAGS) \
 	     -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
 		-DSANITIZE)
@@ -215,7 +218,7 @@ $(BUILD)/%.o: %.c Makefile
 # "Links: foo.o bar.o"
 UNITS	= $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(wildcard test/unit/t_*.c))
 
-unit_links = $(addprefix $(BUILD)/,util/assert.o engine/counters.o engine/drop.o $(filter %.o,$(shell sed -n \
+unit_links = $(addprefix $(BUILD)/,util/assert.o util/socketcall.o engine/counters.o engine/drop.o $(filter %.o,$(shell sed -n \
 	's/^.*Links://p' test/unit/$(1).c | sed 's,util/log.o,& util/ringfile.o util/writer.o,')))
 
 .SECONDEXPANSION:
@@ -263,7 +266,8 @@ SHIMS	= $(patsubst test/shims/%.c,$(BUILD)/tools/%.so,$(wildcard test/shims/*.c)
 $(BUILD)/tools/%.so: test/shims/%.c
 	@echo "  SHIM    $@"
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(WARN) -std=gnu11 -O2 -fPIC -shared -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(WARN) -std=gnu11 -O2 -fPIC -shared \
+		-Wl,-Bsymbolic -o $@ $<
 
 # Readers of hostile bytes, for libFuzzer, with objects as its instrumentation wants
 # them. all.o: every one, but main()'s, and those whose source is included.

@@ -56,14 +56,14 @@ ssize_t read_file(const char *path, char *buf, size_t size)
 	return n < 0 ? n : (ssize_t)len;
 }
 
-long read_file_number(const char *path, long fallback)
+long long read_file_number(const char *path, long long fallback)
 {
 	char buf[64], *end;
-	long v;
+	long long v;
 
 	if (read_file(path, buf, sizeof(buf)) <= 0)
 		return fallback;
-	v = strtol(buf, &end, 10);
+	v = strtoll(buf, &end, 10);
 	return end == buf ? fallback : v;
 }
 
@@ -145,15 +145,16 @@ void leftover_keep(struct leftover *l)
 	close_fd(&l->dir_fd);
 }
 
-bool parse_number(const char *s, int base, long min, long max, long *ret)
+bool parse_number(const char *s, int base, long long min, long long max,
+		  long long *ret)
 {
+	long long v;
 	char *end;
-	long v;
 
 	if (!isdigit((unsigned char)*s) && !(*s == '-' && min < 0))
 		return false;
 	errno = 0;
-	v = strtol(s, &end, base);
+	v = strtoll(s, &end, base);
 	if (errno || *end || v < min || v > max)
 		return false;
 	*ret = v;

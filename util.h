@@ -17,7 +17,7 @@ int write_all(int fd, const void *buf, size_t len);
  */
 ssize_t read_file(const char *path, char *buf, size_t size);
 /* The first number in a file, or fallback if there is none */
-long read_file_number(const char *path, long fallback);
+long long read_file_number(const char *path, long long fallback);
 /* Write text to an existing file; 0 or -errno */
 int write_file(const char *path, const char *text);
 
@@ -66,7 +66,8 @@ void leftover_keep(struct leftover *l);
 /* Decimal (or, with base 0, C syntax) number that takes up all of s, within
  * [min, max]; false otherwise
  */
-bool parse_number(const char *s, int base, long min, long max, long *ret);
+bool parse_number(const char *s, int base, long long min, long long max,
+		  long long *ret);
 
 /* close() that keeps errno, and sets *fd to -1; nothing if it is -1 */
 void close_fd(int *fd);

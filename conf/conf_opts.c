@@ -65,12 +65,13 @@ static void copy_text(const struct call *k, size_t size, const char *what)
 }
 
 /* Number within [min, max]; base 0 takes C syntax */
-static long need_number(const struct call *k, int base, long min, long max)
+static long long need_number(const struct call *k, int base, long long min,
+			     long long max)
 {
-	long v;
+	long long v;
 
 	if (!parse_number(k->arg, base, min, max, &v))
-		die("Invalid %s: %s (expected a number from %ld to %ld)",
+		die("Invalid %s: %s (expected a number from %lld to %lld)",
 		    k->name, k->arg, min, max);
 	return v;
 }
@@ -366,7 +367,7 @@ static bool mask_bits(const struct addr *mask, unsigned *ret)
 static void opt_netmask(const struct call *k)
 {
 	struct addr mask;
-	long bits;
+	long long bits;
 
 	if (parse_number(k->arg, 0, 0, 32, &bits))
 		k->g->netmask = (unsigned)bits;

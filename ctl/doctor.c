@@ -440,7 +440,7 @@ static void port_failed(const struct fwd_rule *r, uint16_t port, int rc)
 		say(v, "%s port %u: in use already%s: end that, or choose another port",
 		    proto, port, port_owner(r->proto, port, who, sizeof(who)));
 	else if (rc == -EACCES)
-		say(v, "%s port %u: it is below sysctl net.ipv4.ip_unprivileged_port_start, %ld: lower that, or start with CAP_NET_BIND_SERVICE",
+		say(v, "%s port %u: it is below sysctl net.ipv4.ip_unprivileged_port_start, %lld: lower that, or start with CAP_NET_BIND_SERVICE",
 		    proto, port,
 		    read_file_number("/proc/sys/net/ipv4/ip_unprivileged_port_start",
 				     1024));

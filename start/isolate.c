@@ -471,15 +471,42 @@ static int filter_add(scmp_filter_ctx filter, const struct sys_rule *r,
 	return nr < 0 ? 0 : rc;
 }
 
+#ifdef SYS_socketcall
+/* Whatever libseccomp allows of a socket call, it allows by socketcall(), too, where the
+ * conditions can't be looked at. See socketcall.c.
+ */
+static int filter_load_socketcall(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int rc;
+
+	if (!filter)
+		return -ENOMEM;
+	rc = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SYS_socketcall, 0);
+	if (!rc)
+		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (!rc)
+		rc = seccomp_load(filter);
+	seccomp_release(filter);
+	return rc;
+}
+#else
+static int filter_load_socketcall(void)
+{
+	return 0;
+}
+#endif
+
 static int filter_load(enum sys_mode mode, pid_t command)
 {
 	const pid_t whom[WHOM] = { [SELF] = getpid(), [COMMAND] = command };
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int rc = 0;
+	int rc;
 
 	if (!filter)
 		return -ENOMEM;
 
+	rc = filter_load_socketcall();
 	for (size_t i = 0; !rc && i < ARRAY_SIZE(sys_rules); i++) {
 		if (sys_rules[i].modes & mode)
 			rc = filter_add(filter, &sys_rules[i], whom);

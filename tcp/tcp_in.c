@@ -78,7 +78,7 @@ static ssize_t tcp_run_write(struct flow *f, struct tcp_run *run)
 
 	if (f->tcp.verify) {
 		taken = tcp_verify(f, run->iov, run->cnt, run->len);
-		if (taken < 0 || f->tcp.verify || taken == run->len)
+		if (taken < 0 || f->tcp.verify || (size_t)taken == run->len)
 			return taken;
 	}
 	n = tcp_run_send(f, run, (size_t)taken);

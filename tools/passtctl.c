@@ -244,7 +244,7 @@ static void flow_filter(struct jsonw *w, char **arg, bool *ret_all)
 		} else if (!arg[1]) {
 			misuse("flows: %s needs a value", *arg);
 		} else if (!strcmp(*arg, "port")) {
-			long port;
+			long long port;
 
 			if (!parse_number(*++arg, 10, 1, UINT16_MAX, &port))
 				misuse("flows: '%s' is no port", *arg);
@@ -390,7 +390,7 @@ static double seconds_now(void)
 static void run_top(char **arg)
 {
 	struct movers all[2] = { 0 };
-	long every = TOP_S, times = 0;
+	long long every = TOP_S, times = 0;
 	struct request q;
 	double then;
 
@@ -402,7 +402,7 @@ static void run_top(char **arg)
 	request_begin(&q, "flows");
 	then = seconds_now();
 	top_read(&all[0], &all[1], 1, &q);
-	for (unsigned n = 0; !times || n < times; n++) {
+	for (long long n = 0; !times || n < times; n++) {
 		struct movers *before = &all[n % 2], *now = &all[!(n % 2)];
 		double at;
 
@@ -492,7 +492,7 @@ static void rule_delete_id(const char *text)
 {
 	struct request q;
 	struct json r;
-	long id = 0;
+	long long id = 0;
 
 	if (!parse_number(text, 10, 1, UINT32_MAX, &id))
 		misuse("delete: '%s' is neither the id of a rule, nor -t, -u, -T or -U",

@@ -113,13 +113,14 @@ ssize_t read_file(const char *path, char *buf, size_t size)
 	return snprintf(buf, size, "%s", text);
 }
 
-bool parse_number(const char *s, int base, long min, long max, long *ret)
+bool parse_number(const char *s, int base, long long min, long long max,
+		  long long *ret)
 {
+	long long v;
 	char *end;
-	long v;
 
 	errno = 0;
-	v = strtol(s, &end, base);
+	v = strtoll(s, &end, base);
 	if (errno || end == s || *end || v < min || v > max)
 		return false;
 	*ret = v;

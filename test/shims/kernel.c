@@ -72,8 +72,64 @@ enum {
 
 enum { FDS = 1024, LONG_US = 200000 };
 
+/* What the C library has for 64-bit times on 32-bit machines */
+#ifdef __USE_TIME_BITS64
+static const char clock_name[] = "__clock_gettime64";
+#else
+static const char clock_name[] = "clock_gettime";
+#endif
+
 static const volatile int64_t *clock_ns;
 static int (*real_clock)(clockid_t, struct timespec *);
+
+#ifdef SYS_socketcall
+/* There, the program makes socket calls by their numbers: see util/socketcall.c */
+static long by_number(long nr, ...)
+{
+	static long (*real)(long, ...);
+	long a[6];
+	va_list ap;
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "syscall");
+	va_start(ap, nr);
+	for (unsigned i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	return real(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+long syscall(long nr, ...)
+{
+	long a[6];
+	va_list ap;
+
+	va_start(ap, nr);
+	for (unsigned i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	switch (nr) {
+	case SYS_socket:
+		return socket((int)a[0], (int)a[1], (int)a[2]);
+	case SYS_connect:
+		return connect((int)a[0], (const struct sockaddr *)a[1],
+			       (socklen_t)a[2]);
+	case SYS_getsockopt:
+		return getsockopt((int)a[0], (int)a[1], (int)a[2], (void *)a[3],
+				  (socklen_t *)a[4]);
+	case SYS_setsockopt:
+		return setsockopt((int)a[0], (int)a[1], (int)a[2], (void *)a[3],
+				  (socklen_t)a[4]);
+	case SYS_recvfrom:
+		if (!a[4])
+			return recv((int)a[0], (void *)a[1], (size_t)a[2],
+				    (int)a[3]);
+		break;
+	}
+	return by_number(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+#define syscall by_number
+#endif /* SYS_socketcall */
 
 static bool lacks(const char *what)
 {
@@ -88,7 +144,7 @@ __attribute__((constructor)) static void setup(void)
 	void *p;
 
 	/* libc needs no system call for it */
-	*(void **)&real_clock = dlsym(RTLD_NEXT, "clock_gettime");
+	*(void **)&real_clock = dlsym(RTLD_NEXT, clock_name);
 	if (!real_clock)
 		abort();
 	if (!fd)

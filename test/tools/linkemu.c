@@ -348,7 +348,7 @@ static void hold(struct direction *d, const uint8_t *data, size_t len,
 
 static uint64_t scaled(uint32_t chance, uint64_t range)
 {
-	return (uint64_t)((unsigned __int128)range * chance >> 32);
+	return (range >> 32) * chance + ((range & UINT32_MAX) * chance >> 32);
 }
 
 /* One frame enters the link */

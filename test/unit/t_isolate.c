@@ -44,6 +44,18 @@ static void do_packet_socket(void)
 	socket(AF_PACKET, SOCK_RAW, 0);
 }
 
+/* socket(AF_PACKET) in another way, where there is one */
+static void do_socketcall(void)
+{
+#ifdef SYS_socketcall
+	unsigned long arg[] = { AF_PACKET, SOCK_RAW, 0 };
+
+	syscall(SYS_socketcall, 1, arg);
+#else
+	do_packet_socket();
+#endif
+}
+
 static void do_open(void)
 {
 	(void)!open("/etc/passwd", O_RDONLY);
@@ -183,6 +195,7 @@ static const struct {
 	{ "socket(AF_INET6)",	do_tcp_socket,		ANY,	false },
 	{ "socket(AF_UNIX)",	do_unix_socket,		NEVER,	false },
 	{ "socket(AF_PACKET)",	do_packet_socket,	NEVER,	false },
+	{ "socketcall()",	do_socketcall,		NEVER,	false },
 	{ "open()",		do_open,		NEVER,	true },
 	{ "O_PATH open()",	do_open_path,		N,	true },
 	{ "open() for reading",	do_open_read,		W,	true },
