@@ -138,8 +138,11 @@ static const char *vu_ring_start(enum vu_ring_name i)
 	why = vu_ring_watch(i);
 	if (why)
 		return why;
-	if (!vu_is_running(&vu.ring[!i]))
+	if (!vu_is_running(&vu.ring[!i])) {
 		vu.active = vu.features;
+		debug("vhost-user: a driver takes features %#llx",
+		      (unsigned long long)vu.active);
+	}
 	r->q.num = (uint16_t)r->num;
 	r->q.event_idx = vu.active & BIT(VU_F_EVENT_IDX);
 	r->q.indirect = vu.active & BIT(VU_F_INDIRECT_DESC);

@@ -19,14 +19,18 @@
 #				status, or 124 after 20 seconds
 #	vm_net SOCKET [MAC [MORE]]	prints the ARGS of a guest at passt's SOCKET;
 #				MORE is for vhost-user's chardev: ",reconnect=1"
+#	vm_memory, vm_nic ID SOCKET [MAC [MORE]]	the same in parts, for a
+#				guest with several of them
 #
 #	$T/vmfs			what's here is in the guest's root directory too
 #	VM_LINK			stream (default), or vu: vhost-user
 #	VM_NIC			more properties of the guest's interface
+#	VM_BACKEND		what vhost-user's memory is (memfd)
 #	VM_ACCEL		kvm or tcg; default: kvm if it works
 
 VM_MEMORY=${VM_MEMORY:-384}
 VM_NIC=${VM_NIC:-}
+VM_BACKEND=${VM_BACKEND:-memfd}
 VM_CMDLINE='console=ttyS0 quiet panic=-1 mitigations=off nokaslr'
 VM_CMDLINE="$VM_CMDLINE random.trust_cpu=on tsc=reliable cryptomgr.notests"
 VM_CMDLINE="$VM_CMDLINE no_timer_check"
@@ -67,20 +71,35 @@ vm_accel()
 	esac
 }
 
-vm_net()
+# memory that a guest shares with who serves it
+vm_memory()
 {
 	case ${VM_LINK:-stream} in
-	stream)	set -- "$1" "${2:-}" "${3:-}" \
-			"-netdev stream,id=n,server=off,addr.type=unix,addr.path=$1" ;;
-	vu)	set -- "$1" "${2:-}" "${3:-}" \
-			"-object memory-backend-memfd,id=mem,share=on,size=${VM_MEMORY}M" \
-			"-machine memory-backend=mem" \
-			"-chardev socket,id=c,path=$1${3:-}" \
-			"-netdev vhost-user,id=n,chardev=c" ;;
+	vu)	echo -object \
+			"memory-backend-$VM_BACKEND,id=mem,share=on,size=${VM_MEMORY}M" \
+			-machine memory-backend=mem ;;
 	esac
-	vm_mac=${2:-52:54:00:12:34:56}
-	shift 3
-	echo "$@" "-device virtio-net-pci,netdev=n,romfile=,mac=$vm_mac$VM_NIC"
+}
+
+vm_nic()
+{
+	case ${VM_LINK:-stream} in
+	stream)	set -- "$1" "$2" "${3:-}" "${4:-}" \
+			"-netdev stream,id=$1,server=off,addr.type=unix,addr.path=$2" ;;
+	vu)	set -- "$1" "$2" "${3:-}" "${4:-}" \
+			"-chardev socket,id=c$1,path=$2${4:-}" \
+			"-netdev vhost-user,id=$1,chardev=c$1" ;;
+	esac
+	vm_mac=${3:-52:54:00:12:34:56}
+	vm_id=$1
+	shift 4
+	echo "$@" "-device virtio-net-pci,netdev=$vm_id,romfile=,mac=$vm_mac$VM_NIC"
+}
+
+vm_net()
+{
+	vm_memory
+	vm_nic n "$@"
 }
 
 vm_n=0
