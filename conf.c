@@ -269,6 +269,7 @@ static void settle_net_options(struct conf *c, const struct conf_given *g)
 	o->copy_routes = c->config_net && !g->no_copy_routes;
 	o->no_link = c->splice_only;
 	o->own_dns = policy_has_names();
+	o->listens_at_if = conf_is_controlled(c);
 	for (unsigned i = 0; i < c->fwd_in.count; i++)
 		o->listens_at_if |= *c->fwd_in.rule[i].ifname != '\0';
 }

@@ -765,17 +765,18 @@ static const struct counter tcp_rows[] = {
 };
 
 /* The host has lost addresses, and has others: a connection from one that is gone
- * would hang until it times out. Neighbours in the table mostly have the same.
+ * would hang until it times out. While it has none of that family, they may come back.
+ * Neighbours in the table mostly have the same.
  */
 static void tcp_net_changed(const struct net *old)
 {
 	struct addr asked = { { 0 } };
 	bool have = true;
 
-	(void)old;
 	for (uint32_t i = 0; i < flow_high(); i++) {
 		struct flow *f = flow_at(i);
 		struct addr our;
+		enum family fam;
 		uint16_t port;
 
 		if (f->type != FLOW_TCP || f->tcp.fd < 0)
@@ -783,8 +784,10 @@ static void tcp_net_changed(const struct net *old)
 		our = sock_local(f->tcp.fd, &port);
 		if (addr_is_none(&our) || addr_is_loopback(&our))
 			continue;
+		fam = addr_family(&our);
 		if (!addr_eq(&our, &asked))
-			have = sock_have_addr(&our);
+			have = net_get()->lost[fam] == old->lost[fam] ||
+			       sock_have_addr(&our);
 		asked = our;
 		if (have && !sock_device_is_gone(f->tcp.fd))
 			continue;

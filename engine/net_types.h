@@ -53,7 +53,8 @@ struct net_options {
 	bool copy_addrs, copy_routes;	/* --config-net: all of the host's
 					 * interface, where nothing was given */
 	bool dns_none, search_none;
-	bool listens_at_if;		/* -t, -u: ports at an interface of a name */
+	bool listens_at_if;		/* ports at an interface of a name, by -t or
+					 * -u, or maybe later by who controls us */
 	bool own_dns;			/* we are the guest's resolver: it needs
 					 * an address */
 	struct net_search search;	/* -S */
@@ -107,9 +108,10 @@ struct net {
 	bool usable;			/* for some family, there's a host
 					 * interface or a given address */
 	struct net_search search;	/* the guest's search domains */
-	unsigned lost;			/* counts when the host loses addresses,
-					 * but has a network, or when sockets may
-					 * be bound to an interface that is gone */
+	unsigned lost[FAMILIES];	/* counts when the host has lost addresses,
+					 * and has others */
+	unsigned links;			/* counts when another interface may have
+					 * the name of one that is in use */
 };
 
 #endif /* ENGINE_NET_TYPES_H */

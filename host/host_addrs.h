@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The host's own addresses, for the policy's class "host" */
+/* The host's own addresses: for the policy's class "host", and to see which go */
 #ifndef HOST_HOST_ADDRS_H
 #define HOST_HOST_ADDRS_H
 

@@ -100,20 +100,21 @@ void net_facts_renew(const struct net_facts *now, struct net_facts *facts,
 		facts->resolv = now->resolv;
 }
 
-/* An interface that options name may be gone, come, or be another one by now; of
- * others, only those that facts are about can matter
+bool net_binds_links(const struct net_options *o)
+{
+	return o->listens_at_if || *o->fam[V4].outbound_if ||
+	       *o->fam[V6].outbound_if;
+}
+
+/* One that options name may be gone, come, or be another one by now; of others, only
+ * those that facts are about can matter
  */
 static bool link_matters(const struct net_options *o,
 			 const struct net_facts *facts, unsigned ifi)
 {
-	bool named = *o->ifname || o->listens_at_if;
-
-	for (enum family f = V4; f < FAMILIES; f++) {
-		if (facts->fam[f].template.ifi == ifi)
-			return true;
-		named |= *o->fam[f].outbound_if;
-	}
-	return named;
+	return facts->fam[V4].template.ifi == ifi ||
+	       facts->fam[V6].template.ifi == ifi || *o->ifname ||
+	       net_binds_links(o);
 }
 
 /* One that goes may be in use: what can't go on shall end */

@@ -22,7 +22,7 @@ struct net_facts {
 		int error;		/* 0, or what nl_template_get() said */
 		struct nl_template template;
 	} fam[FAMILIES];
-	unsigned lost;			/* as in struct net */
+	unsigned lost[FAMILIES], links;	/* as in struct net */
 	int resolv_error;		/* 0 or -errno */
 	struct resolv resolv;		/* empty if nothing comes from it */
 };
@@ -50,6 +50,9 @@ void net_facts_renew(const struct net_facts *now, struct net_facts *facts,
 		     bool ret_has[FAMILIES]);
 
 struct nlmsghdr;
+/* May sockets be bound to interfaces that the options name? */
+bool net_binds_links(const struct net_options *o);
+
 /* May a message of rtnetlink (nl_watch.h) mean that these facts have changed, or
  * routes and addresses that are copied with the options?
  */

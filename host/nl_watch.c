@@ -53,11 +53,9 @@ bool nl_watch_read(int fd, bool (*matters)(struct nlmsghdr *nh))
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		/* ENOBUFS: some were lost */
-		if (n < 0 || (size_t)n > sizeof(buf)) {
-			yes = true;
-			continue;
-		}
-		for (; NLMSG_OK(nh, n); nh = NLMSG_NEXT(nh, n))
+		if (n < 0 || (size_t)n > sizeof(buf))
+			yes |= matters(NULL);
+		else for (; NLMSG_OK(nh, n); nh = NLMSG_NEXT(nh, n))
 			yes |= matters(nh);
 	}
 	return yes;

@@ -12,9 +12,9 @@
  */
 int nl_watch_open(void);
 
-/* Read what has come, not all if it is much: true if something matters, or if it
- * was too much for the kernel, too, so that nobody knows. Then ask for what is so
- * now. Messages are whole, their contents may be anything.
+/* Read what has come, not all if it is much: true if something matters. Then ask for
+ * what is so now. Messages are whole, their contents may be anything. NULL: some are
+ * missing, as it was too much for the kernel, too.
  */
 bool nl_watch_read(int fd, bool (*matters)(struct nlmsghdr *nh));
 

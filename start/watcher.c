@@ -12,10 +12,11 @@
  * Flow, its side: /etc/resolv.conf, and the links that lead there, are watched
  * (path_watch.h), and so are the host's links, addresses and routes (nl_watch.h).
  * After a change that matters it waits a little, as changes seldom come alone. Then
- * it asks for all facts. What was lost isn't a change, see net_facts_renew(). What
- * there is to be done in the namespace is done (ns_follow.h), and facts that are
- * others than before are sent; so are all of the host's addresses, if the policy wants
- * to know them.
+ * it asks for all facts, as news may have been lost. What was lost isn't a change, see
+ * net_facts_renew(). Which addresses the host doesn't have any more is found by
+ * comparing all of them with those of the last look. What there is to be done in the
+ * namespace is done (ns_follow.h), and facts that are others than before are sent; so
+ * are all of the host's addresses, if the policy wants to know them.
  *
  * Flow, our side: facts that make sense go to net_update(), which computes what
  * follows, and calls who has to do something about it; addresses to the policy.
@@ -95,8 +96,9 @@ static struct {
 	int ask_fd;			/* rtnetlink: what is so; or < 0 */
 	int ns_fd;			/* and in the guest's namespace; or < 0 */
 	int fd;				/* our end of the socket pair */
-	bool addr_gone;			/* since the last look */
-	struct tell addrs;		/* the last ones that were told */
+	bool link_news;			/* since the last look */
+	struct tell addrs;		/* all of the host's, as of the last look */
+	bool gone[FAMILIES];		/* some of before, and it wasn't told yet */
 } child = { .path = { .fd = -1 } };
 
 /* ---- The child ---- */
@@ -133,22 +135,49 @@ static void child_tell(const struct tell *t, size_t len)
 		_exit(EXIT_SUCCESS);
 }
 
-/* All of the host's addresses, if they are others than before */
+static bool addrs_have(const struct tell *t, const struct addr *a)
+{
+	bool have = false;
+
+	for (uint32_t i = 0; i < t->count && !have; i++)
+		have = addr_eq(&t->addr[i], a);
+	return have;
+}
+
+/* All of the host's addresses: those that there were are gone, or not; and all are
+ * told, if they are others than before
+ */
 static void child_look_addrs(void)
 {
 	static struct tell now = { .kind = TELL_ADDRS };
 	size_t len;
 
-	if (!host_addrs_wanted() ||
-	    host_addrs_ask(child.ask_fd, now.addr, &now.count))
+	if (host_addrs_ask(child.ask_fd, now.addr, &now.count))
 		return;
 	len = now.count * sizeof(now.addr[0]);
 	if (now.count == child.addrs.count &&
 	    !memcmp(now.addr, child.addrs.addr, len))
 		return;
+	for (uint32_t i = 0; i < child.addrs.count; i++) {
+		const struct addr *a = &child.addrs.addr[i];
+
+		child.gone[addr_family(a)] |= !addrs_have(&now, a);
+	}
 	child.addrs.count = now.count;
 	memcpy(child.addrs.addr, now.addr, len);
-	child_tell(&now, len);
+	if (host_addrs_wanted())
+		child_tell(&now, len);
+}
+
+/* What it means for us: for a family that has a network, or once it has one again */
+static void child_count(struct net_facts *facts, const bool has[FAMILIES])
+{
+	for (enum family f = V4; f < FAMILIES; f++) {
+		facts->lost[f] += child.gone[f] && has[f];
+		child.gone[f] = child.gone[f] && !has[f];
+	}
+	facts->links += child.link_news;
+	child.link_news = false;
 }
 
 /* What is so now goes where it has to: into the namespace, if routes and addresses
@@ -170,12 +199,8 @@ static void child_look(bool nl_news)
 	}
 	facts = *net_get_facts();
 	net_facts_renew(&now, &facts, has);
-	if (child.addr_gone && (has[V4] || has[V6]))
-		facts.lost++;
-	child.addr_gone = false;
-	/* A port may be at an interface that facts say nothing about */
-	if (nl_news && child.options->listens_at_if)
-		facts.lost++;
+	child_look_addrs();
+	child_count(&facts, has);
 
 	old = *net_get();
 	changed = memcmp(&facts, net_get_facts(), sizeof(facts));
@@ -187,7 +212,6 @@ static void child_look(bool nl_news)
 		told.facts = facts;
 		child_tell(&told, sizeof(told.facts));
 	}
-	child_look_addrs();
 }
 
 /* What we have worked so far: microseconds */
@@ -224,12 +248,15 @@ static void child_rest(int64_t begin_us)
 
 static bool child_matters(struct nlmsghdr *nh)
 {
-	bool yes = net_matters(child.options, net_get_facts(), nh);
-	bool addr = nh->nlmsg_type == RTM_NEWADDR ||
+	bool link = !nh || nh->nlmsg_type == RTM_NEWLINK ||
+		    nh->nlmsg_type == RTM_DELLINK;
+	bool addr = !nh || nh->nlmsg_type == RTM_NEWADDR ||
 		    nh->nlmsg_type == RTM_DELADDR;
 
-	child.addr_gone |= yes && nh->nlmsg_type == RTM_DELADDR;
-	return yes || (addr && host_addrs_wanted());
+	/* One in use may be one that facts say nothing about */
+	child.link_news |= link && net_binds_links(child.options);
+	return !nh || (addr && host_addrs_wanted()) ||
+	       net_matters(child.options, net_get_facts(), nh);
 }
 
 /* Wait until something has happened that matters; does rtnetlink say so? */

@@ -149,19 +149,31 @@ like "$(same_end)" '203.0.114.2 * 203.0.114.2 *' \
 	'... and datagrams from the same port'
 pasta_down
 
-# shellcheck disable=SC2086 # words
+# port_at_if NAME: the guest's port 7003, at eth1
+port_at_if()
+{
+	spawn "ns:$ns" "$peer" serve 7003 >"$T/guest.log"
+	wait_for "grep -q ready '$T/guest.log'"
+	is "$(in_world timeout 1 "$peer" ask 203.0.114.2 7003 hello)" hello \
+		"a port at an interface, by $1"
+	ip link del eth1
+	replaced_up
+	soon '... at another one of its name' \
+		in_world timeout 1 "$peer" ask 203.0.114.2 7003 hello
+	not_ok '... and not at others' \
+		in_world timeout 1 "$peer" ask "$HOST4" 7003 hello
+	pasta_down
+}
 pasta_up --config-net --no-map-gw -u none -T none -U none -t %eth1/7003
-spawn "ns:$ns" "$peer" serve 7003 >"$T/guest.log"
-wait_for "grep -q ready '$T/guest.log'"
-is "$(in_world timeout 1 "$peer" ask 203.0.114.2 7003 hello)" hello \
-	'a port at an interface'
-ip link del eth1
-replaced_up
-soon '... at another one of its name' \
-	in_world timeout 1 "$peer" ask 203.0.114.2 7003 hello
-not_ok '... and not at others' \
-	in_world timeout 1 "$peer" ask "$HOST4" 7003 hello
-pasta_down
+port_at_if option
+# shellcheck disable=SC2086 # words
+pasta_up $plain --control "$T/user/control"
+"$PASST_BIN_DIR/passtctl" "$T/user/control" add -t %eth1/7003 >/dev/null
+port_at_if passtctl
+# shellcheck disable=SC2086 # words
+pasta_up $plain -c "$T/user/pesto"
+as_user pesto --add -t %eth1/7003 "$T/user/pesto"
+port_at_if pesto
 ip link del eth1
 
 # Renamed, cable out and in, a better route: a connection lives through all of it
@@ -183,6 +195,13 @@ in_world ip link set eth0 down
 pause 0.5
 in_world ip link set eth0 up
 lives 'cable out and in'
+ip addr add "$HOST6/64" dev lan0 nodad
+ip -6 route replace default via "$GW6LL" dev lan0
+ip addr del "$HOST4/24" dev lan0
+pause 0.5
+ip addr add "$HOST4/24" dev lan0
+ip route replace default via "$GW4"
+lives 'no IPv4 for a moment, with IPv6 going on'
 ip link set lan0 down
 ip link set lan0 name eth0
 ip link set eth0 up
@@ -196,6 +215,29 @@ ip route add default via 203.0.114.1 metric 0 2>/dev/null ||
 lives 'a better route elsewhere'
 soon '... a new connection takes it' eval \
 	'in_ns "$ns" timeout 1 "$peer" ask "$WORLD4" 7000 WHO | grep 203.0.114.2'
+stop "$held_pid"
+pasta_down
+ip link del eth1
+
+# An address is gone, and the news of it are: more than the helper could take came
+# before
+ip addr add "$OTHER4/24" dev eth0
+ip route add "$WORLD4/32" via "$GW4" src "$OTHER4"
+# shellcheck disable=SC2086 # words
+pasta_up $plain
+helper=$(pgrep -P "$pasta_pid" | grep -vx "$ns")
+held
+kill -STOP "$helper"
+awk -v gw="$GW4" 'BEGIN { for (i = 0; i < 1000; i++)
+	printf "route add 10.0.%d.%d/32 via %s\n", i / 256, i % 256, gw }' \
+	>"$T/add"
+ip -b "$T/add"
+sed 's/ add / del /' "$T/add" >"$T/del"
+ip -b "$T/del"
+ip addr del "$OTHER4/24" dev eth0
+kill -CONT "$helper"
+soon 'an address is gone, and the news of it are lost: the connection ends' \
+	grep -q reset "$T/held"
 pasta_down
 
 done_testing

@@ -100,9 +100,13 @@ static void test_local_mode(void)
 	is_addr(&net.fam[V6].our, "fe80::1", "our IPv6 address then");
 
 	has_network();
-	facts.lost = 7;
+	facts.lost[V4] = 7;
+	facts.lost[V6] = 5;
+	facts.links = 3;
 	resolve();
-	is_int(net.lost, 7, "what was lost so far");
+	is_int(net.lost[V4], 7, "what was lost so far");
+	is_int(net.lost[V6], 5, "of IPv6");
+	is_int(net.links, 3, "interfaces that may be others");
 	ok(!net.fam[V4].local_mode && !net.fam[V6].local_mode && net.usable,
 	   "network comes: no local mode");
 	is_addr(&net.fam[V4].guest, "192.0.2.15", "guest then");
