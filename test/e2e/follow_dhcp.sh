@@ -15,7 +15,7 @@ command -v dhcpcd >/dev/null || skip_all 'no dhcpcd'
 world_up
 need_tun
 world_peer 7000
-for n in 8 9; do
+for n in 7 8 9; do
 	in_world ip -6 route add "2001:db8:$n::/64" dev eth0
 done
 
@@ -95,6 +95,52 @@ soon '... DHCP' addr "$HOST4/24"
 soon '... DHCPv6: preferred' eval 'addr "$HOST6/128" && ! addr "$HOST6/128.*depr"'
 soon '... the others are deprecated' addr 2001:db8:8::99/128.*deprecated
 [ "$tap_failed" -eq 0 ] || diag "$(tail -n 50 "$T/dhcpcd.log")"
+stop "$client"
+
+# A client that asks anybody (REBIND), as who gave it the lease hasn't answered for long:
+# dhclient, with a lease of 55 minutes ago. It waits for its script: so the host moves
+# when the lease has been confirmed, just before that.
+cat >"$T/bin/client6" <<-E2
+	#!/bin/sh
+	echo "\$reason \$new_ip6_address \$new_preferred_life" >>$T/user/client6
+	[ "\$reason" = BOUND6 ] || exit 0
+	while [ -e $T/user/client6.waits ]; do sleep 0.05; done
+	E2
+chmod 755 "$T/bin/client6"
+client6()
+{
+	: >"$T/user/client6"
+	chmod 666 "$T/user/client6"
+	spawn "ns:$ns" dhclient -6 -d -lf "$T/user/leases6" -pf "$T/user/pid6" \
+		-sf "$T/bin/client6" eth0 >"$T/dhclient.log" 2>&1
+	wait_for "grep -q ^BOUND6 '$T/user/client6'"
+}
+# rebinds: when it has bound; the lines of its script since then
+rebinds()
+{
+	rm -f "$T/user/client6.waits"
+	wait_for "grep -q ^REBIND6 '$T/user/client6'" || tail -n 50 "$T/dhclient.log"
+	stop "$pid"
+	sed -n 's/^REBIND6 //p' "$T/user/client6" | xargs
+}
+if command -v dhclient >/dev/null; then
+	client6
+	is "$(tail -n 1 "$T/user/client6")" "BOUND6 $HOST6 3600" 'dhclient: DHCPv6'
+	stop "$pid"
+	sed -i "s/starts [0-9]*;/starts $(($(date +%s) - 3300));/" "$T/user/leases6"
+	cp "$T/user/leases6" "$T/leases6"
+	client6
+	is "$(rebinds)" "$HOST6 3600" '... REBIND'
+	cp "$T/leases6" "$T/user/leases6"
+	: >"$T/user/client6.waits"
+	client6
+	move "$HOST4/24" 203.0.113.77/25 "$HOST6/64" 2001:db8:7::77/64
+	wait_for "grep -q 'guest: 2001:db8:7::77' '$T/pasta$pasta_n.err'"
+	is "$(rebinds)" "2001:db8:7::77 3600 $HOST6 0" \
+		'... when the host has moved: the new address, the old one deprecated'
+else
+	skip 'no dhclient' 3
+fi
 pasta_down
 
 done_testing
