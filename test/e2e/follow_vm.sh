@@ -16,6 +16,11 @@
 # shellcheck source=test/lib/vm.sh
 . "$TOP/test/lib/vm.sh"
 
+# follow_vm_vu.sh: the same by vhost-user
+VM_LINK=${VM_LINK:-stream}
+mode=
+[ "$VM_LINK" = stream ] || mode=--vhost-user
+
 [ "$(uname -m)" = x86_64 ] || skip_all 'guests are x86-64'
 world_up
 vm_build || bail 'no guest'
@@ -112,7 +117,8 @@ dhcp6()
 down
 resolver "$DNS4"
 sock=$T/user/passt.socket
-spawn user passt -f -s "$sock" --no-map-gw >"$T/passt.err" 2>&1
+# shellcheck disable=SC2086 # none or one word
+spawn user passt $mode -f -s "$sock" --no-map-gw >"$T/passt.err" 2>&1
 passt=$pid
 wait_for "[ -S '$sock' ]" || bail "passt: $(cat "$T/passt.err")"
 # shellcheck disable=SC2046 # words
@@ -161,6 +167,10 @@ soon '... IPv6' fails "[$WORLD6]"
 up
 out 'and back' "$HOST4" "$HOST6"
 ok '... a connection has lived through all of it' lives old6
+kill -STOP "$passt"
+pause 2
+kill -CONT "$passt"
+ok 'stopped for 2 s: a connection goes on' lives old6
 ok 'passt is there' alive "$passt"
 [ "$tap_failed" -eq 0 ] ||
 	diag "$(vm_output | tail -n 20; tail -n 20 "$T/passt.err")"
