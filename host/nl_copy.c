@@ -24,7 +24,10 @@
 #include "host/nlmsg.h"
 #include "util/log.h"
 
-enum { ROUTES_MAX = 1024 * 1024 };
+enum {
+	ROUTES_MAX	= 1024 * 1024,
+	AGAIN_MAX	= 128 * 1024,	/* by the watcher, which is to stay small */
+};
 
 static struct {
 	_Alignas(NLMSG_ALIGNTO) uint8_t routes[ROUTES_MAX];
@@ -97,7 +100,7 @@ static int copy_addr(struct nlmsghdr *nh, void *arg)
 /* Requests for the guest's routes, one after the other in nl.routes */
 struct copy_routes {
 	const struct nl_copy *cp;
-	size_t len;			/* bytes of nl.routes in use */
+	size_t len, max;		/* bytes of nl.routes: in use, may be */
 	unsigned lost;			/* didn't fit */
 };
 
@@ -207,7 +210,7 @@ static int copy_route(struct nlmsghdr *nh, void *arg)
 		return 0;
 
 	if (m.nh.nlmsg_len > sizeof(m) ||
-	    cr->len + NLMSG_ALIGN(m.nh.nlmsg_len) > sizeof(nl.routes)) {
+	    cr->len + NLMSG_ALIGN(m.nh.nlmsg_len) > cr->max) {
 		cr->lost++;
 		return 0;
 	}
@@ -230,6 +233,19 @@ static struct nlmsghdr *route_next(const struct copy_routes *cr,
 			return nh;
 	}
 	return NULL;
+}
+
+/* Only default routes are left, which are the first ones that the kernel tells */
+static void routes_keep_default(const struct copy_routes *cr)
+{
+	struct nlmsghdr *nh = NULL;
+
+	while ((nh = route_next(cr, nh))) {
+		const struct rtmsg *rt = NLMSG_DATA(nh);
+
+		if (rt->rtm_dst_len)
+			nh->nlmsg_type = 0;
+	}
 }
 
 /* Try all that are left once; returns how many were added or there already */
@@ -313,14 +329,17 @@ int nl_addrs_copy(const struct nl_copy *cp, bool keep_noprefix)
 
 int nl_routes_copy(const struct nl_copy *cp)
 {
-	struct copy_routes cr = { .cp = cp };
+	struct copy_routes cr = { .cp = cp,
+				  .max = cp->again ? AGAIN_MAX : ROUTES_MAX };
 	const struct nlmsg_reader rd = { copy_route, copy_routes_begin, &cr };
 	int rc, n, copied = 0;
 
 	rc = nlmsg_dump_routes(cp->from_fd, cp->family, &rd);
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
-	if (cr.lost)
+	if (cr.lost && cp->again)
+		routes_keep_default(&cr);
+	else if (cr.lost)
 		warn("%u IPv%c routes not copied: too many", cr.lost,
 		     cp->family == V4 ? '4' : '6');
 

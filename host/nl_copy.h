@@ -11,7 +11,8 @@ struct nl_copy {
 	unsigned from_ifi, to_ifi;
 	enum family family;
 	void (*copied)(const struct addr *a);	/* is told each; may be NULL */
-	bool again;			/* renew what is there: lifetimes */
+	bool again;			/* renew what is there: lifetimes; with few
+					 * routes, as it comes often */
 };
 
 /* Copy all addresses but link-local and deprecated ones, without labels and
@@ -22,7 +23,8 @@ int nl_addrs_copy(const struct nl_copy *cp, bool keep_noprefix);
 /* Copy the main table's unicast routes that use the interface, in an order
  * that works; a gateway that no route leads to becomes on-link. A route that
  * the kernel refuses is a warning if others remain, and an error if it is the
- * default route. Number copied or -errno. The interface is up.
+ * default route. Of more than fit, some are copied, and that's a warning; `again`:
+ * default routes alone. Number copied or -errno. The interface is up.
  */
 int nl_routes_copy(const struct nl_copy *cp);
 

@@ -7,8 +7,8 @@
  * Flow, for each family:
  * 1. Addresses and routes as at the start (netns_apply()): what is there already
  *    isn't touched, but addresses that have come back get their lifetimes back.
- * 2. A default route by the gateway of before, if there is one, is ours: it goes,
- *    and the new one takes its place. If it was in the way, as two of the same
+ * 2. A default route by the gateway of before, if there is one, is ours, as are those
+ *    of other metrics: they go, and the new one takes their place. If it was in the way, as two of the same
  *    metric can't be, that takes a second pass. One that a user has put there
  *    instead is by another gateway.
  * 3. Addresses of ours that the host hasn't got any more are deprecated: what uses
@@ -34,6 +34,7 @@
 #include "util/log.h"
 
 enum {
+	DEFAULTS_MAX	= 16,		/* by one gateway, of several metrics */
 	OLD_VALID_S	= 2 * 60 * 60,	/* RFC 4862 5.5.3 e */
 	FOREVER_S	= -1,
 	GIVEN_MAX	= GUEST_ADDRS_MAX,
@@ -159,12 +160,18 @@ int ns_follow_open(const struct conf *c)
 	return follow.fd;
 }
 
-/* The default route that was ours, if it is by another gateway than now */
-static bool remove_route(const struct net_family *was,
-			 const struct net_family *now)
+/* The default routes that were ours, if they are by another gateway than now */
+static bool remove_routes(const struct net_family *was,
+			  const struct net_family *now)
 {
-	return !addr_is_none(&was->gw) && !addr_eq(&was->gw, &now->gw) &&
-	       !nl_route_del_default(follow.fd, follow.ifi, &was->gw);
+	unsigned n = 0;
+
+	if (addr_is_none(&was->gw) || addr_eq(&was->gw, &now->gw))
+		return false;
+	while (n < DEFAULTS_MAX &&
+	       !nl_route_del_default(follow.fd, follow.ifi, &was->gw))
+		n++;
+	return n;
 }
 
 static void follow_family(const struct net *old, enum family f, int host_fd)
@@ -180,7 +187,7 @@ static void follow_family(const struct net *old, enum family f, int host_fd)
 
 	follow.now.count = 0;
 	rc = netns_apply(&cp, &what);
-	if (remove_route(&old->fam[f], now))
+	if (remove_routes(&old->fam[f], now))
 		rc = netns_apply(&cp, &what);
 	if (rc) {
 		debug("Couldn't complete IPv%c %s in the namespace: %s",

@@ -364,6 +364,7 @@ static void child_main(const struct conf *c, char **argv, int fd)
 		die("Couldn't change to /: %s", strerror(errno));
 	isolate_watcher((int[]){ fd, child.news_fd, child.ask_fd, child.ns_fd },
 			4, child.ns_fd >= 0);
+	log_drop_all();
 	child.fd = fd;
 	child_run();
 }

@@ -430,3 +430,10 @@ void log_drop_stderr(void)
 		close(log_state.stderr_fd);
 	log_state.stderr_fd = -1;
 }
+
+void log_drop_all(void)
+{
+	log_state.to_stderr = false;
+	log_state.file.fd = -1;
+	log_state.syslog_fd = -1;
+}

@@ -98,5 +98,7 @@ void log_begin(const char *first_line);
 void log_open_syslog(void);
 /* stderr is no longer ours: only file or syslog from now on */
 void log_drop_stderr(void);
+/* In a child that has none of the outputs: nothing is told from now on */
+void log_drop_all(void);
 
 #endif /* UTIL_LOG_H */

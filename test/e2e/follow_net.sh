@@ -231,6 +231,9 @@ ip -6 route add default via "$GW6LL" dev eth0 metric 100
 # shellcheck disable=SC2086 # words
 pasta_up $plain $mapped
 helper=$(pgrep -P "$pasta_pid" | grep -vx "$ns")
+ip route add default via "$GW4" metric 90
+route="default via $GW4.*metric 90"
+soon 'another metric' eval 'route route show default'
 out 'before'
 second_up
 soon 'a better route: the guest has that network' eval 'has 203.0.114.2/24'
@@ -238,6 +241,8 @@ out 'a better route'
 to_host 'a better route'
 route='default via 203.0.114.1'
 soon '... its gateway' eval 'route route show default'
+route="default via $GW4"
+not_ok '... and that of before is not, of any metric' route route show default
 # and away, with its interface
 ip link del eth1
 out 'its interface is gone'
@@ -296,6 +301,9 @@ diag "600000 changes in $ms ms: helper $spent ms, main process $main ms"
 ok 'a flood of changes: 2 % of the time at most' \
 	[ $((spent + main)) -le $((ms / 50 + 20)) ]
 out 'after the flood'
+ok '... the helper is there' alive "$helper"
+kib=$(awk '/^Private_/ { n += $2 } END { print n }' "/proc/$helper/smaps_rollup")
+ok "... $kib KiB of its own" [ "$kib" -lt 512 ]
 pasta_down
 
 # what was given by option, and --no-follow-host
