@@ -8,9 +8,9 @@
  * 1. Addresses and routes as at the start (netns_apply()): what is there already
  *    isn't touched, but addresses that have come back get their lifetimes back.
  * 2. A default route by the gateway of before, if there is one, is ours, as are those
- *    of other metrics: they go, and the new one takes their place. If it was in the way, as two of the same
- *    metric can't be, that takes a second pass. One that a user has put there
- *    instead is by another gateway.
+ *    of other metrics: they go, and the new one takes their place. If one was in the
+ *    way, as two of the same metric can't be, that takes a second pass. One that a
+ *    user has put there instead is by another gateway.
  * 3. Addresses of ours that the host hasn't got any more are deprecated: what uses
  *    them goes on, and nothing new does. Routes stay: all of them lead to us.
  */

@@ -81,6 +81,11 @@ all_ways()
 	follows "$1: written in place" "$B"
 	replace /etc/resolv.conf "$A"
 	follows "$1: replaced, as NetworkManager does" "$A"
+	mkdir -p /run/NetworkManager
+	file /run/NetworkManager/resolv.conf "$B"
+	ln -sfn /run/NetworkManager/resolv.conf /etc/resolv.new
+	mv /etc/resolv.new /etc/resolv.conf
+	follows "$1: ... by a link" "$B"
 
 	mkdir -p /run/systemd/resolve
 	file /run/systemd/resolve/stub-resolv.conf "$C"
@@ -147,9 +152,17 @@ pasta_down
 in_world ip route add blackhole 198.51.100.66
 in_world ip route add unreachable 198.51.100.67
 start
+# a file that is mounted there, as in a container
+file "$T/mounted" "$C"
+mount --bind "$T/mounted" /etc/resolv.conf
 # shellcheck disable=SC2086 # words
 pasta_up $plain --dns-forward $forward
 ask="in_ns $ns"
+follows 'a file that is mounted: before' "$C"
+file /etc/resolv.conf "$B"
+follows '... written in place' "$B"
+umount /etc/resolv.conf
+rm -f /etc/resolv.conf
 for first in 198.51.100.66 198.51.100.67; do
 	file /etc/resolv.conf "$A"
 	follows "before $first" "$A"
