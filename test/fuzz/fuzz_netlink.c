@@ -89,7 +89,7 @@ ssize_t recv(int fd, void *buf, size_t size, int flags)
 
 static bool matters(struct nlmsghdr *nh)
 {
-	return net_matters(&options, &facts, nh);
+	return !nh || net_matters(&options, &facts, nh);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
