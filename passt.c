@@ -142,6 +142,7 @@ static void modules_init(const struct conf *c)
 	accept_init(c);
 	dns_proxy_init(*c->control_path);
 	stats_init(c->stats_s);
+	loop_add_hook(api_run_queue);
 	loop_add_hook(tcp_run_queue);
 	loop_add_hook(splice_run_queue);
 	loop_add_hook(sock_ns_refill);

@@ -9,11 +9,16 @@
  * the next request, or the end. One event of a client does one pass of
  * client_run().
  *
- * Time: what answers cost is measured, and all passes share a budget for each turn
+ * Time: what clients cost is measured, and all share a budget for each turn
  * and for each span of some turns. While the loop has much else to do, that is a
  * fortieth of the time, so that a list of many thousand flows disturbs none of them;
  * what else it did in the last span tells. Who comes after the budget has been used
- * up goes on in the next turn, or when a timer tells that the span is over.
+ * up is put off: into a queue, whose first ones go on in the next turn, or when a
+ * timer tells that the span is over (api_run_queue()). Nobody overtakes them, and
+ * while they wait they cost nothing: epoll tells of their end alone, and that once.
+ *
+ * Patience: who has begun to say something, or doesn't take an answer, has some
+ * seconds. Who waits for us is given them again.
  *
  * The end: what a client sends beyond its request is thrown away, up to a limit,
  * so that it reads our answer rather than a reset.
@@ -41,7 +46,6 @@ enum {
 	SPAN_MS		= 4,		/* …and in so many milliseconds… */
 	SPAN_US		= 2000,		/* …if there's little else to do… */
 	BUSY_US		= 100,		/* …or if there is */
-	IDLE_MIN_S	= 1,		/* nobody makes room before */
 };
 
 struct api_server {
@@ -70,6 +74,10 @@ static struct {
 	int64_t turn_us, span_us;	/* used for answers */
 	int64_t limit_us;		/* of this span */
 	struct timer rest;		/* runs: the budget is used up */
+	dur_t since;			/* loop_cpu_time() when we began */
+
+	uint16_t queue[API_CLIENTS];	/* a ring: those that were put off */
+	unsigned queue_first, queued;
 } api;
 
 /* ---- Buffers ---- */
@@ -181,6 +189,17 @@ static void client_hurry(struct api_client *c)
 			   DUR_S(server_of(c)->ops->patience_s)));
 }
 
+/* It goes on when its turn comes; once in the queue, however often this is called */
+static void client_put_off(struct api_client *c)
+{
+	c->put_off = true;
+	if (c->in_queue)
+		return;
+	c->in_queue = true;
+	api.queue[(api.queue_first + api.queued++) % API_CLIENTS] =
+		(uint16_t)api_index(c);
+}
+
 /* It is slow from the moment on that it owes us something */
 static void client_time(struct api_client *c)
 {
@@ -198,9 +217,11 @@ static void client_watch(struct api_client *c)
 {
 	uint32_t events = 0;
 
-	if (c->out_len || (c->put_off && !timer_is_armed(&api.rest)))
+	if (c->put_off)
+		events = EPOLLET;
+	else if (c->out_len)
 		events = EPOLLOUT;
-	else if (!c->put_off && !c->eof && c->in_len < API_IN)
+	else if (!c->eof && c->in_len < API_IN)
 		events = EPOLLIN;
 	if (events == c->events)
 		return;
@@ -260,11 +281,19 @@ static bool budget_has(void)
 	return api.turn_us < TURN_US && api.span_us < api.limit_us;
 }
 
-/* What was begun at this loop_cpu_time() is over */
-static void budget_used(dur_t since)
+/* What we do from here on is for clients… */
+static void budget_begin(void)
 {
-	int64_t us = loop_cpu_time().us - since.us;
+	api.since = loop_cpu_time();
+}
 
+/* …up to here */
+static void budget_used(void)
+{
+	dur_t now = loop_cpu_time();
+	int64_t us = now.us - api.since.us;
+
+	api.since = now;
 	api.turn_us += us;
 	api.span_us += us;
 }
@@ -280,7 +309,7 @@ static enum step client_step(struct api_client *c)
 	if (rc)
 		return rc < 0 ? STEP_GONE : STEP_WAIT;
 	if (!budget_has()) {
-		c->put_off = true;
+		client_put_off(c);
 		return STEP_WAIT;
 	}
 	if (ops->more)
@@ -303,10 +332,8 @@ static void client_run(struct api_client *c)
 
 	c->put_off = false;
 	do {
-		dur_t since = loop_cpu_time();
-
 		step = client_step(c);
-		budget_used(since);
+		budget_used();
 	} while (step == STEP_MORE);
 	if (step == STEP_END) {
 		client_finish(c);
@@ -330,7 +357,8 @@ static bool client_read(struct api_client *c)
 		return false;
 	if (n > 0) {
 		c->in_len += (size_t)n;
-		c->active = loop_now();
+		if (!server_of(c)->ops->hurry)
+			c->active = loop_now();
 	}
 	c->eof |= !n;
 	return true;
@@ -346,19 +374,51 @@ static void client_event(struct api_client *c, uint32_t events)
 		client_free(c);		/* nobody is there any more */
 		return;
 	}
-	client_run(c);
+	budget_begin();
+	if (api.queued) {
+		client_put_off(c);
+		client_watch(c);
+	} else {
+		client_run(c);
+	}
+	budget_used();
+}
+
+/* The first of the queue; who has gone meanwhile, or was served, has left nothing */
+static void queue_take(void)
+{
+	struct api_client *c = &clients[api.queue[api.queue_first]];
+
+	api.queue_first = (api.queue_first + 1) % API_CLIENTS;
+	api.queued--;
+	c->in_queue = false;
+	if (c->fd >= 0 && c->put_off)
+		client_run(c);
+}
+
+void api_run_queue(void)
+{
+	if (!api.queued)
+		return;
+	budget_begin();
+	/* Those that are put off now have had their turn */
+	for (unsigned n = api.queued; n && budget_has(); n--)
+		queue_take();
+	budget_used();
+	if (api.queued && !timer_is_armed(&api.rest))
+		loop_again();
 }
 
 void api_again(struct api_client *c)
 {
-	c->put_off = true;
+	client_put_off(c);
 }
 
 void api_wake(struct api_client *c)
 {
 	if (c->put_off || c->out_len)
 		return;
-	c->put_off = true;
+	client_put_off(c);
 	client_watch(c);
 }
 
@@ -374,30 +434,55 @@ static struct api_client *client_slot(void)
 	return c;
 }
 
-/* Drop the one that has been idle for the longest time. False: none is. */
-static bool server_make_room(const struct api_server *s)
+/* May it be dropped for others? Not while it's us who are slow. */
+static bool client_is_idle(const struct api_client *c, const struct api_ops *ops)
 {
-	mono_t limit = mono_add(loop_now(), DUR_S(-IDLE_MIN_S));
+	return !c->put_off && !c->stays && (!c->out_len || ops->hurry);
+}
+
+/* The one that has been idle for the longest time, or NULL */
+static struct api_client *server_idle(const struct api_server *s)
+{
 	struct api_client *idle = NULL;
 
 	for (unsigned i = 0; i < API_CLIENTS; i++) {
 		struct api_client *c = &clients[i];
 
-		if (c->fd < 0 || server_of(c) != s || c->out_len ||
-		    c->put_off || c->stays || mono_before(limit, c->active))
+		if (c->fd < 0 || server_of(c) != s ||
+		    !client_is_idle(c, s->ops))
 			continue;
 		if (!idle || mono_before(c->active, idle->active))
 			idle = c;
 	}
-	if (idle)
-		client_finish(idle);
 	return idle;
 }
 
-static bool server_has_room(const struct api_server *s)
+/* Nobody is accepted until then, or until a client has gone */
+static void server_rest(struct api_server *s, mono_t until)
 {
-	return s->clients < s->ops->clients ||
-	       (s->ops->replace && server_make_room(s));
+	server_pause(s, true);
+	timer_set(&s->retry, TIMER_API, until);
+}
+
+/* For one more; false: that has to wait */
+static bool server_make_room(struct api_server *s)
+{
+	struct api_client *idle = server_idle(s);
+	mono_t due = mono_add(idle ? idle->active : loop_now(),
+			      DUR_MS(s->ops->replace_ms));
+
+	if (s->clients < s->ops->clients)
+		return true;
+	if (!s->ops->replace_ms) {
+		server_pause(s, true);
+		return false;
+	}
+	if (!idle || mono_before(loop_now(), due)) {
+		server_rest(s, due);
+		return false;
+	}
+	client_finish(idle);
+	return true;
 }
 
 static bool client_new(struct api_server *s, int fd)
@@ -423,9 +508,14 @@ static bool client_new(struct api_server *s, int fd)
 	return true;
 }
 
+/* Somebody waits at s; as many as there is room for are let in, and nobody has to
+ * go for others who may not be there
+ */
 static void server_accept(struct api_server *s)
 {
-	while (server_has_room(s)) {
+	if (!server_make_room(s))
+		return;
+	do {
 		int fd = accept4(s->fd, NULL, NULL,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -434,16 +524,10 @@ static void server_accept(struct api_server *s)
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
 		if (fd < 0 || !client_new(s, fd)) {
-			timer_set(&s->retry, TIMER_API,
-				  mono_add(loop_now(), DUR_S(RETRY_S)));
-			break;
+			server_rest(s, mono_add(loop_now(), DUR_S(RETRY_S)));
+			return;
 		}
-	}
-	/* Whoever ends lets others in; if all are idle, ask again */
-	if (s->ops->replace)
-		timer_set(&s->retry, TIMER_API,
-			  mono_add(loop_now(), DUR_S(RETRY_S)));
-	server_pause(s, true);
+	} while (s->clients < s->ops->clients);
 }
 
 static void api_event(struct loop_ref ref, uint32_t events)
@@ -459,28 +543,23 @@ static void api_event(struct loop_ref ref, uint32_t events)
 		client_event(c, events);
 }
 
-/* Those that were put off may go on */
-static void rest_is_over(void)
-{
-	for (unsigned i = 0; i < API_CLIENTS; i++) {
-		if (clients[i].fd >= 0 && clients[i].put_off)
-			client_watch(&clients[i]);
-	}
-}
-
 static void api_timer(struct timer *t)
 {
-	if (t == &api.rest) {
-		rest_is_over();
-		return;
-	}
+	struct api_client *c;
+
+	if (t == &api.rest)
+		return;			/* api_run_queue() goes on */
 	for (unsigned i = 0; i < API_SOCKETS; i++) {
 		if (t == &servers[i].retry) {
 			server_pause(&servers[i], false);
 			return;
 		}
 	}
-	client_free(container_of(t, struct api_client, timer));
+	c = container_of(t, struct api_client, timer);
+	if (c->put_off)
+		client_hurry(c);	/* it's us who are slow */
+	else
+		client_free(c);
 }
 
 /* ---- Start and end ---- */

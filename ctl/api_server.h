@@ -36,10 +36,12 @@ struct api_client {
 	bool eof;			/* it will say no more */
 	bool ending;			/* to be closed once all is sent */
 	bool stays;			/* …but not because it says no more */
-	bool put_off;			/* work is left for the next turn */
+	bool put_off;			/* work is left for a later turn */
+	bool in_queue;			/* of those; its place is kept to the end */
 	bool unfinished;		/* the protocol has part of a request */
 	uint32_t events;		/* that are watched */
-	mono_t active;			/* last that it said or took something */
+	mono_t active;			/* when it came, or last said (unless it is
+					 * to hurry) or took something */
 	struct timer timer;
 
 	size_t in_len, out_len, out_sent;
@@ -51,7 +53,10 @@ struct api_ops {
 	unsigned clients;		/* at most, at a time: API_…_CLIENTS */
 	unsigned patience_s;		/* until one is dropped that… */
 	bool hurry;			/* …has come; no: that is slow */
-	bool replace;			/* idle ones make room for others */
+	unsigned replace_ms;		/* there are too many: who has been idle
+					 * for so long makes room; or, with hurry,
+					 * who came or took something so long ago.
+					 * 0: others wait */
 
 	void (*opened)(struct api_client *c);	/* may be NULL; so may closed */
 	void (*closed)(struct api_client *c);
@@ -72,6 +77,10 @@ void api_open(enum api_socket which, const char *path, const char *option,
 	      bool take);
 /* Serve it; after loop_init() and timer_init(). Nothing if it isn't open. */
 void api_start(enum api_socket which, const struct api_ops *ops);
+/* Go on with those that were put off: at the end of each turn, before what they
+ * have brought about is sent
+ */
+void api_run_queue(void);
 /* The sockets' names that are to go with us, until api_keep(). How many. */
 struct leftover;
 unsigned api_names(const struct leftover *ret_names[API_SOCKETS]);

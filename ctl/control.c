@@ -719,7 +719,7 @@ void control_start(const struct conf *c)
 	static const struct api_ops ops = {
 		.clients = API_CONTROL_CLIENTS,
 		.patience_s = PATIENCE_S,
-		.replace = true,
+		.replace_ms = 1000,
 		.opened = opened,
 		.closed = closed,
 		.input = input,

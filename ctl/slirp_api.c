@@ -25,7 +25,8 @@
 #include "util/wire.h"
 
 enum {
-	PATIENCE_S	= 5,		/* for a request and its answer */
+	PATIENCE_S	= 5,		/* for a request and its answer… */
+	REPLACE_MS	= 250,		/* …or this, if others wait for a place */
 	ENTRY_MAX	= 192,		/* one of a list, as text */
 };
 
@@ -323,6 +324,7 @@ void slirp_api_start(void)
 		.clients = API_SLIRP_CLIENTS,
 		.patience_s = PATIENCE_S,
 		.hurry = true,
+		.replace_ms = REPLACE_MS,
 		.opened = api_opened,
 		.input = api_input,
 		.more = api_more,

@@ -67,27 +67,13 @@ ok 'connections' wait_for '[ "$(wc -l <"$T/guests.out")" = 5 ]' 30 ||
 	diag "$(cat "$T/guests.out")"
 
 cat >"$T/flows.py" <<'P'
-import json, os, socket, subprocess, sys, time
+import os, socket, subprocess, sys, time
+from checks import *
 path, out, host4, world4, world6 = sys.argv[1:]
-failed = 0
-
-def ok(good, name, got=""):
-    global failed
-    failed += not good
-    print("ok" if good else "NOT OK", name, got if not good else "", flush=True)
-
-c = socket.socket(socket.AF_UNIX)
-c.settimeout(30)
-c.connect(path)
-lines = c.makefile("rb")
-
-def ask(execute, **arguments):
-    c.sendall(json.dumps({"execute": execute,
-                          "arguments": arguments}).encode() + b"\n")
-    return json.loads(lines.readline())
+c = Control(path)
 
 def flows(**arguments):
-    return ask("flows", **arguments)["return"]["flows"]
+    return c.ask("flows", **arguments)["return"]["flows"]
 
 def until(want, **arguments):
     """The one flow, once it is so; or as it is after a while."""
@@ -161,7 +147,7 @@ tcp = len(flows(proto="tcp"))
 ok(len(flows(state="established")) == tcp - len(flows(state="time-wait")) == 4,
    "by state", flows(proto="tcp"))
 ok(flows(state="SYN-SENT") == [], "none of that state")
-ok(ask("flows", state="x")["error"]["class"] == "BadArgument", "no such state")
+ok(c.ask("flows", state="x")["error"]["class"] == "BadArgument", "no such state")
 c.close()
 m = subprocess.run(["curl", "-s", "--unix-socket", path, "http://x/metrics"],
                    capture_output=True, text=True, check=True).stdout
@@ -172,7 +158,7 @@ for line in ('{type="tcp",state="ESTABLISHED"} 4', '{type="udp",state="BOTH_WAYS
              '{type="splice",state="CONNECTED"} 0', '{type="ping",state="ONE_WAY"} 0'):
     ok(f"passt_flow_states{line}\n" in m, f"both: {line}",
        [line for line in m.splitlines() if "flow_states" in line])
-sys.exit(failed != 0)
+finish()
 P
 spawn host python3 "$T/flows.py" "$control" "$T/guests.out" "$HOST4" \
 	"$WORLD4" "$WORLD6" >"$T/flows.out" 2>&1

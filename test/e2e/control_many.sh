@@ -34,45 +34,32 @@ spawn "ns:$ns" /usr/bin/python3 "$T/flows.py" "$FREE4"
 flows=$pid
 
 cat >"$T/measure.py" <<'P'
-import json, socket, sys, threading, time
+import socket, sys, threading, time
+from checks import *
 path, seconds, daemon = sys.argv[1], float(sys.argv[2]), sys.argv[3]
 
-class Client:
-    def __init__(self):
-        self.s = socket.socket(socket.AF_UNIX)
-        self.s.connect(path)
-        self.f = self.s.makefile("rb", buffering=1 << 20)
-    def ask(self, execute, **arguments):
-        self.s.sendall(json.dumps({"execute": execute,
-                                   "arguments": arguments}).encode() + b"\n")
-        return self.f.readline()
-
-c = Client()
+c = Control(path)
 def flows():
-    return json.loads(c.ask("status"))["return"]["flows"]
+    return c.ask("status")["return"]["flows"]
 deadline = time.monotonic() + 60
 while flows() < 100000 and time.monotonic() < deadline:
     time.sleep(0.05)
 print("flows", flows())
 
 def received():
-    return json.loads(c.ask("flows", port=7001))["return"]["flows"][0][
+    return c.ask("flows", port=7001)["return"]["flows"][0][
         "host"]["bytes"]
-def work():
-    """Seconds that the daemon has worked."""
-    with open(f"/proc/{daemon}/stat") as f:
-        return sum(int(n) for n in f.read().rsplit(")", 1)[1].split()[11:13]) / 100
-
 # the filter walks the table, too: asked for twice only. Bytes per second, and per
 # second of work, whatever else this machine does.
 def rates():
-    at, worked, before = time.monotonic(), work(), received()
+    at, worked, before = time.monotonic(), cpu_seconds(daemon), received()
     time.sleep(seconds)
     moved = received() - before
-    return moved / (time.monotonic() - at), moved / (work() - worked)
+    return moved / (time.monotonic() - at), moved / (cpu_seconds(daemon) - worked)
 
 begin = time.monotonic()
-n = c.ask("flows").count(b'"id":')
+c.send("flows")
+n = c.f.readline().count(b'"id":')
 print("list", n, "in", int(1000 * (time.monotonic() - begin)), "ms")
 
 def read_all(s):
@@ -85,7 +72,7 @@ def read_all(s):
 ratios = []
 for _ in range(5):
     quiet = rates()
-    other = Client()
+    other = Control(path)
     other.s.sendall(b'{"execute":"flows"}\n' * 20)
     t = threading.Thread(target=read_all, args=(other.s,))
     t.start()

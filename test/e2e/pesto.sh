@@ -150,15 +150,9 @@ pesto -C HOST "$conf"
 # as others speak it
 cat >"$T/client.py" <<'P'
 import os, socket, sys, time
-sys.path.insert(0, sys.argv[1])
+from checks import finish, ok
 from pesto import *
-path = sys.argv[2]
-failed = 0
-
-def ok(good, name, got=""):
-    global failed
-    failed += not good
-    print("ok" if good else "NOT OK", name, got if not good else "")
+path = sys.argv[1]
 
 def listens(port):
     s = socket.socket()
@@ -254,9 +248,9 @@ ok(len(c.tables[HOST]) == 1000, "are told")
 c.send({HOST: []})
 ok(c.outcome() == (0, ""), "no rules")
 ok(not listens(8600), "are closed")
-sys.exit(failed != 0)
+finish()
 P
-spawn host python3 "$T/client.py" "$TOP/test/lib" "$conf" >"$T/client.out" 2>&1
+spawn host python3 "$T/client.py" "$conf" >"$T/client.out" 2>&1
 wait "$pid"
 is $? 0 'another client' || diag "$(cat "$T/client.out")"
 grep -q 'NOT OK' "$T/client.out" || diag "$(grep -c '^ok' "$T/client.out") held"
@@ -303,11 +297,10 @@ says 1 "Couldn't connect to $conf: No such file or directory" 'nobody there'
 # one that tells of a direction twice
 cat >"$T/false.py" <<'P'
 import os, socket, struct, sys
-sys.path.insert(0, sys.argv[1])
 from pesto import HOST, rule
 os.umask(0)
 listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[2])
+listener.bind(sys.argv[1])
 listener.listen()
 table = struct.pack("!B128sII", HOST, b"HOST", 255, 16384) + b"".join(
     rule(n + 1) for n in range(16384))
@@ -315,7 +308,7 @@ s = listener.accept()[0]
 s.sendall(struct.pack("!8sIII", b"basil:s", 2, 128, 16) + table + table + b"\0")
 s.recv(1)
 P
-spawn host python3 "$T/false.py" "$TOP/test/lib" "$conf"
+spawn host python3 "$T/false.py" "$conf"
 wait_for '[ -S "$conf" ]'
 says 1 "$conf has two tables of one direction" 'one that tells too much' -s
 stop "$pid"

@@ -60,7 +60,8 @@
 #
 #	$T			private directory, $T/user belongs to the user
 #	$TOP			the source tree; after world_up a view of it, in which
-#				users can run test/tools, too
+#				users can run test/tools, too, and Python finds
+#				what is in test/lib
 #	WORLD_CC		congestion control of the routes between the two,
 #				default the machine's
 #	PASST_BIN_DIR		where passt and pasta are, default $TOP
@@ -174,7 +175,10 @@ alive()
 {
 	alive_s=$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) || return 1
 	case $alive_s in
-	'' | Z* | X*)	return 1 ;;
+	# with another thread it still has all that is open
+	Z*)		set -- "/proc/$1/task/"*
+			[ $# -gt 1 ] ;;
+	'' | X*)	return 1 ;;
 	esac
 }
 
@@ -385,6 +389,7 @@ world_up()
 	export T HOME TMPDIR XDG_RUNTIME_DIR WORLD_CC
 
 	world_tree
+	export PYTHONPATH="$TOP/test/lib" PYTHONDONTWRITEBYTECODE=1
 	if [ -x "$PASST_BIN_DIR/passt" ]; then
 		cp "$PASST_BIN_DIR/passt" "$T/bin/passt"
 		ln -s passt "$T/bin/pasta"
