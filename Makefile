@@ -260,6 +260,8 @@ $(BUILD)/tools/%: test/tools/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
 
+$(BUILD)/tools/intrude: test/lib/attempts.h
+
 # Kernels that lack something, by LD_PRELOAD
 SHIMS	= $(patsubst test/shims/%.c,$(BUILD)/tools/%.so,$(wildcard test/shims/*.c))
 

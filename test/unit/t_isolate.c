@@ -5,232 +5,35 @@
  * Links: host/netlink.o host/nl_copy.o host/nlmsg.o host/net_resolve.o host/resolv.o
  * Links: util/log.o util.o engine/loop.o engine/timer.o util/addr.o
  */
-#include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/inotify.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "engine/conf_types.h"
 #include "start/isolate.h"
-#include "tap/guest_mem.h"
 #include "tap_test.h"
+#include "test/lib/attempts.h"
 #include "util/log.h"
 
-/* Where something is allowed */
-enum { P = 1 << MODE_PASST, V = 1 << MODE_VU, N = 1 << MODE_PASTA,
-       ANY = P | V | N, W = 1 << 3, NEVER = 0 };
-
-static void do_tcp_socket(void)
-{
-	close(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
-}
-
-static void do_unix_socket(void)
-{
-	socket(AF_UNIX, SOCK_STREAM, 0);
-}
-
-static void do_packet_socket(void)
-{
-	socket(AF_PACKET, SOCK_RAW, 0);
-}
-
-/* socket(AF_PACKET) in another way, where there is one */
-static void do_socketcall(void)
-{
-#ifdef SYS_socketcall
-	unsigned long arg[] = { AF_PACKET, SOCK_RAW, 0 };
-
-	syscall(SYS_socketcall, 1, arg);
-#else
-	do_packet_socket();
-#endif
-}
-
-static void do_open(void)
-{
-	(void)!open("/etc/passwd", O_RDONLY);
-}
-
-/* Is there such a name? */
-static void do_open_path(void)
-{
-	syscall(SYS_openat, AT_FDCWD, "/", O_PATH | O_NOFOLLOW | O_CLOEXEC);
-}
-
-/* As the watcher does */
-static void do_open_read(void)
-{
-	syscall(SYS_openat, AT_FDCWD, "/etc/passwd", WATCHER_OPEN);
-}
-
-static void do_open_write(void)
-{
-	syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
-}
-
-static void do_inotify(void)
-{
-	inotify_init1(IN_CLOEXEC);
-}
-
-static void do_recv(void)
-{
-	char c;
-
-	recv(0, &c, 1, 0);
-}
-
-static void do_recvmsg(void)
-{
-	struct msghdr m = { 0 };
-
-	recvmsg(0, &m, 0);
-}
-
-static void do_unlinkat(void)
-{
-	unlinkat(-1, "name", 0);
-}
-
-static void do_fork(void)
-{
-	if (!fork())
-		_exit(0);
-}
-
-static void do_exec(void)
-{
-	char *argv[] = { NULL };
-
-	execv("/bin/true", argv);
-}
-
-static void do_mmap(void)
-{
-	(void)!mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-}
-
-/* A guest's memory, and what takes its place */
-static void do_mmap_guest(void)
-{
-	munmap(mmap(NULL, 4096, GMEM_PROT, GMEM_MAP_SHARED, -1, 0), 0);
-}
-
-static void do_mmap_zeros(void)
-{
-	static uint8_t area[2 * 65536];
-	uintptr_t p = ((uintptr_t)area + 65535) & ~65535UL;
-
-	(void)!mmap((void *)p, 65536, GMEM_PROT, GMEM_MAP_ZEROS, -1, 0);
-}
-
-static void do_mmap_code(void)
-{
-	(void)!mmap(NULL, 4096, PROT_READ | PROT_EXEC, GMEM_MAP_SHARED, -1, 0);
-}
-
-static void do_mmap_private(void)
-{
-	(void)!mmap(NULL, 4096, GMEM_PROT, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-}
-
-static void do_mprotect(void)
-{
-	mprotect(NULL, 4096, PROT_EXEC);
-}
-
-static void do_setns_user(void)
-{
-	setns(-1, CLONE_NEWUSER);
-}
-
-static void do_setns_net(void)
-{
-	setns(-1, CLONE_NEWNET);
-}
-
-static void do_unshare(void)
-{
-	unshare(CLONE_NEWUSER);
-}
-
-static void do_ptrace(void)
-{
-	syscall(SYS_ptrace, 0, 0, 0, 0);
-}
-
-static void do_type_for_others(void)
-{
-	ioctl(0, TIOCSTI, "x");
-}
-
-static void do_kill(void)
-{
-	kill(getpid(), SIGTERM);
-}
-
-static void do_pipe(void)
-{
-	int p[2];
-
-	(void)!pipe2(p, O_CLOEXEC);
-}
-
-static const struct {
-	const char *name;
-	void (*fn)(void);
-	int allowed;
-	bool sanitizer;			/* so is a sanitizer's business, too */
-} calls[] = {
-	{ "socket(AF_INET6)",	do_tcp_socket,		ANY,	false },
-	{ "socket(AF_UNIX)",	do_unix_socket,		NEVER,	false },
-	{ "socket(AF_PACKET)",	do_packet_socket,	NEVER,	false },
-	{ "socketcall()",	do_socketcall,		NEVER,	false },
-	{ "open()",		do_open,		NEVER,	true },
-	{ "O_PATH open()",	do_open_path,		N,	true },
-	{ "open() for reading",	do_open_read,		W,	true },
-	{ "open() for writing",	do_open_write,		NEVER,	true },
-	{ "inotify_init1()",	do_inotify,		W,	false },
-	{ "recv()",		do_recv,		ANY | W, false },
-	{ "recvmsg()",		do_recvmsg,		ANY,	false },
-	{ "unlinkat()",		do_unlinkat,		NEVER,	false },
-	{ "fork()",		do_fork,		NEVER,	true },
-	{ "execve()",		do_exec,		NEVER,	false },
-	{ "mmap()",		do_mmap,		NEVER,	true },
-	{ "mmap() of a guest",	do_mmap_guest,		V,	true },
-	{ "mmap() of zeros",	do_mmap_zeros,		V,	true },
-	{ "mmap() of code",	do_mmap_code,		NEVER,	true },
-	{ "mmap(), private",	do_mmap_private,	NEVER,	true },
-	{ "mprotect()",		do_mprotect,		NEVER,	true },
-	{ "setns(CLONE_NEWUSER)", do_setns_user,	NEVER,	false },
-	{ "setns(CLONE_NEWNET)", do_setns_net,		N,	false },
-	{ "unshare()",		do_unshare,		NEVER,	false },
-	{ "ptrace()",		do_ptrace,		NEVER,	true },
-	{ "ioctl(TIOCSTI)",	do_type_for_others,	NEVER,	true },
-	{ "kill(SIGTERM)",	do_kill,		NEVER,	false },
-	{ "pipe2()",		do_pipe,		N,	false },
-};
+/* Whom a signal may be for in these tests */
+static pid_t command;
 
 /* Ends with a status that isn't 0 if it doesn't succeed */
 static void last_stage(const struct conf *c)
 {
 	isolate_final(c);
-	if (isolate_filter(c, 0))
+	if (isolate_filter(c, conf_has_command(c) ? command : 0))
 		_exit(EXIT_FAILURE);
 }
 
-/* fn() after the last stage, in a child, or in a watcher; its wait status */
-static int run_isolated(const struct conf *conf, void (*fn)(void))
+/* A child after the last stage of `conf`, or a watcher if that is NULL, makes that
+ * attempt, or calls fn(): its wait status
+ */
+static int run_isolated(const struct conf *conf, const struct attempt *a,
+			void (*fn)(void))
 {
 	const struct rlimit none = { 0 };
 	int status = -1;
@@ -239,12 +42,19 @@ static int run_isolated(const struct conf *conf, void (*fn)(void))
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
+		long arg[6] = { 0 };
+
+		for (unsigned i = 0; a && i < ARRAY_SIZE(arg); i++)
+			arg[i] = a->arg[i] == SELF_PID ? getpid() :
+				 a->arg[i] == COMMAND_PID ? command : a->arg[i];
 		setrlimit(RLIMIT_CORE, &none);
-		if (conf) {
+		if (conf)
 			last_stage(conf);
-		} else {
+		else
 			isolate_watcher(NULL, 0, false);
-		}
+		if (a)
+			syscall(a->nr, arg[0], arg[1], arg[2], arg[3], arg[4],
+				arg[5]);
 		if (fn)
 			fn();
 		syscall(SYS_exit_group, 0);
@@ -253,47 +63,78 @@ static int run_isolated(const struct conf *conf, void (*fn)(void))
 	return status;
 }
 
-/* All calls, in a mode or as a watcher */
-static void test_calls(const char *mode, const struct conf *c, int bit)
+/* Other doors to the same kernel: calls of another architecture's numbers */
+#ifdef __x86_64__
+static void do_i386(void)
 {
-	is_int(run_isolated(c, NULL), 0, "%s: the filter loads", mode);
-	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
-		int want = calls[i].allowed & bit ? 0 : SIGSYS;
+	long nr = 20;			/* getpid() there; here writev() */
 
-#ifdef SANITIZE
-		if (calls[i].sanitizer)
-			continue;
+	__asm__ volatile("int $0x80" : "+a"(nr) : : "memory");
+}
+
+static void do_x32(void)
+{
+	syscall(0x40000000 | SYS_getpid);
+}
+#else
+#define do_i386	NULL
+#define do_x32	NULL
 #endif
-		is_int(WTERMSIG(run_isolated(c, calls[i].fn)), want, "%s: %s %s",
-		       mode, calls[i].name, want ? "kills" : "is allowed");
+
+static void test_doors(const char *mode, const struct conf *c)
+{
+	void (*const fn[])(void) = { do_i386, do_x32 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(fn); i++) {
+		if (fn[i])
+			is_int(WTERMSIG(run_isolated(c, NULL, fn[i])), SIGSYS,
+			       "%s: %s calls kill", mode, i ? "x32" : "i386");
+	}
+}
+
+/* All attempts, in a mode or as a watcher */
+static void test_attempts(const char *mode, const struct conf *c,
+			  const char *letters)
+{
+	unsigned modes = attempt_modes(letters);
+
+	is_int(run_isolated(c, NULL, NULL), 0, "%s: the filter loads", mode);
+	test_doors(mode, c);
+	for (size_t i = 0; i < ARRAY_SIZE(attempts); i++) {
+		const struct attempt *a = &attempts[i];
+		int want = a->allowed & modes ? 0 : SIGSYS;
+
+		is_int(WTERMSIG(run_isolated(c, a, NULL)), want, "%s: %s %s",
+		       mode, a->name, want ? "kills" : "passes");
 	}
 }
 
 static void test_filter(void)
 {
-	static const char *const modes[] = { "passt", "vhost-user", "pasta" };
-	static struct conf c = { .foreground = true, .netns = "/n" };
-
-	for (unsigned mode = 0; mode < ARRAY_SIZE(modes); mode++) {
-		c.mode = (enum mode)mode;
-		test_calls(modes[mode], &c, 1 << mode);
-		is_int(WTERMSIG(run_isolated(&c, abort)), SIGABRT,
-		       "%s: abort() works", modes[mode]);
-	}
-	test_calls("watcher", NULL, W);
-}
-
-/* What the API socket takes, beside what the mode does */
-static void test_api_socket(void)
-{
-	static struct conf c = {
-		.mode = MODE_PASTA, .foreground = true, .api_socket = "/s",
+	static const struct {
+		const char *name, *letters;
+		struct conf c;
+	} modes[] = {
+		{ "passt", "P", { .mode = MODE_PASST } },
+		{ "passt with a control socket", "P",
+		  { .mode = MODE_PASST, .control_path = "/s", .conf_path = "/t" } },
+		{ "vhost-user", "V", { .mode = MODE_VU } },
+		{ "pasta", "NEC", { .mode = MODE_PASTA } },
+		{ "pasta --no-splice", "NC",
+		  { .mode = MODE_PASTA, .no_splice = true } },
+		{ "pasta in another's namespace", "NEJ",
+		  { .mode = MODE_PASTA, .netns = "/n" } },
+		{ "slirp4netns", "NJ",
+		  { .mode = MODE_PASTA, .ns_pid = 1, .slirp = true,
+		    .no_splice = true, .api_socket = "/s" } },
 	};
 
-	is_int(WTERMSIG(run_isolated(&c, do_unlinkat)), SIGSYS,
-	       "API socket: unlinkat() kills");
-	is_int(WTERMSIG(run_isolated(&c, do_unix_socket)), SIGSYS,
-	       "API socket: socket(AF_UNIX) kills");
+	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++) {
+		test_attempts(modes[i].name, &modes[i].c, modes[i].letters);
+		is_int(WTERMSIG(run_isolated(&modes[i].c, NULL, abort)),
+		       SIGABRT, "%s: abort() works", modes[i].name);
+	}
+	test_attempts("watcher", NULL, "W");
 }
 
 /* The value of a line of /proc/PID/status of an isolated child */
@@ -371,8 +212,14 @@ static void test_assert(enum mode mode)
 
 int main(void)
 {
+	command = fork();
+	if (!command) {
+		pause();
+		_exit(0);
+	}
 	test_filter();
-	test_api_socket();
+	kill(command, SIGKILL);
+	waitpid(command, NULL, 0);
 	for (unsigned mode = MODE_PASST; mode <= MODE_PASTA; mode++) {
 		test_assert((enum mode)mode);
 		test_status((enum mode)mode, "CapEff:", "0000000000000000");
