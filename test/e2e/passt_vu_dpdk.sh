@@ -45,6 +45,9 @@ in_guest ip link set dt0 mtu 1500 up
 in_guest ip route add default via "$GW4"
 in_guest ip -6 route add default via "$GW6LL" dev dt0
 ok 'its driver starts' wait_for "grep -q 'driver started' '$T/passt.err'" 20
+# Until testpmd forwards, what comes to its tap is lost
+wait_for "in_guest ping -c 1 -W 1 '$GW4' >/dev/null" 60 ||
+	bail "$(tail -n 5 "$T/testpmd")"
 for a in "$WORLD4" "$WORLD6"; do
 	ok "ping $a" in_guest ping -c 2 -W 10 "$a"
 done
