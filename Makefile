@@ -8,6 +8,9 @@
 # make install-slirp4netns	there, too, by the name that a distribution's
 #				slirp4netns has: where that isn't installed
 #
+# make check ARCH=i386	the same for armhf, aarch64, riscv64, s390x and musl, as far
+#			as it can be run here: see test/arch/run
+#
 # Knobs: V=1 shows the commands, SAN=address,undefined builds with sanitizers,
 # WERROR=1 turns warnings into errors, CC, CFLAGS, LDFLAGS as usual.
 
@@ -21,9 +24,14 @@ docdir	?= $(prefix)/share/doc/passt
 compdir	?= $(prefix)/share/bash-completion/completions
 
 CFLAGS	?= -O2 -g
-BUILD	= build$(if $(SAN),-san)
+BUILD	= build$(if $(SAN),-san)$(if $(ARCH),-$(ARCH))
 ifeq ($(V),)
 Q	= @
+endif
+
+# Another architecture or C library: see test/arch/cc
+ifneq ($(ARCH),)
+CC	= test/arch/cc $(ARCH)
 endif
 
 # One source per line, layer by layer from the leaves up: see doc/operation.md
@@ -186,18 +194,24 @@ LINKS.pesto = fwd/fwd_rule.o fwd/pesto_wire.o util.o util/addr.o util/assert.o u
 WARN	= -Wall -Wextra -Wshadow -Wcast-qual -Wwrite-strings \
 	  -Wmissing-prototypes -Wvla -Wstrict-prototypes -Wundef \
 	  -Wimplicit-fallthrough -Wno-psabi $(if $(WERROR),-Werror)
-HARDEN	= -fPIE -fstack-protector-strong \
-	  $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+# What not every compiler, or not each architecture has
+knows	= $(shell $(CC) -Werror $(1) -S -o /dev/null -x c /dev/null 2>/dev/null && \
+	  echo "$(1)")
+KNOWN	:= $(foreach f,-fstack-clash-protection -ftrivial-auto-var-init=zero \
+	  -fcf-protection -mbranch-protection=standard,$(call knows,$(f)))
+HARDEN	= -fPIE -fstack-protector-strong $(KNOWN) \
+	  $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
 	-DVERSION='"$(VERSION)"'
-ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -MMD -MP $(CFLAGS) \
+# The same bytes, wherever it is built
+ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) '-ffile-prefix-map=$(CURDIR)=.' -MMD -MP $(CFLAGS) \
 	     -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
 		-DSANITIZE)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN))
 LDLIBS	= -lseccomp -lcap-ng
 
 OBJS	= $(SRCS:%.c=$(BUILD)/%.o)
-BINDIR	= $(if $(SAN),$(BUILD)/,)
+BINDIR	= $(if $(SAN)$(ARCH),$(BUILD)/,)
 PROGS	= $(PROGRAMS:tools/%.c=$(BINDIR)%)
 
 all: $(BINDIR)passt $(BINDIR)pasta $(BINDIR)slirp4netns $(PROGS)
@@ -302,11 +316,17 @@ tools: $(TOOLS) $(SHIMS)
 
 units: $(UNITS) $(PLATFORM) $(BUILD)/conf/t_conf
 
+ifneq ($(ARCH),)
+check:
+	@contrib/setup arch
+	@ARCH_TESTS="$(TESTS)" test/arch/run $(ARCH)
+else
 check:
 	@contrib/setup build check
 	@$(MAKE) --no-print-directory all units tools
 	@PASST_TOOLS_DIR=$(abspath $(BUILD)/tools) \
 		test/run $(if $(SAN),--bindir $(BUILD)) $(TESTS)
+endif
 
 demo:
 	@contrib/setup build demo
@@ -355,7 +375,7 @@ uninstall-slirp4netns:
 	fi
 
 clean:
-	rm -rf build build-san passt pasta slirp4netns \
+	rm -rf build build-* passt pasta slirp4netns \
 		$(PROGRAMS:tools/%.c=%)
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/fuzz/obj/*.d \

@@ -20,92 +20,95 @@
 
 #ifdef SYS_socketcall
 
-int socket(int domain, int type, int proto)
+/* Weak: a test may have others */
+#define CALL __attribute__((weak))
+
+CALL int socket(int domain, int type, int proto)
 {
 	return (int)syscall(SYS_socket, domain, type, proto);
 }
 
-int socketpair(int domain, int type, int proto, int fd[2])
+CALL int socketpair(int domain, int type, int proto, int fd[2])
 {
 	return (int)syscall(SYS_socketpair, domain, type, proto, fd);
 }
 
-int bind(int fd, const struct sockaddr *addr, socklen_t len)
+CALL int bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	return (int)syscall(SYS_bind, fd, addr, len);
 }
 
-int connect(int fd, const struct sockaddr *addr, socklen_t len)
+CALL int connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	return (int)syscall(SYS_connect, fd, addr, len);
 }
 
-int listen(int fd, int backlog)
+CALL int listen(int fd, int backlog)
 {
 	return (int)syscall(SYS_listen, fd, backlog);
 }
 
 int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags);
-int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+CALL int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	return (int)syscall(SYS_accept4, fd, addr, len, flags);
 }
 
-int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
+CALL int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	return (int)syscall(SYS_getsockname, fd, addr, len);
 }
 
-int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
+CALL int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	return (int)syscall(SYS_getpeername, fd, addr, len);
 }
 
-int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+CALL int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	return (int)syscall(SYS_getsockopt, fd, level, name, value, len);
 }
 
-int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+CALL int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	return (int)syscall(SYS_setsockopt, fd, level, name, value, len);
 }
 
-int shutdown(int fd, int how)
+CALL int shutdown(int fd, int how)
 {
 	return (int)syscall(SYS_shutdown, fd, how);
 }
 
-ssize_t sendto(int fd, const void *buf, size_t len, int flags,
+CALL ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 	       const struct sockaddr *to, socklen_t to_len)
 {
 	return syscall(SYS_sendto, fd, buf, len, flags, to, to_len);
 }
 
-ssize_t send(int fd, const void *buf, size_t len, int flags)
+CALL ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
 	return sendto(fd, buf, len, flags, NULL, 0);
 }
 
-ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
+CALL ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
 	return syscall(SYS_sendmsg, fd, m, flags);
 }
 
-ssize_t recvfrom(int fd, void *buf, size_t len, int flags,
+CALL ssize_t recvfrom(int fd, void *buf, size_t len, int flags,
 		 struct sockaddr *from, socklen_t *from_len)
 {
 	return syscall(SYS_recvfrom, fd, buf, len, flags, from, from_len);
 }
 
-ssize_t recv(int fd, void *buf, size_t len, int flags)
+CALL ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
 	return recvfrom(fd, buf, len, flags, NULL, NULL);
 }
 
 /* What _FORTIFY_SOURCE makes of recv() into a buffer of known size */
 ssize_t __recv_chk(int fd, void *buf, size_t len, size_t size, int flags);
-ssize_t __recv_chk(int fd, void *buf, size_t len, size_t size, int flags)
+CALL ssize_t __recv_chk(int fd, void *buf, size_t len, size_t size, int flags)
 {
 	assert(len <= size);
 	return recv(fd, buf, len, flags);
@@ -113,14 +116,14 @@ ssize_t __recv_chk(int fd, void *buf, size_t len, size_t size, int flags)
 
 ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t size, int flags,
 		       struct sockaddr *from, socklen_t *from_len);
-ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t size, int flags,
+CALL ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t size, int flags,
 		       struct sockaddr *from, socklen_t *from_len)
 {
 	assert(len <= size);
 	return recvfrom(fd, buf, len, flags, from, from_len);
 }
 
-ssize_t recvmsg(int fd, struct msghdr *m, int flags)
+CALL ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
 	return syscall(SYS_recvmsg, fd, m, flags);
 }

@@ -18,6 +18,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct {
@@ -35,6 +36,14 @@ static inline bool tap_result(bool held, const char *file, int line,
 		printf("# failed at %s:%d\n", file, line);
 	}
 	return held;
+}
+
+/* How many times slower than usual the machine is, for limits of time: TEST_SLOW */
+static inline long slowness(void)
+{
+	const char *s = getenv("TEST_SLOW");
+
+	return s ? atol(s) : 1;
 }
 
 __attribute__((format(printf, 4, 5)))
