@@ -245,8 +245,9 @@ static void check_mtu(const struct conf *c)
 	if (!c->mtu)
 		return;
 	if (c->mtu < CONF_MTU_LEAST && c->config_net)
-		die("MTU %u is too small for a network interface (--mtu: minimum %d with --config-net)",
-		    c->mtu, CONF_MTU_LEAST);
+		die("MTU %u is too small for a network interface (--mtu: minimum %d with %s)",
+		    c->mtu, CONF_MTU_LEAST,
+		    c->slirp ? "--configure" : "--config-net");
 	if (c->net.fam[V4].enabled && c->mtu < CONF_MTU_LEAST)
 		warn("MTU %u is too small for IPv4 (minimum %d)", c->mtu,
 		     CONF_MTU_LEAST);

@@ -619,7 +619,6 @@ static void opt_policy(const struct call *k)
 {
 	static char text[POLICY_FILE_MAX];
 	ssize_t n = read_file(k->arg, text, sizeof(text));
-	unsigned before = policy_pending();
 	char why[POLICY_ERR_LEN];
 
 	if (n < 0)
@@ -629,9 +628,6 @@ static void opt_policy(const struct call *k)
 		die("%s: %s isn't text", k->name, k->arg);
 	if (policy_add_text(text, why))
 		die("%s %s, %s", k->name, k->arg, why);
-	if (policy_pending() == before)
-		die("%s %s: no rule is in it; 'allow any' would let everything go, 'deny any' nothing",
-		    k->name, k->arg);
 }
 
 #define AT(field)	offsetof(struct conf, field)

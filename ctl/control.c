@@ -594,10 +594,16 @@ static bool is_http(const char *line, size_t len)
 
 static void http_begin(struct ctl_session *s, const char *line, size_t len)
 {
-	static const char metrics[] = "GET /metrics HTTP/1.";
+	static const char get[] = "GET ", head[] = "HEAD ";
+	static const char metrics[] = "/metrics HTTP/1.";
 	size_t n = strlen(metrics);
 
 	s->http = true;
+	s->http_head = len > strlen(head) && !memcmp(line, head, strlen(head));
+	if (!s->http_head && (len < strlen(get) || memcmp(line, get, strlen(get))))
+		return;
+	line += strlen(s->http_head ? head : get);
+	len -= strlen(s->http_head ? head : get);
 	s->http_metrics = len > n && !memcmp(line, metrics, n);
 }
 
@@ -610,8 +616,9 @@ static void http_answer(struct api_client *c, struct ctl_session *s)
 		  s->http_metrics ? "200 OK" : "404 Not Found",
 		  s->http_metrics ? "text/plain; version=0.0.4; charset=utf-8" :
 				    "text/plain",
-		  s->http_metrics ? "" : "There is /metrics alone, to GET\n");
-	if (!s->http_metrics)
+		  s->http_metrics || s->http_head ?
+		  "" : "There is /metrics alone, to GET\n");
+	if (!s->http_metrics || s->http_head)
 		return;
 	s->next = metrics_next;
 	s->is_text = true;

@@ -45,7 +45,8 @@ struct ctl_session {
 	uint32_t states[FLOW_TYPES][CTL_STATES];	/* flows in them, so far */
 
 	bool http;			/* lines up to a blank one follow */
-	bool http_metrics;		/* …and then what was asked for */
+	bool http_metrics;		/* …and then what was asked for… */
+	bool http_head;			/* …without it */
 	bool subscribed;
 	uint32_t wants;			/* bits of enum news */
 	uint64_t event;			/* the first one it hasn't seen */

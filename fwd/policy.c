@@ -56,6 +56,11 @@ int policy_add(bool allow, const char *spec, char *ret_err)
 	return policy_set_add(next(), allow, spec, ret_err);
 }
 
+unsigned policy_pending(void)
+{
+	return pol.begun ? next()->rules : 0;
+}
+
 static int line_add(char *line, unsigned number, char *ret_err)
 {
 	char err[POLICY_ERR_LEN], *words;
@@ -82,7 +87,7 @@ static int line_add(char *line, unsigned number, char *ret_err)
 
 int policy_add_text(char *text, char *ret_err)
 {
-	unsigned number = 0;
+	unsigned number = 0, before = policy_pending();
 	char *line = text;
 
 	while (line) {
@@ -96,12 +101,11 @@ int policy_add_text(char *text, char *ret_err)
 			return rc;
 		line = end;
 	}
-	return 0;
-}
-
-unsigned policy_pending(void)
-{
-	return pol.begun ? next()->rules : 0;
+	if (policy_pending() != before)
+		return 0;
+	snprintf(ret_err, POLICY_ERR_LEN,
+		 "no rule is in it; 'allow any' would let everything go, 'deny any' nothing");
+	return -EINVAL;
 }
 
 bool policy_pending_names(void)

@@ -58,8 +58,8 @@ void policy_begin(void);
 int policy_add(bool allow, const char *spec, char *ret_err);
 
 /* Add the rules of a file's text: lines "allow SPEC", "deny SPEC", empty ones, and
- * comments from "#" on. 0, or -EINVAL: ret_err begins with "line N: ". `text` is
- * cut up.
+ * comments from "#" on. 0, or -EINVAL: ret_err begins with "line N: ", unless there
+ * is no rule at all, which would be a policy that allows all. `text` is cut up.
  */
 int policy_add_text(char *text, char *ret_err);
 

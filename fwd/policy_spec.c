@@ -160,6 +160,32 @@ static bool is_numeric(const char *name)
 	return !last[strspn(last, "0123456789")];
 }
 
+/* At most one character is another one, missing, or too much */
+static bool is_nearly(const char *a, size_t len, const char *b)
+{
+	size_t most = MAX(len, strlen(b)), least = MIN(len, strlen(b));
+	size_t head = 0, tail = 0;
+
+	while (head < least && a[head] == b[head])
+		head++;
+	while (tail < least - head &&
+	       a[len - 1 - tail] == b[strlen(b) - 1 - tail])
+		tail++;
+	return most - head - tail <= 1;
+}
+
+/* A word that is nearly a class of these is rather that than a host's name; hosts are
+ * called nearly any, or nearly host
+ */
+static const char *class_meant(const char *word, size_t len)
+{
+	for (unsigned c = DEST_PRIVATE; c <= DEST_PUBLIC; c++)
+		if (!memchr(word, '.', len) &&
+		    is_nearly(word, len, class_name[c]))
+			return class_name[c];
+	return NULL;
+}
+
 static int read_name(struct reading *r)
 {
 	struct policy_spec *s = r->spec;
@@ -172,6 +198,9 @@ static int read_name(struct reading *r)
 		return fail(r, "not an address; an IPv6 address with ports is written [2001:db8::1]:443");
 	if (len == 1 && *r->p == '*')
 		return fail(r, "'*' alone is written any");
+	if (class_meant(r->p, len))
+		return fail(r, "did you mean %s? A host of that name is written with a dot behind it",
+			    class_meant(r->p, len));
 	memcpy(s->name, "*.", 2);
 	if (len < star + 1 ||
 	    !dnsname_fold(r->p + star, len - star, s->name + star))

@@ -16,6 +16,12 @@ static const char *proto_name(const struct fwd_rule *r)
 	return r->proto == PROTO_TCP ? "TCP" : "UDP";
 }
 
+static const char *reason(int rc)
+{
+	return rc == -ESHUTDOWN ? "no port is opened any more, we are draining" :
+				  strerror(-rc);
+}
+
 static void end_range(struct listen_report *r)
 {
 	const struct listen_failed *f = &r->last;
@@ -29,7 +35,7 @@ static void end_range(struct listen_report *r)
 		 r->from, f->port);
 	len = snprintf(item, sizeof(item), "%s%s%s%s (%s)",
 		       r->len ? ", " : "", told ? "" : proto_name(&f->rule),
-		       told ? "" : " ", range, strerror(-f->rc));
+		       told ? "" : " ", range, reason(f->rc));
 	r->more |= r->len + (size_t)len >= sizeof(r->text);
 	if (!r->more) {
 		memcpy(r->text + r->len, item, (size_t)len + 1);
@@ -76,7 +82,7 @@ const char *listen_report_failure(const struct listen_report *r, char *buf,
 		 f->side == HOST ? "HOST" : "SPLICE", proto_name(rule),
 		 rule->flags & FWD_DUAL ? "*" : ADDR_STR(&rule->listen),
 		 *rule->ifname ? "%" : "", rule->ifname, f->port,
-		 strerror(-f->rc));
+		 reason(f->rc));
 	*ret_hint = NULL;
 	if (f->rc == -EACCES)
 		*ret_hint = "Ports below net.ipv4.ip_unprivileged_port_start "

@@ -307,7 +307,7 @@ void tap_tun_die(const struct tap_tun_args *a, int rc)
 		    "should be (character device 10, 200)", a->ret_what);
 	if (rc == -EBUSY || rc == -EINVAL)
 		die("Couldn't %s '%s': there is one of that name in the "
-		    "namespace already, choose another with --ns-ifname",
+		    "namespace already, choose another one",
 		    a->ret_what, a->ifname);
 	die("Couldn't %s '%s': %s", a->ret_what, a->ifname, strerror(-rc));
 }

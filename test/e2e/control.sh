@@ -274,7 +274,7 @@ finish()
 P
 http()
 {
-	printf 'GET %s HTTP/1.1\r\nHost: x\r\n\r\n' "$1" |
+	printf '%s %s HTTP/1.1\r\nHost: x\r\n\r\n' "${2:-GET}" "$1" |
 		timeout 20 socat -t 20 - "UNIX-CONNECT:$control"
 }
 http /metrics >"$T/metrics"
@@ -290,6 +290,9 @@ ok '... by curl, too' curl -sf --unix-socket "$control" http://x/metrics \
 is "$(grep -c ^passt_ "$T/curled")" "$(grep -c ^passt_ "$T/text")" \
 	'... the same ones'
 like "$(http /)" 'HTTP/1.1 404 *' 'no other page'
+is "$(http /metrics HEAD)" "$(sed '/^.$/q' "$T/metrics")" \
+	'... and what comes before it alone'
+like "$(http /metrics PUT)" 'HTTP/1.1 404 *' 'no other method'
 
 spawn host python3 "$T/client.py" "$control" "$HOST4" "$pasta_pid" \
 	>"$T/client.out" 2>&1
@@ -321,7 +324,8 @@ not_ok '... nobody gets out' in_ns "$ns" timeout 5 socat -u \
 	"TCP4:$WORLD4:7000" STDOUT
 like "$(ask '{"execute":"status"}')" '*"draining":true,"flows":1*' '... status'
 like "$(ask '{"execute":"rule-add","arguments":{"option":"-t","spec":"8081"}}')" \
-	'*"Refused"*' '... no new rule'
+	'*"Refused"*port */8081: no port is opened any more, we are draining*' \
+	'... no new rule'
 : >"$T/user/go"
 wait_gone "$client"
 is "$(tr '\n' ' ' <"$T/user/long")" 'one two ' '... what was there went on'

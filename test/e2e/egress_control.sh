@@ -249,8 +249,13 @@ half.s.sendall(b'{"execute":"policy-set","arguments":{"policy":"' +
 half.s.shutdown(socket.SHUT_WR)
 ok(error(half.line()) == "BadRequest" and half.line() is None, "... that ends")
 ok(rules() == before, "nothing has changed")
-ok(put() == {"rules": 0, "ended": 0} and tcp(world4, 7000) == "x",
-   "an empty one allows all, as at the start")
+for text in "", "\n", "# none\n":
+    got = c.ask("policy-set", policy=text)
+    ok(error(got) == "BadArgument" and "no rule is in it" in got["error"]["desc"],
+       "no rule: that isn't to allow all", got)
+ok(rules() == before, "... nothing has changed")
+ok(put("allow any") == {"rules": 1, "ended": 0} and tcp(world4, 7000) == "x",
+   "all is allowed, as at the start")
 finish()
 P
 # client NAME ARGS...: as a test

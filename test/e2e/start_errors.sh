@@ -231,22 +231,30 @@ else
 	skip 'not root' 2
 fi
 
+# lacked WHAT PASST...: its start where that is lacking; errors in $T/err
+lacked()
+{
+	fresh
+	lacked_still "$@"
+}
+lacked_still()
+{
+	(cd "$d" && as_user timeout 5 lacking "$@") 2>"$T/err" >&2
+}
+
 # called off: by a signal while it starts
 if command -v lacking >/dev/null; then
 	for how in 'passt -s sock' 'pasta -- sleep 4711'; do
 		for fore in '' -f; do
-			fresh
 			set -- ${how%% *} $fore -P pid ${how#* }
-			(cd "$d" && as_user timeout 5 lacking peace "$@") \
-				2>"$T/err" >&2
+			lacked peace "$@"
 			is "$? $(left)$(ls "$d")" '143 ' \
 				"SIGTERM during the start of $*"
 		done
 	done
 	fresh
 	as_user sh -c ': >"$1"' sh "$d/pid"
-	(cd "$d" && as_user timeout 5 lacking peace passt -P pid -s sock) \
-		2>"$T/err" >&2
+	lacked_still peace passt -P pid -s sock
 	is "$(ls "$d")" pid '... a file that was there stays'
 else
 	skip 'no shims' 5
@@ -297,23 +305,15 @@ wait_for '[ -z "$(processes)" ]'
 
 # at the last moment, and with a reason that has no remedy of its own
 if command -v lacking >/dev/null; then
-	fresh
-	(cd "$d" && as_user timeout 5 lacking quiet passt -f -P pid -s sock) \
-		2>"$T/err" >&2
+	lacked quiet passt -f -P pid -s sock
 	is "$? $(left)$(ls "$d")" '143 ' 'SIGTERM at the end of a start, foreground'
-	fresh
-	(cd "$d" && as_user timeout 5 lacking quiet passt -P pid -s sock) \
-		2>"$T/err" >&2
+	lacked quiet passt -P pid -s sock
 	is "$? $(left)$(ls "$d")" '1 ' '... in the background'
 	like "$(cat "$T/err")" '*by signal 15*' '... is the reason that is told'
-	fresh
-	(cd "$d" && as_user timeout 5 lacking namespaces passt -P pid -s sock) \
-		2>"$T/err" >&2
+	lacked namespaces passt -P pid -s sock
 	is "$? $(left)$(ls "$d")" '1 ' 'no mount namespaces'
 	# the loop's end by a failure is none by its filter
-	fresh
-	(cd "$d" && as_user timeout 5 lacking epoll passt -f -s sock) \
-		2>"$T/err" >&2
+	lacked epoll passt -f -s sock
 	is "$?" 1 'a failure in the loop'
 	like "$(cat "$T/err")" '*epoll_wait() failed*' '... is told'
 else
@@ -322,9 +322,7 @@ fi
 
 # killed while it starts
 if command -v lacking >/dev/null; then
-	fresh
-	(cd "$d" && as_user timeout 5 lacking life passt -P pid -s sock) \
-		2>"$T/err" >&2
+	lacked life passt -P pid -s sock
 	is "$?" 1 'killed while it starts, in the background'
 	like "$(cat "$T/err")" '*killed by signal*' '... is the reason that is told'
 	is "$(left)$(ls "$d")" '' '... nothing is left'
@@ -334,9 +332,7 @@ fi
 
 # whoever waits for the process in the background is killed: right after the fork...
 if command -v lacking >/dev/null; then
-	fresh
-	(cd "$d" && as_user timeout 5 lacking parent passt -P pid -s sock) \
-		2>"$T/err" >&2
+	lacked parent passt -P pid -s sock
 	is "$?" 137 'the parent is killed after the fork'
 	ok '... nothing is left' wait_for '[ -z "$(left)$(ls "$d")" ]'
 else

@@ -95,6 +95,8 @@ static void grammar(void)
 		{ "Example.ORG.", "name example.org tcp udp icmp" },
 		{ "localhost", "name localhost tcp udp icmp" },
 		{ "hosts", "name hosts tcp udp icmp" },
+		{ "privat.", "name privat tcp udp icmp" },
+		{ "private.example", "name private.example tcp udp icmp" },
 		{ "_imaps._tcp.example.org",
 		  "name _imaps._tcp.example.org tcp udp icmp" },
 		{ "bücher.example", "name xn--bcher-kva.example tcp udp icmp" },
@@ -126,6 +128,8 @@ static void grammar(void)
 		{ "*", "'*' alone is written any" },
 		{ "www.*.org", "'*' stands for whole labels at the beginning only, as in *.example.org" },
 		{ "*.", "neither an address nor a name such as example.org or *.example.org" },
+		{ "privat", "did you mean private? A host of that name is written with a dot behind it" },
+		{ "publik:443", "did you mean public? A host of that name is written with a dot behind it" },
 		{ "--", "not a name, whose parts neither begin nor end with '-'" },
 		{ "*.a.-b.org", "not a name, whose parts neither begin nor end with '-'" },
 		{ "a-.org:443", "not a name, whose parts neither begin nor end with '-'" },
@@ -621,7 +625,8 @@ static void files(void)
 	char good[] = "# a policy\n\nallow example.org:443 # web\n"
 		      "\tdeny any:25\r\nallow any";
 	char bad[] = "allow any\nalow any\n", bad2[] = "\n\nallow any:x",
-	     bad3[] = "deny", bad4[] = "allow any any";
+	     bad3[] = "deny", bad4[] = "allow any any",
+	     none[] = "\n# nothing yet\n";
 	char buf[POLICY_STRLEN];
 
 	policy_begin();
@@ -636,6 +641,9 @@ static void files(void)
 	is_str(error, "line 3: 'any:x': expected ports from 1 to 65535 after ':', as in 80,443 or 8000-8100, not 'x'", "... says where");
 	ok(policy_add_text(bad3, error), "a word alone");
 	ok(policy_add_text(bad4, error), "a word too many");
+	policy_begin();
+	ok(policy_add_text(none, error), "no rule at all");
+	is_str(error, "no rule is in it; 'allow any' would let everything go, 'deny any' nothing", "... says what to write");
 	is_int(policy_rule_count(), 3, "the policy in use stays");
 }
 
