@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # make			build passt (and its other names, pasta and slirp4netns)
+# make fuzz		each fuzz target for FUZZ_TIME seconds (30): doc/fuzzing.md
 # make mutants		are packet scripts (test/pkt) any good? MUTANTS=names
 # make check		install what the tests need, build, run all tests
 # make demo		install what the demo needs, build, show what works
@@ -287,30 +288,38 @@ $(BUILD)/tools/%.so: test/shims/%.c
 
 # Readers of hostile bytes, for libFuzzer, with objects as its instrumentation wants
 # them. all.o: every one, but main()'s, and those whose source is included.
-FUZZ	= $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/*.c))
+# COVERAGE=1: others, which count lines.
+FUZZ_DIR = $(BUILD)/fuzz$(if $(COVERAGE),-lines)
+FUZZ	= $(patsubst test/fuzz/%.c,$(FUZZ_DIR)/%,$(wildcard test/fuzz/*.c))
 
-FUZZ_FLAGS = -std=gnu11 -g -O1 -fPIE
+FUZZ_FLAGS = -std=gnu11 -g -O1 -fPIE -pthread $(if $(COVERAGE),\
+	     -fprofile-instr-generate -fcoverage-mapping)
+FUZZ_SAN = $(if $(COVERAGE),,-fsanitize=address,undefined \
+	   -fno-sanitize-recover=undefined)
 fuzz_names = $(filter %.o,$(shell sed -n 's/^.*Links://p' test/fuzz/$(1).c))
 fuzz_included = $(patsubst %.c,%.o,$(shell sed -n \
 	's/^\#include "\(.*\.c\)"/\1/p' test/fuzz/$(1).c))
-fuzz_links = $(addprefix $(BUILD)/fuzz/obj/,$(filter-out \
+fuzz_links = $(addprefix $(FUZZ_DIR)/obj/,$(filter-out \
 	passt.o $(call fuzz_included,$(1)),$(patsubst %.c,%.o,$(if $(filter \
 	all.o,$(call fuzz_names,$(1))),$(SRCS),util/assert.o $(call fuzz_names,$(1))))))
 
-$(BUILD)/fuzz/obj/%.o: %.c Makefile
+$(FUZZ_DIR)/obj/%.o: %.c Makefile
 	@echo "  CC      $@"
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP \
-		-fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+		-fsanitize=fuzzer-no-link $(FUZZ_SAN) -c -o $@ $<
 
-$(BUILD)/fuzz/%: test/fuzz/%.c $$(call fuzz_links,$$*)
+$(FUZZ_DIR)/%: test/fuzz/%.c $$(wildcard test/fuzz/*.h) $$(call fuzz_links,$$*)
 	@echo "  FUZZ    $@"
 	$(Q)mkdir -p $(@D)
-	$(Q)clang $(CPPFLAGS) $(FUZZ_FLAGS) -pthread \
-		-fsanitize=fuzzer,address,undefined -o $@ \
-		$(filter %.c %.o,$^) $(LDLIBS)
+	$(Q)clang $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $(FUZZ_SAN) \
+		-o $@ $(filter %.c %.o,$^) $(LDLIBS)
 
-fuzz: $(FUZZ)
+fuzzers: $(FUZZ)
+
+fuzz:
+	@contrib/setup build check
+	@FUZZ_TIME=$(or $(FUZZ_TIME),30) FUZZERS="$(FUZZERS)" test/fuzz/run
 
 tools: $(TOOLS) $(SHIMS)
 
@@ -378,8 +387,8 @@ clean:
 	rm -rf build build-* passt pasta slirp4netns \
 		$(PROGRAMS:tools/%.c=%)
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/fuzz/obj/*.d \
-	$(BUILD)/fuzz/obj/*/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(FUZZ_DIR)/obj/*.d \
+	$(FUZZ_DIR)/obj/*/*.d)
 
 # Are the packet scripts any good? Minutes
 mutants:
@@ -392,5 +401,5 @@ bench:
 	@$(MAKE) --no-print-directory all tools
 	@test/bench/run $(BENCH)
 
-.PHONY: all bench fuzz mutants tools units check demo install uninstall clean \
+.PHONY: all bench fuzz fuzzers mutants tools units check demo install uninstall clean \
 	install-slirp4netns uninstall-slirp4netns
