@@ -148,9 +148,10 @@ void tcp_discard_acked(struct flow *f)
 	if (conn->fin_sent && conn->snd_una == conn->snd_nxt)
 		data_end--;
 	/* More than once only where urgent data stops it. The kernel takes what
-	 * goes off the peek offset as well.
+	 * goes off the peek offset as well. As long as our SYN isn't acknowledged, the
+	 * queue begins behind what is.
 	 */
-	while (conn->sock_una != data_end && conn->fd >= 0) {
+	while (seq_lt(conn->sock_una, data_end) && conn->fd >= 0) {
 		ssize_t n = recv(conn->fd, NULL, data_end - conn->sock_una,
 				 MSG_TRUNC | MSG_DONTWAIT);
 
