@@ -58,7 +58,8 @@ opened()
 flood()	# DESTINATION WHO
 {
 	before=$(download 2)
-	spawn "ns:$ns" "$TOP/test/tools/synflood" "$HOST4" "$1" 81 20000 6 \
+	spawn "ns:$ns" \
+		"$TOP/test/tools/flood" syn "$HOST4" "$1" 81 20000 6 \
 		>"$T/flood"
 	flood=$pid
 	pause 1
