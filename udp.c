@@ -155,7 +155,7 @@ void udp_refused(struct flow *f, const struct msghdr *m, int error)
 	if (error != EMSGSIZE)
 		udp_dns_failed(f);
 	udp_counters.errors++;
-	for (size_t i = 0; i < m->msg_iovlen; i++)
+	for (uint32_t i = 0; i < data.cnt; i++)
 		data.len += (uint32_t)m->msg_iov[i].iov_len;
 	e.error = error;
 	e.data_len = bytes_copy(&data, 0, e.data, sizeof(e.data));

@@ -11,6 +11,8 @@
 #include "frame/icmp_err.h"
 
 #include <errno.h>
+/* That of the kernel leaves struct timespec to who includes it */
+#include <time.h>
 #include <linux/errqueue.h>
 #include <string.h>
 #include <sys/socket.h>

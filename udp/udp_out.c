@@ -68,7 +68,7 @@ static void udp_send_each(struct flow *f, const struct msghdr *train,
 	struct msghdr m = *train;
 	size_t len = 0;
 
-	for (size_t i = 0; i < train->msg_iovlen; i++)
+	for (uint32_t i = 0; i < all.cnt; i++)
 		len += train->msg_iov[i].iov_len;
 	all.len = (uint32_t)len;
 	/* The segment size is the last control message */

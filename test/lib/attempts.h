@@ -10,10 +10,11 @@
 #define TEST_LIB_ATTEMPTS_H
 
 #include <fcntl.h>
-#include <linux/icmp.h>
-#include <linux/sockios.h>
+/* Before those of the kernel, which know of them */
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <linux/icmp.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
