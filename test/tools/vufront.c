@@ -53,7 +53,7 @@ enum {
 	SLOT = 65536 + 256,		/* one frame with its header */
 	VNET = 12,
 	ETH = 14,
-	BATCH = 64,
+	BATCH = 32,			/* frames sent at once */
 	DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4,
 	HALF = 128 * 1024 * 1024,	/* of the memory: a region */
 	OUT = 8 * 1024 * 1024,
