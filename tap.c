@@ -6,6 +6,7 @@
  */
 #include "tap.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "engine/counters.h"
@@ -63,6 +64,20 @@ bool tap_is_up(void)
 const struct tap_caps *tap_caps(void)
 {
 	return &tap.caps;
+}
+
+void tap_narrow(unsigned mtu)
+{
+	if (!tap.caps.mtu || mtu < tap.caps.mtu)
+		tap.caps.mtu = mtu;
+}
+
+int tap_io_error(int rc)
+{
+	if (rc != -EFAULT || !tap.ops || !tap.ops->lost)
+		return rc;
+	tap.ops->lost();
+	return -ENOMEM;
 }
 
 void tap_rx(const struct tap_frame *frames, unsigned count)

@@ -113,6 +113,8 @@ struct tap_ops {
 	void (*flush)(void);
 	/* Do frames wait that the guest hasn't read? NULL: can't be known */
 	bool (*unread)(void);
+	/* Memory that was lent, or handed up, isn't there any more. NULL: it's ours */
+	void (*lost)(void);
 };
 
 /* Counters, for the statistics */
@@ -152,6 +154,13 @@ void tap_cancel(struct tap_tx *tx);
 bool tap_send(const uint8_t *hdr, size_t hdr_len, const struct bytes *payload,
 	      const struct tap_meta *meta);
 void tap_flush(void);
+/* No packet of more than this many bytes, from now on */
+void tap_narrow(unsigned mtu);
+/* rc, negative, of a system call that was given pieces of the link's. EFAULT says that
+ * a guest's memory was taken away. The link ends for it, soon, while for whoever asked
+ * it's a fault of the moment: -ENOMEM.
+ */
+int tap_io_error(int rc);
 /* Does the guest leave its link alone, as a virtual machine that is paused? It
  * has said nothing for a second, although there is something to read.
  */

@@ -249,3 +249,8 @@ bool gmem_is_lost(void)
 {
 	return gmem.lost;
 }
+
+void gmem_set_lost(void)
+{
+	gmem.lost = 1;
+}

@@ -62,5 +62,7 @@ void gmem_dirty_gpa(uint64_t gpa, uint64_t len);
 
 /* Was memory taken away that is mapped? Since gmem_clear() */
 bool gmem_is_lost(void);
+/* Yes, as a system call has found that was to copy from there, or to there (EFAULT) */
+void gmem_set_lost(void);
 
 #endif /* TAP_GUEST_MEM_H */

@@ -33,11 +33,13 @@
 
 #include "engine/drop.h"
 #include "engine/loop.h"
+#include "engine/retry.h"
 #include "tap.h"
 #include "tap/guest_mem.h"
 #include "tap/tap_unix.h"
 #include "tap/vhost_user.h"
 #include "tap/vnet.h"
+#include "util.h"
 #include "util/log.h"
 #include "util/wire.h"
 
@@ -71,6 +73,11 @@ static struct {
 	} frame[TAP_TX_FRAMES];
 
 	size_t wait_at, wait_len;	/* of vu_buf.waiting */
+
+	bool owed[VU_RINGS];		/* a call that has failed */
+	uint8_t faults[VU_RINGS];	/* how often, in succession */
+	struct retry retry;		/* of calls, by ring */
+	uint64_t retry_marks[RETRY_LEVELS];
 } vu;
 
 /* Apart, since what isn't zero at the start takes room in the binary */
@@ -186,6 +193,18 @@ static void vu_transmitted(void)
 
 /* ---- To the guest ---- */
 
+/* One chain has to be enough for any frame, and this one is of len bytes: nothing that
+ * is larger can reach the guest, whatever its MTU. So datagrams are cut, and
+ * connections are told.
+ */
+static void vu_narrow(uint32_t len)
+{
+	uint32_t head = (uint32_t)vu.vnet.size + ETH_HLEN_;
+
+	if (len > head && len - head < VU_FRAME_MAX - ETH_HLEN_)
+		tap_narrow(len - head);
+}
+
 /* Take chains until there are `need` bytes from chain `first` on, or one chain if a
  * frame can't have more; how many bytes
  */
@@ -207,8 +226,10 @@ static size_t vu_collect(size_t need)
 		vu.chain[vu.chains++] = (struct vu_chain){ c.head, c.len };
 		vu.iovs += c.cnt;
 		sum += c.len;
-		if (!vu.mergeable)
+		if (!vu.mergeable) {
+			vu_narrow(c.len);
 			break;
+		}
 	}
 	return sum;
 }
@@ -421,7 +442,8 @@ static size_t vu_lend_frames(struct tap_tx *tx, size_t want, size_t seg,
 		size_t n = vu_lend(tx, hdr_len, len);
 
 		lent += n;
-		if (n < len)
+		/* A buffer may be all that a frame has */
+		if (!n || (n < len && vu.mergeable))
 			break;
 	}
 	return lent;
@@ -479,14 +501,27 @@ static bool vu_send(const uint8_t *hdr, size_t hdr_len,
 	return vu_wait(hdr, hdr_len, payload, meta);
 }
 
-static void vu_call(enum vu_ring_name i)
+static void vu_call(uint32_t i)
 {
 	const struct vu_ring *r = vhost_user_ring(i);
+	bool wanted = r->q.num && virtq_wants_call(vu_q(i));
 	const uint64_t one = 1;
 
-	if (r->q.num && virtq_wants_call(vu_q(i)) && r->call_fd >= 0 &&
-	    write(r->call_fd, &one, sizeof(one)) < 0)
-		debug("vhost-user: calling the guest: %s", strerror(errno));
+	wanted |= vu.owed[i];
+	vu.owed[i] = false;
+	if (!wanted || !r->q.num || r->call_fd < 0)
+		return;
+	if (write(r->call_fd, &one, sizeof(one)) >= 0) {
+		vu.faults[i] = 0;
+		return;
+	}
+	debug("vhost-user: calling the guest: %s", strerror(errno));
+	if (!is_momentary(-errno))
+		return;
+	/* It may wait for nothing else */
+	vu.owed[i] = true;
+	retry_later(&vu.retry, i, vu.faults[i]);
+	vu.faults[i] += vu.faults[i] < UINT8_MAX;
 }
 
 static void vu_flush(void)
@@ -503,6 +538,11 @@ static bool vu_unread(void)
 	       !virtq_waiting(vu_q(VU_RX), 1);
 }
 
+static void vu_lost(void)
+{
+	gmem_set_lost();
+}
+
 static const struct tap_ops vu_ops = {
 	.reserve = vu_reserve,
 	.commit = vu_commit,
@@ -510,6 +550,7 @@ static const struct tap_ops vu_ops = {
 	.send = vu_send,
 	.flush = vu_flush,
 	.unread = vu_unread,
+	.lost = vu_lost,
 };
 
 /* ---- The device ---- */
@@ -618,9 +659,8 @@ static void vu_event(struct loop_ref ref, uint32_t events)
 		return;
 	n = read(vhost_user_ring(ref.index - 1)->kick_fd, &kicks,
 		 sizeof(kicks));
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (!n || (n < 0 && errno != EINTR)) {
+	/* Whether it can be read doesn't matter: the next kick is an event as well */
+	if (!n || (n < 0 && !is_momentary(-errno))) {
 		vhost_user_end("a descriptor to kick has failed");
 		return;
 	}
@@ -641,6 +681,7 @@ void tap_vu_start(bool one_off)
 	};
 
 	vhost_user_init(&events);
+	retry_init(&vu.retry, vu.retry_marks, 1, vu_call);
 	loop_add_hook(vu_rest);
 	loop_set_handler(LOOP_TAP, vu_event);
 	tap_unix_start(one_off, vhost_user_connected);

@@ -83,6 +83,9 @@ static struct {
 	uint64_t status;
 	unsigned mtu;
 	int log_fd;			/* or -1 */
+	uint8_t faults;			/* of the connection's calls, in
+					 * succession */
+	bool waits;			/* for it to take our reply */
 	struct vu_ring ring[VU_RINGS];
 } vu = { .conn = { .fd = -1 }, .log_fd = -1 };
 
@@ -117,13 +120,15 @@ static void vu_ring_log(struct vu_ring *r)
 static const char *vu_ring_watch(enum vu_ring_name i)
 {
 	struct loop_ref ref = { .kind = LOOP_TAP, .index = 1 + i };
+	int rc;
 
 	/* By the edge: there are eventfds that one read doesn't empty, and pipes with
 	 * whatever in them
 	 */
-	if (!loop_add(vu.ring[i].kick_fd, EPOLLIN | EPOLLET, ref))
-		return NULL;
-	return "a descriptor to kick that can't be waited for";
+	rc = loop_add(vu.ring[i].kick_fd, EPOLLIN | EPOLLET, ref);
+	if (rc && is_momentary(rc))
+		rc = loop_add(vu.ring[i].kick_fd, EPOLLIN | EPOLLET, ref);
+	return rc ? "a descriptor to kick that can't be waited for" : NULL;
 }
 
 static const char *vu_ring_start(enum vu_ring_name i)
@@ -556,26 +561,60 @@ static const char *vu_handle(struct vu_msg *m)
 	if (ack && !row->replies)
 		vu_reply_u64(m, why || !row->handle);
 	if (ack || row->replies)
-		return why ? (vu_msg_send(&vu.conn, m), why) :
-			     vu_msg_send(&vu.conn, m);
-	return NULL;
+		vu_msg_send(&vu.conn, m);
+	return why;
+}
+
+/* Send what is left of a reply: 0, or -errno as vu_msg_push() says. What it has to wait
+ * for makes an event of the connection's.
+ */
+static int vu_push(void)
+{
+	int rc = vu_msg_push(&vu.conn);
+
+	if (vu.waits != (rc && is_momentary(rc))) {
+		vu.waits = !vu.waits;
+		tap_unix_watch(vu.waits);
+	}
+	return rc;
+}
+
+/* A call for the connection has failed. Only for a moment? */
+static bool vu_rests(int rc)
+{
+	if (!is_momentary(rc))
+		return false;
+	debug("vhost-user: %s", strerror(-rc));
+	tap_unix_rest(vu.faults);
+	vu.faults += vu.faults < UINT8_MAX;
+	return true;
+}
+
+/* The next message: 1 if it was done, otherwise as vu_msg_read(); or *ret_why */
+static int vu_next(const char **ret_why)
+{
+	int rc = vu_msg_read(&vu.conn, ret_why);
+
+	if (rc <= 0)
+		return rc;
+	vu.faults = 0;
+	*ret_why = vu_handle(&vu.conn.msg);
+	vu_msg_done(&vu.conn);
+	return rc;
 }
 
 void vhost_user_readable(void)
 {
 	const char *why = NULL;
-	int got = 1;
+	int rc = vu_push();
 
-	for (int i = 0; i < MSG_PER_EVENT && vu.conn.fd >= 0; i++) {
-		got = vu_msg_read(&vu.conn, &why);
-		if (got <= 0)
+	for (int i = 0; i < MSG_PER_EVENT && !rc && !why; i++) {
+		rc = vu_next(&why);
+		if (rc <= 0)
 			break;
-		why = vu_handle(&vu.conn.msg);
-		vu_msg_done(&vu.conn);
-		if (why)
-			break;
+		rc = vu_push();
 	}
-	if (got < 0 || why)
+	if (why || (rc < 0 && rc != -EAGAIN && !vu_rests(rc)))
 		vhost_user_end(why);
 }
 
@@ -589,6 +628,9 @@ void vhost_user_connected(int fd)
 {
 	vu.conn.fd = fd;
 	vu.conn.got = 0;
+	vu.conn.reply_len = vu.conn.reply_sent = 0;
+	vu.faults = 0;
+	vu.waits = false;
 	vu.features = vu.active = vu.protocol = vu.status = 0;
 	vu.mtu = 0;
 	for (enum vu_ring_name i = VU_RX; i < VU_RINGS; i++)

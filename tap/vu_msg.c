@@ -32,20 +32,39 @@ void vu_msg_done(struct vu_conn *c)
 	c->got = 0;
 }
 
-const char *vu_msg_send(const struct vu_conn *c, struct vu_msg *m)
+/* Where byte `at` of a message is, and how many follow in one piece */
+static struct iovec vu_msg_piece(struct vu_msg *m, size_t at)
 {
-	struct iovec iov[2] = { { &m->h, sizeof(m->h) },
-				{ &m->p, m->h.size } };
-	const struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-
-	m->h.flags = FLAG_VERSION | FLAG_REPLY;
-	if (sendmsg(c->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) !=
-	    (ssize_t)(sizeof(m->h) + m->h.size))
-		return "it doesn't take our replies";
-	return NULL;
+	if (at < sizeof(m->h))
+		return (struct iovec){ (uint8_t *)&m->h + at,
+				       sizeof(m->h) - at };
+	at -= sizeof(m->h);
+	return (struct iovec){ m->p.bytes + at, m->h.size - at };
 }
 
-static const char *vu_take_fds(struct vu_conn *c, struct msghdr *msg)
+int vu_msg_push(struct vu_conn *c)
+{
+	while (c->reply_sent < c->reply_len) {
+		struct iovec v = vu_msg_piece(&c->reply, c->reply_sent);
+		ssize_t n = send(c->fd, v.iov_base, v.iov_len,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0)
+			return -errno;
+		c->reply_sent += (size_t)n;
+	}
+	return 0;
+}
+
+void vu_msg_send(struct vu_conn *c, const struct vu_msg *m)
+{
+	c->reply = *m;
+	c->reply.h.flags = FLAG_VERSION | FLAG_REPLY;
+	c->reply_len = sizeof(m->h) + m->h.size;
+	c->reply_sent = 0;
+}
+
+static void vu_take_fds(struct vu_conn *c, struct msghdr *msg)
 {
 	for (struct cmsghdr *m = CMSG_FIRSTHDR(msg); m;
 	     m = CMSG_NXTHDR(msg, m)) {
@@ -63,47 +82,75 @@ static const char *vu_take_fds(struct vu_conn *c, struct msghdr *msg)
 				close(fd);
 		}
 	}
-	return msg->msg_flags & MSG_CTRUNC ?
-	       "descriptors got lost, too many files are open" : NULL;
 }
 
-int vu_msg_read(struct vu_conn *c, const char **ret_why)
+/* Give up those that came after the first n */
+static void vu_drop_fds(struct vu_conn *c, unsigned n)
+{
+	while (c->fd_count > n)
+		close_fd(&c->fds[--c->fd_count]);
+}
+
+/* One piece, and the descriptors with it: bytes, 0 at the end, or -errno.
+ *
+ * It's looked at first, and taken out of the queue when all of its descriptors have got
+ * a place (-EMFILE): those that lack one would be lost, and the front-end doesn't send
+ * them again. -EMSGSIZE: there are more than a message may have.
+ */
+static ssize_t vu_msg_piece_read(struct vu_conn *c, struct iovec iov)
 {
 	union {
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(VU_MSG_FDS * sizeof(int))];
 	} control;
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	unsigned before = c->fd_count;
+	bool lost;
+	ssize_t n;
+	int rc;
+
+	n = recvmsg(c->fd, &msg, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n <= 0)
+		return n ? -errno : 0;
+	vu_take_fds(c, &msg);
+	lost = msg.msg_flags & MSG_CTRUNC;
+	if (!lost)
+		n = recv(c->fd, iov.iov_base, (size_t)n, MSG_DONTWAIT);
+	if (!lost && n >= 0)
+		return n;
+	rc = !lost ? -errno :
+	     c->fd_count - before == VU_MSG_FDS ? -EMSGSIZE : -EMFILE;
+	vu_drop_fds(c, before);
+	return rc;
+}
+
+int vu_msg_read(struct vu_conn *c, const char **ret_why)
+{
 	struct vu_msg *m = &c->msg;
 
 	for (;;) {
-		bool head = c->got < sizeof(m->h);
-		size_t end = sizeof(m->h) + (head ? 0 : m->h.size);
-		uint8_t *to = head ? (uint8_t *)&m->h + c->got :
-			      m->p.bytes + c->got - sizeof(m->h);
-		struct iovec iov = { to, end - c->got };
-		struct msghdr msg = {
-			.msg_iov = &iov, .msg_iovlen = 1,
-			.msg_control = &control,
-			.msg_controllen = sizeof(control),
-		};
+		struct iovec iov = vu_msg_piece(m, c->got);
 		ssize_t n;
 
-		if (!head && c->got == end)
+		if (!iov.iov_len)
 			return 1;
-		n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-		if (n < 0 && errno == EINTR)
+		n = vu_msg_piece_read(c, iov);
+		if (n == -EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN)
-			return 0;
+		if (n == -EMSGSIZE)
+			*ret_why = "more descriptors than a request may have";
 		if (n <= 0)
-			return -1;
-		*ret_why = vu_take_fds(c, &msg);
+			return n == -EAGAIN ? 0 : is_momentary((int)n) ?
+			       (int)n : -ENOTCONN;
 		c->got += (size_t)n;
 		if (c->got >= sizeof(m->h) &&
 		    ((m->h.flags & FLAG_VERSION_MASK) != FLAG_VERSION ||
-		     m->h.size > VU_MSG_PAYLOAD))
+		     m->h.size > VU_MSG_PAYLOAD)) {
 			*ret_why = "that isn't vhost-user";
-		if (*ret_why)
-			return -1;
+			return -ENOTCONN;
+		}
 	}
 }

@@ -100,17 +100,27 @@ struct vu_conn {
 	size_t got;			/* of header and payload together */
 	int fds[VU_MSG_FDS];
 	unsigned fd_count;
+	struct vu_msg reply;		/* an answer, as far as it was sent */
+	size_t reply_len, reply_sent;
 };
 
 /* Read on, up to the end of a message: 1 if it is whole, 0 if nothing more is there,
- * -1 at the end of the connection, or with *ret_why
+ * -ENOTCONN at the end of the connection, or with *ret_why. Other -errno: a fault of the
+ * moment (is_momentary()), nothing is lost; so with descriptors that we have no place
+ * for, -EMFILE.
  */
 int vu_msg_read(struct vu_conn *c, const char **ret_why);
 /* It is done with: the next one can be read. Closes what nobody took. */
 void vu_msg_done(struct vu_conn *c);
 /* Descriptor i that came along, to be closed by whoever takes it; or -1 */
 int vu_msg_take_fd(struct vu_conn *c, unsigned i);
-/* The answer, of m->h.size bytes: NULL, or why it can't be sent */
-const char *vu_msg_send(const struct vu_conn *c, struct vu_msg *m);
+/* Send the answer, of m->h.size bytes. There is one at a time: what isn't taken at once
+ * is kept, until vu_msg_push() has sent it.
+ */
+void vu_msg_send(struct vu_conn *c, const struct vu_msg *m);
+/* Send what is left: 0 if there is nothing more, -EAGAIN if it has to wait until the
+ * other end reads; other -errno
+ */
+int vu_msg_push(struct vu_conn *c);
 
 #endif /* TAP_VU_MSG_H */

@@ -55,6 +55,7 @@ static ssize_t tcp_run_send(struct flow *f, struct tcp_run *run, size_t skip)
 {
 	struct msghdr msg = { .msg_iov = run->iov, .msg_iovlen = run->cnt };
 	ssize_t n;
+	int rc;
 
 	for (; skip >= msg.msg_iov->iov_len; msg.msg_iov++, msg.msg_iovlen--)
 		skip -= msg.msg_iov->iov_len;
@@ -64,8 +65,9 @@ static ssize_t tcp_run_send(struct flow *f, struct tcp_run *run, size_t skip)
 	/* What isn't taken costs the guest a timeout: once more */
 	if (n < 0 && errno != EAGAIN && is_momentary(-errno))
 		n = sendmsg(f->tcp.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n < 0 && !is_momentary(-errno)) {
-		flow_debug(f, "write: %s", strerror(errno));
+	rc = n < 0 ? tap_io_error(-errno) : 0;
+	if (rc && !is_momentary(rc)) {
+		flow_debug(f, "write: %s", strerror(-rc));
 		return -1;
 	}
 	return MAX(n, 0);

@@ -126,7 +126,7 @@ ssize_t tcp_peek(struct tcp_conn *conn, tcp_seq seq, struct iovec *iov,
 		n = recvmsg(conn->fd, &msg, MSG_PEEK | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno != EAGAIN)
-		return -errno;
+		return tap_io_error(-errno);
 	conn->faults = 0;
 	if (n < 0)
 		return -EAGAIN;

@@ -17,7 +17,8 @@
  *
  * What a stream's reader expects, whole checksums and segments of one size, is made
  * here of what the daemon leaves to offloads. "ready" is printed once the rings are
- * there. Ends when one of the two other ends does.
+ * there. Ends when one of the two other ends does. SIGUSR1 takes the memory of receive
+ * buffers away.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,6 +26,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -86,7 +88,7 @@ static unsigned opt_num = 256, rx_bytes = 4096;
 static bool scatter;
 static unsigned seed;
 static bool is_tap;
-static int control, other;
+static int control, other, mem_fd;
 static uint8_t *out, *in;
 static size_t out_at, out_len, in_len;
 
@@ -177,6 +179,7 @@ static void share_memory(void)
 	} };
 	int fd = memfd_create("guest", 0), fds[2] = { fd, fd };
 
+	mem_fd = fd;
 	if (fd < 0 || ftruncate(fd, 2L * HALF))
 		fail("memory");
 	mem = mmap(NULL, 2L * HALF, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -605,8 +608,11 @@ static void run(void)
 		reclaim();
 		p[OTHER].events = (short)((ring[TX].frees ? POLLIN : 0) |
 					  (out_len ? POLLOUT : 0));
-		if (poll(p, FDS, again ? 0 : -1) < 0)
+		if (poll(p, FDS, again ? 0 : -1) < 0) {
+			if (errno == EINTR)
+				continue;
 			fail("poll");
+		}
 		if (p[CONTROL].revents)
 			exit(0);
 		for (int i = CALL_RX; i <= CALL_TX; i++)
@@ -623,6 +629,13 @@ static void run(void)
 }
 
 /* ---- start ---- */
+
+static void take_away(int sig)
+{
+	(void)sig;
+	if (ftruncate(mem_fd, HALF))
+		_exit(1);
+}
 
 static int open_control(const char *arg)
 {
@@ -723,6 +736,7 @@ int main(int argc, char **argv)
 	refill();
 	for (unsigned i = 0; i < RINGS; i++)
 		ring_tell(i);
+	signal(SIGUSR1, take_away);
 	puts("ready");
 	fflush(stdout);
 	run();

@@ -8,6 +8,7 @@
  */
 #include "tap.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "engine/loop.h"
@@ -27,7 +28,7 @@ static struct {
 	unsigned heads[TAP_TX_FRAMES];
 	uint8_t sent[TAP_TX_FRAMES][TAP_HDR_MAX + SEG_MAX];
 	size_t len[TAP_TX_FRAMES];
-	unsigned frames, cancelled;
+	unsigned frames, cancelled, losses;
 } fake;
 
 /* One more piece of at most n bytes */
@@ -109,8 +110,14 @@ static void fake_flush(void)
 {
 }
 
+static void fake_lost(void)
+{
+	fake.losses++;
+}
+
 static const struct tap_ops fake_ops = {
 	fake_reserve, fake_commit, fake_cancel, fake_send, fake_flush, NULL,
+	fake_lost,
 };
 
 static unsigned received;
@@ -225,7 +232,18 @@ int main(void)
 	tap_init(&events, mac);
 	is_int(tap_reserve(&tx, 1000, 1000, 54), 0, "no link: nothing is lent");
 	tap_cancel(&tx);
+	is_int(tap_io_error(-EFAULT), -EFAULT, "  nor can any of it be gone");
 	tap_set_link(&fake_ops, &caps);
+	is_int(tap_io_error(-EPIPE), -EPIPE, "an error of a socket's");
+	is_int(fake.losses, 0, "  is no matter of the link's");
+	is_int(tap_io_error(-EFAULT), -ENOMEM, "memory of a guest's that is gone");
+	is_int(fake.losses, 1, "  the link is told");
+	tap_narrow(9000);
+	tap_narrow(1500);
+	tap_narrow(4000);
+	is_int(tap_caps()->mtu, 1500, "the narrowest that it was found to be");
+	tap_set_link(&fake_ops, &caps);
+	is_int(tap_caps()->mtu, 0, "  forgotten with the next driver");
 
 	for (int i = 0; i < 400; i++) {
 		fake.room = random_below(4) ? 300000 : 1 + random_below(2000);
