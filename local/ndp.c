@@ -470,5 +470,5 @@ void ndp_solicit(void)
 	if (!ndp_is_router())
 		return;
 	ndp.initial = ND_RA_INITIAL;
-	timer_set(&ndp.timer, TIMER_NDP, loop_now());
+	ndp_timer(&ndp.timer);
 }

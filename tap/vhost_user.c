@@ -593,11 +593,13 @@ static bool vu_rests(int rc)
 /* The next message: 1 if it was done, otherwise as vu_msg_read(); or *ret_why */
 static int vu_next(const char **ret_why)
 {
+	size_t before = vu.conn.got;
 	int rc = vu_msg_read(&vu.conn, ret_why);
 
+	if (vu.conn.got != before)
+		vu.faults = 0;
 	if (rc <= 0)
 		return rc;
-	vu.faults = 0;
 	*ret_why = vu_handle(&vu.conn.msg);
 	vu_msg_done(&vu.conn);
 	return rc;

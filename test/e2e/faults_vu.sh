@@ -42,7 +42,7 @@ front_comes()
 {
 	: >"$T/front"
 	spawn net:guest "${PASST_TOOLS_DIR:-$TOP/build/tools}/vufront" "$sock" tap eth0 \
-		>"$T/front" 2>&1
+		>"$T/front" 2>&1 7>&-
 	front=$pid
 	wait_for "grep -q ready '$T/front'"
 }
@@ -75,11 +75,11 @@ n=0
 for what in EINTR EAGAIN ENOBUFS ENOMEM EMFILE EPERM; do
 	stop "$front"
 	wait_for "[ \"\$(grep -c 'Client connection closed' '$T/passt.err')\" = $((n += 1)) ]"
-	before=$("$peer" set "$f" unix:recvmsg=$what%2 unix:recv=$what%3 unix:send=$what%2)
+	before=$("$peer" set "$f" unix:recvmsg=$what%3 unix:recv=$what%4 unix:send=$what%3)
 	front_comes
 	is $? 0 "a front-end comes while there is $what"
 	ok '... the guest is there' wait_for \
-		"in_guest ping -qc 1 -W 1 '$GW4' >/dev/null" 20
+		"in_guest ping -qc 1 -W 1 '$GW4' >/dev/null" 5
 	after=$("$peer" set "$f")
 	ok "... $((after - before)) faults" [ "$after" -gt "$((before + 5))" ]
 done

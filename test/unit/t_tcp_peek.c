@@ -40,6 +40,11 @@ bool sock_has_peek_off(void)
 	return true;
 }
 
+int tap_io_error(int rc)
+{
+	return rc;
+}
+
 void tcp_fault(struct flow *f, int rc)
 {
 	(void)f;
