@@ -42,6 +42,7 @@ static struct {
 	struct gmem_map map[GMEM_MAPS];
 	unsigned last;			/* found there */
 	volatile sig_atomic_t lost;
+	bool marked;			/* something was, in the log */
 } gmem;
 
 static void gmem_sigbus(int sig, siginfo_t *si, void *context)
@@ -228,7 +229,16 @@ void gmem_dirty_gpa(uint64_t gpa, uint64_t len)
 		__atomic_fetch_or(&log->base[at],
 				  (uint8_t)(1U << page % GMEM_LOG_SPAN),
 				  __ATOMIC_RELAXED);
+		gmem.marked = true;
 	}
+}
+
+bool gmem_log_news(void)
+{
+	bool was = gmem.marked;
+
+	gmem.marked = false;
+	return was;
 }
 
 void gmem_dirty(const void *p, size_t len)

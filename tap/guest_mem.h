@@ -60,6 +60,8 @@ void gmem_log_clear(void);
 void gmem_dirty(const void *p, size_t len);
 void gmem_dirty_gpa(uint64_t gpa, uint64_t len);
 
+/* Has anything been marked since the last call? */
+bool gmem_log_news(void);
 /* Was memory taken away that is mapped? Since gmem_clear() */
 bool gmem_is_lost(void);
 /* Yes, as a system call has found that was to copy from there, or to there (EFAULT) */

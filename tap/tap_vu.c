@@ -526,8 +526,9 @@ static void vu_call(uint32_t i)
 
 static void vu_flush(void)
 {
-	if (vu.wait_len && vu_is_ready())
-		vhost_user_logged();
+	if (vu.wait_len)
+		vu_is_ready();
+	vhost_user_logged();
 	for (enum vu_ring_name i = VU_RX; i < VU_RINGS; i++)
 		vu_call(i);
 }

@@ -462,6 +462,7 @@ static const char *vu_set_vring_enable(struct vu_msg *m)
 /* After a migration: this is where the guest is now */
 static const char *vu_send_rarp(struct vu_msg *m)
 {
+	debug("vhost-user: the guest is at a new place");
 	tap_learn_mac(m->p.bytes);
 	return NULL;
 }
@@ -695,7 +696,7 @@ void vhost_user_logged(void)
 {
 	const uint64_t one = 1;
 
-	if (vu.log_fd >= 0 && vu.active & BIT(VU_F_LOG_ALL) &&
+	if (gmem_log_news() && vu.log_fd >= 0 &&
 	    write(vu.log_fd, &one, sizeof(one)) < 0)
 		debug("vhost-user: telling of the log: %s", strerror(errno));
 }

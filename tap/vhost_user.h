@@ -73,7 +73,7 @@ bool vhost_user_has(enum vu_feature f);
 unsigned vhost_user_mtu(void);
 /* Is a front-end there, whether its driver runs or not? */
 bool vhost_user_is_open(void);
-/* What was written is marked; tell whoever copies it */
+/* Tell whoever copies the guest's memory, if something was marked since */
 void vhost_user_logged(void);
 
 #endif /* TAP_VHOST_USER_H */

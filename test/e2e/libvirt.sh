@@ -11,14 +11,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=test/lib/tree.sh
 . "$(dirname "$0")/../lib/tree.sh"
-[ "$(uname -m)" = x86_64 ] || skip_all 'guests are x86-64'
-if [ "${TREE_INSIDE:-}" != 1 ]; then
-	TOP=$(cd "$(dirname "$0")/../.." && pwd)
-	WORLD_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}
-	# shellcheck source=test/lib/vm.sh
-	. "$TOP/test/lib/vm.sh"
-	vm_build || bail 'no guest'
-fi
+tree_guest
 tree_enter "$@"
 # shellcheck source=test/lib/world.sh
 . "$(dirname "$0")/../lib/world.sh"
@@ -37,14 +30,19 @@ vm_build
 cp "$vm_dir/kernel" "$T/kernel"
 chmod 644 "$T/kernel"
 
-# domain FILE INTERFACE: a guest with that script as /script, and that interface
+# domain FILE TYPE INTERFACE: a guest with that script as /script, and that interface
 domain()
 {
+	memory=
+	# which who serves it must see
+	[ "$2" != vhostuser ] || memory="<memoryBacking><source type='memfd'/>
+		<access mode='shared'/></memoryBacking>"
 	vm_initrd "$T/script" "$T/user/initrd"
 	cat >"$1" <<-E
 		<domain type='qemu'>
 		<name>guest</name>
 		<memory unit='MiB'>$VM_MEMORY</memory>
+		$memory
 		<os>
 			<type arch='x86_64' machine='q35'>hvm</type>
 			<kernel>$T/kernel</kernel>
@@ -54,11 +52,11 @@ domain()
 		<cpu mode='maximum'/>
 		<on_reboot>destroy</on_reboot>
 		<devices>
-			<interface type='user'>
+			<interface type='$2'>
 				<mac address='52:54:00:12:34:56'/>
 				<model type='virtio'/>
 				<rom enabled='no'/>
-				$2
+				$3
 			</interface>
 			<serial type='file'><source path='$T/user/console'/>
 				<target port='0'/></serial>
@@ -100,45 +98,53 @@ until [ \$(netstat -ltn | grep -cE ':(22|81) ') -eq 2 ]; do sleep 0.1; done
 echo READY
 sleep 600
 E
-domain "$T/domain.xml" "
-	<ip family='ipv4' address='203.0.113.77' prefix='24'/>
-	<backend type='passt' logFile='$T/user/passt.log'/>
-	<portForward proto='tcp'>
-		<range start='8022' to='22'/>
-		<range start='8080' end='8089' to='80'/>
-		<range start='8083' exclude='yes'/>
-	</portForward>
-	<portForward proto='tcp' address='$HOST4' dev='eth0'>
-		<range start='8122' to='22'/>
-	</portForward>
-	<portForward proto='udp' address='::1'>
-		<range start='8053' to='53'/>
-	</portForward>"
-ok 'a guest starts' virsh create "$T/domain.xml"
-diag "$(tr '\0' ' ' <"/proc/$(pgrep -x passt)/cmdline")"
-for p in 8022 8080 8089; do
-	ok "... TCP port $p" listening host tcp "$p"
+# by the stream socket, and by vhost-user
+source=
+for type in user vhostuser; do
+	rm -f "$T/user/console" "$T/user/out" "$T/user/passt.log"
+	[ $type = user ] || source="<source dev='eth0'/>"
+	domain "$T/domain.xml" "$type" "
+		<ip family='ipv4' address='203.0.113.77' prefix='24'/>
+		$source<backend type='passt' logFile='$T/user/passt.log'/>
+		<portForward proto='tcp'>
+			<range start='8022' to='22'/>
+			<range start='8080' end='8089' to='80'/>
+			<range start='8083' exclude='yes'/>
+		</portForward>
+		<portForward proto='tcp' address='$HOST4' dev='eth0'>
+			<range start='8122' to='22'/>
+		</portForward>
+		<portForward proto='udp' address='::1'>
+			<range start='8053' to='53'/>
+		</portForward>"
+	ok "$type: a guest starts" virsh create "$T/domain.xml"
+	diag "$(tr '\0' ' ' <"/proc/$(pgrep -x passt)/cmdline")"
+	for p in 8022 8080 8089; do
+		ok "... TCP port $p" listening host tcp "$p"
+	done
+	not_ok '... not the one left out' listening host tcp 8083
+	ok '... UDP port 8053' listening host udp 8053
+	like "$(cat "$T/user/passt.log")" 'passt *' '... its log'
+	if wait_for 'tr -d "\r" <"$T/user/out" | grep -qx READY' 120; then
+		pass '... gets to its end'
+	else
+		fail '... gets to its end'
+		diag "$(tail -n 20 "$T/user/console" "$T/user/out")"
+	fi
+	is "$(said dhcp)" '203.0.113.77/24 65520' '... address, MTU'
+	is "$(said web)" 'hello from the world' '... the world, by name'
+	is "$(ask_tcp in_host 127.0.0.1:8022)" forwarded '... a port'
+	is "$(ask_tcp in_world "$HOST4:8081")" range '... one of a range, from the world'
+	is "$(ask_tcp in_world "$HOST4:8122")" forwarded \
+		'... one of an address and interface'
+	passt=$(pgrep -x passt)
+	ok '... destroyed' virsh destroy guest
+	ok '... passt ends with it' wait_gone "$passt"
+	# libvirt 11.3 leaves those of vhost-user where they are
+	[ $type = vhostuser ] ||
+		is "$(find "$XDG_RUNTIME_DIR/libvirt" -name '*passt.pid' -o \
+			-name '*.socket')" '' '... no file is left'
 done
-not_ok '... not the one left out' listening host tcp 8083
-ok '... UDP port 8053' listening host udp 8053
-like "$(cat "$T/user/passt.log")" 'passt *' '... its log'
-if wait_for 'tr -d "\r" <"$T/user/out" | grep -qx READY' 120; then
-	pass '... gets to its end'
-else
-	fail '... gets to its end'
-	diag "$(tail -n 20 "$T/user/console" "$T/user/out")"
-fi
-is "$(said dhcp)" '203.0.113.77/24 65520' '... address, MTU'
-is "$(said web)" 'hello from the world' '... the world, by name'
-is "$(ask_tcp in_host 127.0.0.1:8022)" forwarded '... a port'
-is "$(ask_tcp in_world "$HOST4:8081")" range '... one of a range, from the world'
-is "$(ask_tcp in_world "$HOST4:8122")" forwarded \
-	'... one of an address and interface'
-passt=$(pgrep -x passt)
-ok '... destroyed' virsh destroy guest
-ok '... passt ends with it' wait_gone "$passt"
-is "$(find "$XDG_RUNTIME_DIR/libvirt" -name '*passt.pid' -o -name '*.socket')" \
-	'' '... no file is left'
 
 ### the same ports, again and again
 

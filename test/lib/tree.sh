@@ -4,12 +4,25 @@
 # Another distribution's programs, from test/tools/mkdebian. After tap.sh, before
 # world.sh.
 #
+#	tree_guest	before it, where guests are started in there: their kernel is
+#			this machine's
 #	tree_enter	start the script once more, with that tree as its root
 #			directory: writable, but nothing of it is kept. The source
 #			tree, /dev and /sys are the machine's. Skips the file if
 #			there can't be one
 #
 # By pivot_root: in a plain chroot, users get no user namespaces.
+
+tree_guest()
+{
+	[ "$(uname -m)" = x86_64 ] || skip_all 'guests are x86-64'
+	[ "${TREE_INSIDE:-}" != 1 ] || return 0
+	TOP=$(cd "$(dirname "$0")/../.." && pwd)
+	WORLD_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}
+	# shellcheck source=test/lib/vm.sh
+	. "$TOP/test/lib/vm.sh"
+	vm_build || bail 'no guest'
+}
 
 tree_enter()
 {

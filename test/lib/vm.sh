@@ -15,8 +15,10 @@
 #	vm_said WORD [SECS]	wait for a line of SCRIPT's output, exactly WORD
 #	vm_run SCRIPT -- ARGS	all of it: start, wait, print the output
 #	vm_start_shell -- ARGS	start a guest that runs what it is told
-#	vm_sh LINE		it runs a line of shell: prints its output, returns its
-#				status, or 124 after 20 seconds
+#	vm_sh LINE [SECS]	it runs a line of shell: prints its output, returns its
+#				status, or 124 after so many seconds (20)
+#	vm_qmp SOCKET COMMAND [ARGUMENTS]	of QEMU's own protocol: prints what it
+#				returns, in JSON; fails with its error
 #	vm_net SOCKET [MAC [MORE]]	prints the ARGS of a guest at passt's SOCKET;
 #				MORE is for vhost-user's chardev: ",reconnect=1"
 #	vm_memory, vm_nic ID SOCKET [MAC [MORE]]	the same in parts, for a
@@ -25,11 +27,13 @@
 #	$T/vmfs			what's here is in the guest's root directory too
 #	VM_LINK			stream (default), or vu: vhost-user
 #	VM_NIC			more properties of the guest's interface
+#	VM_IMAGE		kernel, or image: see mkinitramfs
 #	VM_BACKEND		what vhost-user's memory is (memfd)
 #	VM_ACCEL		kvm or tcg; default: kvm if it works
 
 VM_MEMORY=${VM_MEMORY:-384}
 VM_NIC=${VM_NIC:-}
+VM_IMAGE=${VM_IMAGE:-kernel}
 VM_BACKEND=${VM_BACKEND:-memfd}
 VM_CMDLINE='console=ttyS0 quiet panic=-1 mitigations=off nokaslr'
 VM_CMDLINE="$VM_CMDLINE random.trust_cpu=on tsc=reliable cryptomgr.notests"
@@ -127,29 +131,59 @@ vm_start()
 	vm_initrd "$vm_script" "$T/vm$vm_n.initrd"
 	: >"$vm_out"
 	vm_line=file,path=$vm_out
-	if [ "$vm_pipe" ]; then
-		vm_line=pipe,path=$vm_pipe
-		spawn host cat "$vm_pipe.out" >"$vm_out"
-	fi
+	[ -z "$vm_pipe" ] || vm_fifos "$vm_pipe"
+	vm_qemu "$@"
+}
+
+# the next QEMU's second serial line: never an end of file
+vm_fifos()
+{
+	mkfifo "$1.in" "$1.out"
+	vm_line=pipe,path=$1
+	spawn host cat "$1.out" >>"$vm_out"
+}
+
+vm_qemu()
+{
 	# shellcheck disable=SC2046 # words
 	spawn host qemu-system-x86_64 -M q35 $(vm_accel) -m "$VM_MEMORY" \
 		-display none -no-reboot -nodefaults -no-user-config \
-		-kernel "$vm_dir/kernel" -initrd "$T/vm$vm_n.initrd" \
+		-kernel "$vm_dir/$VM_IMAGE" -initrd "$T/vm$vm_n.initrd" \
 		-append "$VM_CMDLINE" \
-		-serial "file:$vm_console" \
+		-chardev "file,id=console,append=on,path=$vm_console" \
+		-serial chardev:console \
 		-chardev "$vm_line,id=out" \
-		-device isa-serial,chardev=out "$@" >"$T/vm$vm_n.qemu" 2>&1
+		-device isa-serial,chardev=out "$@" >>"$T/vm$vm_n.qemu" 2>&1
 	vm_pid=$pid
 }
 
-# The guest's second serial line is a pair of FIFOs; it never reads an end of file
+vm_qmp()
+{
+	timeout 30 python3 - "$@" <<-'E'
+		import json, socket, sys
+		s = socket.socket(socket.AF_UNIX)
+		s.connect(sys.argv[1])
+		f = s.makefile("rw")
+		f.readline()
+		command = {"execute": sys.argv[2]}
+		if len(sys.argv) > 3:
+		    command["arguments"] = json.loads(sys.argv[3])
+		for c in ({"execute": "qmp_capabilities"}, command):
+		    f.write(json.dumps(c) + "\n")
+		    f.flush()
+		    answer = {"event": ""}
+		    while "event" in answer:
+		        answer = json.loads(f.readline())
+		print(json.dumps(answer.get("return", answer)))
+		sys.exit("return" not in answer)
+		E
+}
+
 vm_start_shell()
 {
 	cat >"$T/vm.shell" <<-'E'
 		echo SHELL
-		n=0
-		while read -r line; do
-			n=$((n + 1))
+		while read -r n line; do
 			eval "$line" </dev/null >/tmp/line 2>&1
 			rc=$?
 			echo "LINE $n"
@@ -159,9 +193,8 @@ vm_start_shell()
 		E
 	vm_pipe=$T/vm.pipe
 	: >"$T/vm.lines"
-	mkfifo "$vm_pipe.in" "$vm_pipe.out"
-	exec 8<>"$vm_pipe.in"
 	vm_start "$T/vm.shell" "$@"
+	exec 8<>"$vm_pipe.in"
 	vm_pipe=
 	vm_said SHELL
 }
@@ -171,8 +204,9 @@ vm_sh()
 	# not in a variable, as this is run in subshells, too
 	echo >>"$T/vm.lines"
 	vm_n_line=$(wc -l <"$T/vm.lines")
-	echo "$1" >&8
-	wait_for "vm_output | grep -q '^RC $vm_n_line '" 20 || return 124
+	echo "$vm_n_line $1" >&8
+	wait_for "vm_output | grep -q '^RC $vm_n_line '" "${2:-20}" ||
+		return 124
 	vm_output | sed "1,/^LINE $vm_n_line\$/d; /^RC $vm_n_line /,\$d"
 	return "$(vm_output | sed -n "s/^RC $vm_n_line //p")"
 }
