@@ -304,6 +304,10 @@ static void loop_turn(void)
 
 int loop_run(void)
 {
+	/* What has been done until now wants a turn's end, too: frames to the guest
+	 * wait for one
+	 */
+	loop_again();
 	while (!loop.exiting)
 		loop_turn();
 	return loop.status;

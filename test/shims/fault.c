@@ -424,6 +424,23 @@ ssize_t read(int fd, void *buf, size_t len)
 	return real(fd, buf, len);
 }
 
+/* What glibc makes of both where it knows how much room there is (_FORTIFY_SOURCE) */
+ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags);
+ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
+{
+	if (len > room)
+		abort();
+	return recv(fd, buf, len, flags);
+}
+
+ssize_t __read_chk(int fd, void *buf, size_t len, size_t room);
+ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
+{
+	if (len > room)
+		abort();
+	return read(fd, buf, len);
+}
+
 ssize_t write(int fd, const void *buf, size_t len)
 {
 	NEXT(ssize_t, "write", int, const void *, size_t);

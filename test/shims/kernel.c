@@ -400,6 +400,15 @@ ssize_t recv(int fd, void *buf, size_t len, int flags)
 	return syscall(SYS_recvfrom, fd, buf, len, flags, NULL, NULL);
 }
 
+/* What glibc makes of it where it knows how much room there is (_FORTIFY_SOURCE) */
+ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags);
+ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
+{
+	if (len > room)
+		abort();
+	return recv(fd, buf, len, flags);
+}
+
 int connect(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	if (sa->sa_family != AF_UNIX && fails(ENOBUFS))

@@ -48,7 +48,7 @@ static void say(const void *p, size_t len, unsigned n)
 	} u = { .h = { CMSG_LEN(n * sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
 	struct iovec iov = { (void *)(uintptr_t)p, len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	int fds[MANY];
+	int fds[MANY] = { 0 };
 
 	for (unsigned i = 0; i < n; i++)
 		fds[i] = other;
