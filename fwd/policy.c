@@ -14,10 +14,10 @@
 
 #include "fwd/learned.h"
 #include "fwd/policy_set.h"
+#include "util/log.h"
 #include "util/wire.h"
 
 enum {
-	HOST_ADDRS	= 4096,
 	NAME_GRACE_S	= 60,		/* beyond the TTL */
 	NAME_TTL_MAX_S	= 86400,
 };
@@ -27,8 +27,9 @@ static struct {
 	unsigned current;
 	bool begun;			/* the other one is being filled */
 	bool learning;			/* no rules: all is allowed */
-	struct addr host[HOST_ADDRS];	/* sorted */
+	struct addr host[POLICY_HOSTS_MAX];	/* sorted */
 	unsigned hosts;
+	bool more_hosts;		/* than these */
 } pol;
 
 static struct policy_set *current(void)
@@ -177,8 +178,12 @@ bool policy_has_names(void)
 
 void policy_set_host_addrs(const struct addr *a, unsigned n)
 {
+	if (n > POLICY_HOSTS_MAX && !pol.more_hosts)
+		warn_limited("The host has more than %d addresses, so any may be one: 'host' denies all, 'public' and names allow nothing",
+			     POLICY_HOSTS_MAX);
+	pol.more_hosts = n > POLICY_HOSTS_MAX;
 	pol.hosts = 0;
-	for (unsigned i = 0; i < n && pol.hosts < HOST_ADDRS; i++) {
+	for (unsigned i = 0; i < n && pol.hosts < POLICY_HOSTS_MAX; i++) {
 		unsigned j = pol.hosts++;
 
 		for (; j && memcmp(&pol.host[j - 1], &a[i], sizeof(*a)) > 0; j--)
@@ -285,7 +290,7 @@ static bool is_host(const struct addr *a)
 
 bool policy_is_inside(const struct addr *a)
 {
-	return is_host(a) || policy_is_private(a);
+	return pol.more_hosts || is_host(a) || policy_is_private(a);
 }
 
 /* A decision in the making */
@@ -359,18 +364,18 @@ static bool ask_plain(struct ask *ask, const struct policy_flow *f)
 	struct addr v4;
 
 	ask_node(ask, DEST_ANY, false);
-	if (host)
-		ask_node(ask, DEST_HOST, false);
+	if (host || pol.more_hosts)
+		ask_node(ask, DEST_HOST, !host);
 	if (private)
 		ask_node(ask, DEST_PRIVATE, false);
 	if (!host && !private)
-		ask_node(ask, DEST_PUBLIC, false);
+		ask_node(ask, DEST_PUBLIC, pol.more_hosts);
 	ask_addr(ask, &f->to, 0);
 	if (embedded_v4(&f->to, &v4))
 		ask_addr(ask, &v4, ADDR_BITS + 1);
 	if (!addr_is_none(&f->seen) && !addr_eq(&f->seen, &f->to))
 		ask_addr(ask, &f->seen, ADDR_BITS);
-	return host || private;
+	return host || private || pol.more_hosts;
 }
 
 static bool rule_allows(const struct policy_set *p, uint32_t rule)

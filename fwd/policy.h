@@ -91,7 +91,10 @@ bool policy_is_on(void);
 /* Does any rule have a name? Then we are the guest's resolver. */
 bool policy_has_names(void);
 
-/* The host's own addresses, loopback aside; those beyond some 4096 are dropped */
+/* The host's own addresses, loopback aside. Of more than POLICY_HOSTS_MAX some are not
+ * known: then any may be one, and neither "public" nor a name allows anything.
+ */
+enum { POLICY_HOSTS_MAX = 4096 };
 void policy_set_host_addrs(const struct addr *a, unsigned n);
 
 /* A new flow of the guest */

@@ -3,9 +3,11 @@
 #ifndef HOST_HOST_ADDRS_H
 #define HOST_HOST_ADDRS_H
 
+#include "fwd/policy.h"
 #include "util/addr.h"
 
-enum { HOST_ADDRS_MAX = 4096 };
+/* One more than the policy knows, so that it sees that there are */
+enum { HOST_ADDRS_MAX = POLICY_HOSTS_MAX + 1 };
 
 /* Read them, in the network namespace of the caller, and tell policy.c, if there is
  * a policy, or may be one later. At the start only: the C library allocates memory

@@ -21,7 +21,7 @@ enum {
 	LO_IFI		= 1,		/* `lo` in every namespace */
 	HOPS_MAX	= 32,
 	SEEN_MAX	= 64,
-	OLD_MAX		= 32,		/* addresses deprecated at once */
+	OLD_MAX		= 64,		/* deprecated at once: all of ns_follow.c's */
 };
 
 /* Next hop of a route, as far as we care */

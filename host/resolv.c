@@ -56,11 +56,13 @@ static void resolv_line(struct resolv *r, char *line)
 	}
 }
 
-void resolv_parse(char *text, struct resolv *ret)
+void resolv_parse(char *text, size_t len, struct resolv *ret)
 {
-	char *line, *lines;
+	char *line, *lines, *nul;
 
 	memset(ret, 0, sizeof(*ret));
+	while ((nul = memchr(text, '\0', len)))
+		*nul = '\n';
 	for (line = strtok_r(text, "\n", &lines); line;
 	     line = strtok_r(NULL, "\n", &lines))
 		resolv_line(ret, line);
@@ -71,6 +73,6 @@ int resolv_read(struct resolv *ret)
 	static char text[RESOLV_MAX];
 	ssize_t n = read_file(RESOLV_CONF, text, sizeof(text));
 
-	resolv_parse(n < 0 ? strcpy(text, "") : text, ret);
+	resolv_parse(n < 0 ? strcpy(text, "") : text, n < 0 ? 0 : (size_t)n, ret);
 	return n < 0 ? (int)n : 0;
 }

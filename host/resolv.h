@@ -13,10 +13,10 @@ struct resolv {
 	struct net_search search;
 };
 
-/* What the file says, which is split on the way; what can't be understood is
- * left out. Never fails.
+/* What the file says: len bytes, a NUL behind them. It is split on the way; what can't
+ * be understood is left out, and a NUL within ends a line, no more. Never fails.
  */
-void resolv_parse(char *text, struct resolv *ret);
+void resolv_parse(char *text, size_t len, struct resolv *ret);
 
 #define RESOLV_CONF	"/etc/resolv.conf"
 enum { RESOLV_MAX = 1 << 16 };		/* bytes that it may have */

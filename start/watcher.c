@@ -123,8 +123,13 @@ static int child_read_resolv(struct resolv *ret)
 		n = n < 0 ? -errno : 0;
 		close(fd);
 	}
+	/* The end of a longer one would be cut, and may be an address: read_file() */
+	if (len == sizeof(text) - 1) {
+		n = -EFBIG;
+		len = 0;
+	}
 	text[len] = '\0';
-	resolv_parse(text, ret);
+	resolv_parse(text, (size_t)len, ret);
 	return (int)n;
 }
 

@@ -65,18 +65,41 @@ static struct {
 
 enum log_level log_max = LOG_LVL_INFO;
 
-void log_msg(enum log_level level, const char *fmt, ...)
+static void say(enum log_level level, const char *fmt, va_list ap)
 {
 	static const char *const prefix[] = { "error", "warn", "info" };
-	va_list ap;
 
 	if (level > log_max)
 		return;
 	fprintf(stderr, "%s: ", prefix[MIN(level, LOG_LVL_INFO)]);
-	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
-	va_end(ap);
 	fputc('\n', stderr);
+}
+
+void log_msg(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(level, fmt, ap);
+	va_end(ap);
+}
+
+bool log_admit(struct log_limit *l, enum log_level level)
+{
+	(void)l;
+	return level <= log_max;
+}
+
+void log_msg_limited(const struct log_limit *l, enum log_level level,
+		     const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)l;
+	va_start(ap, fmt);
+	say(level, fmt, ap);
+	va_end(ap);
 }
 
 void die(const char *fmt, ...)

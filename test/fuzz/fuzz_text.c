@@ -136,7 +136,7 @@ static void read_resolv(char *text)
 	static struct resolv r;
 
 	memset(&r, 0xff, sizeof(r));
-	resolv_parse(text, &r);
+	resolv_parse(text, strlen(text), &r);
 	for (enum family f = V4; f < FAMILIES; f++) {
 		assert(r.count[f] <= CONF_DNS_MAX);
 		for (unsigned i = 0; i < r.count[f]; i++) {

@@ -79,7 +79,7 @@ static void has_resolvers(const char *text)
 	char copy[512];
 
 	snprintf(copy, sizeof(copy), "%s", text);
-	resolv_parse(copy, &facts.resolv);
+	resolv_parse(copy, strlen(copy), &facts.resolv);
 }
 
 static void resolve(void)
@@ -421,8 +421,20 @@ static void test_turns(void)
 	is_str(turn(), "192.0.2.54", "after the last one: the first one");
 }
 
+/* A NUL byte ends its line, and no more */
+static void test_nul(void)
+{
+	char text[] = "search a.example\0b\n#\0\nnameserver 192.0.2.53\n";
+	struct resolv r;
+
+	resolv_parse(text, sizeof(text) - 1, &r);
+	is_int(r.count[V4], 1, "a resolver behind NUL bytes");
+	is_int(r.search.count, 1, "... and a search list before them");
+}
+
 int main(void)
 {
+	test_nul();
 	net_init(&opts);
 	test_renew();
 	test_matters();

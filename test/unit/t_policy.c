@@ -235,6 +235,34 @@ static const char *ask_seen(const char *seen, const char *to, uint16_t port)
 	return verdict(policy_ask(&f, t0));
 }
 
+/* The host has more addresses than can be known: any may be one */
+static void many_hosts(void)
+{
+	static struct addr host[POLICY_HOSTS_MAX + 1];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(host); i++) {
+		host[i] = A("10.9.0.0");
+		host[i].b[14] = (uint8_t)(i >> 8);
+		host[i].b[15] = (uint8_t)i;
+	}
+	policy_set_host_addrs(host, POLICY_HOSTS_MAX);
+	rules("-host");
+	is_str(ask("tcp", "198.51.100.1", 80), "go default", "all are known");
+	is_str(ask("tcp", "10.9.0.1", 80), "no 0", "... one of them");
+	policy_set_host_addrs(host, ARRAY_SIZE(host));
+	is_str(ask("tcp", "198.51.100.1", 80), "no 0", "one too many: any may be");
+	is_str(ask("tcp", "2001:db8::1", 80), "no 0", "... of IPv6, too");
+	ok(policy_is_inside(&host[POLICY_HOSTS_MAX]), "... for names, too");
+	rules("+public");
+	is_str(ask("tcp", "198.51.100.1", 80), "no default", "... none is public");
+	rules("+host");
+	is_str(ask("tcp", "198.51.100.1", 80), "no default", "... and none is allowed");
+	is_str(ask("tcp", "10.9.0.1", 80), "go 0", "... that isn't known to be");
+	policy_set_host_addrs(NULL, 0);
+	rules("-host");
+	is_str(ask("tcp", "198.51.100.1", 80), "go default", "none any more");
+}
+
 static void decisions(void)
 {
 	static const struct {
@@ -962,6 +990,7 @@ int main(void)
 	policy_init();
 	grammar();
 	grammar_lengths();
+	many_hosts();
 	decisions();
 	mapped();
 	names();
