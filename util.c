@@ -32,9 +32,8 @@ int write_all(int fd, const void *buf, size_t len)
 	return 0;
 }
 
-ssize_t read_file(const char *path, char *buf, size_t size)
+ssize_t read_file_fd(int fd, char *buf, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t len = 0;
 	ssize_t n;
 
@@ -54,6 +53,11 @@ ssize_t read_file(const char *path, char *buf, size_t size)
 	close(fd);
 	buf[len] = '\0';
 	return n < 0 ? n : (ssize_t)len;
+}
+
+ssize_t read_file(const char *path, char *buf, size_t size)
+{
+	return read_file_fd(open(path, O_RDONLY | O_CLOEXEC), buf, size);
 }
 
 long long read_file_number(const char *path, long long fallback)

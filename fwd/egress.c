@@ -155,11 +155,9 @@ static bool egress_is_resolver(const struct net *net, const struct addr *a)
 	for (enum family f = V4; f < FAMILIES; f++) {
 		const struct net_family *fam = &net->fam[f];
 
-		if (addr_eq(&fam->dns_forward, a) || addr_eq(&fam->dns_host, a))
+		if (addr_eq(&fam->dns_forward, a) || addr_eq(&fam->dns_host, a) ||
+		    addr_in(fam->dns, fam->dns_count, a))
 			return true;
-		for (unsigned i = 0; i < fam->dns_count; i++)
-			if (addr_eq(&fam->dns[i], a))
-				return true;
 	}
 	return false;
 }

@@ -112,10 +112,7 @@ static struct {
 static void add_resolver(struct addr ret[RESOLVERS], unsigned *n,
 			 const struct addr *a)
 {
-	for (unsigned i = 0; i < *n; i++)
-		if (addr_eq(&ret[i], a))
-			return;
-	if (!addr_is_none(a) && *n < RESOLVERS)
+	if (!addr_is_none(a) && !addr_in(ret, *n, a) && *n < RESOLVERS)
 		ret[(*n)++] = *a;
 }
 

@@ -151,11 +151,8 @@ static void resolve_family(const struct net_options *o,
 
 static void dns_add(struct net_family *fam, const struct addr *a)
 {
-	for (unsigned i = 0; i < fam->dns_count; i++) {
-		if (addr_eq(&fam->dns[i], a))
-			return;
-	}
-	if (fam->dns_count < CONF_DNS_MAX)
+	if (!addr_in(fam->dns, fam->dns_count, a) &&
+	    fam->dns_count < CONF_DNS_MAX)
 		fam->dns[fam->dns_count++] = *a;
 }
 

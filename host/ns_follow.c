@@ -57,11 +57,7 @@ static struct {
 
 static bool addrs_have(const struct addrs *s, const struct addr *a)
 {
-	for (unsigned i = 0; i < s->count; i++) {
-		if (addr_eq(&s->a[i], a))
-			return true;
-	}
-	return false;
+	return addr_in(s->a, s->count, a);
 }
 
 static void addrs_add(struct addrs *s, const struct addr *a)

@@ -68,11 +68,15 @@ void resolv_parse(char *text, size_t len, struct resolv *ret)
 		resolv_line(ret, line);
 }
 
+int resolv_take(char *text, ssize_t n, struct resolv *ret)
+{
+	resolv_parse(n < 0 ? strcpy(text, "") : text, n < 0 ? 0 : (size_t)n, ret);
+	return n < 0 ? (int)n : 0;
+}
+
 int resolv_read(struct resolv *ret)
 {
 	static char text[RESOLV_MAX];
-	ssize_t n = read_file(RESOLV_CONF, text, sizeof(text));
 
-	resolv_parse(n < 0 ? strcpy(text, "") : text, n < 0 ? 0 : (size_t)n, ret);
-	return n < 0 ? (int)n : 0;
+	return resolv_take(text, read_file(RESOLV_CONF, text, sizeof(text)), ret);
 }

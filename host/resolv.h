@@ -21,7 +21,11 @@ void resolv_parse(char *text, size_t len, struct resolv *ret);
 #define RESOLV_CONF	"/etc/resolv.conf"
 enum { RESOLV_MAX = 1 << 16 };		/* bytes that it may have */
 
-/* RESOLV_CONF as it is now; 0 or -errno, and nothing in *ret then */
+/* RESOLV_CONF as it is now; 0 or -errno, and nothing in *ret then: -EFBIG beyond
+ * RESOLV_MAX, as its last line would be cut, and an address with it
+ */
 int resolv_read(struct resolv *ret);
+/* The same of what read_file() has put into text and returned */
+int resolv_take(char *text, ssize_t n, struct resolv *ret);
 
 #endif /* HOST_RESOLV_H */

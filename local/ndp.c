@@ -399,11 +399,7 @@ static void ndp_note_dns(const struct net_family *was,
 {
 	ndp.gone_dns_count = 0;
 	for (unsigned i = 0; i < was->dns_count; i++) {
-		bool gone = true;
-
-		for (unsigned j = 0; j < now->dns_count; j++)
-			gone = gone && !addr_eq(&was->dns[i], &now->dns[j]);
-		if (gone)
+		if (!addr_in(now->dns, now->dns_count, &was->dns[i]))
 			ndp.gone_dns[ndp.gone_dns_count++] = was->dns[i];
 	}
 }

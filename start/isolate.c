@@ -471,6 +471,19 @@ static int filter_add(scmp_filter_ctx filter, const struct sys_rule *r,
 	return nr < 0 ? 0 : rc;
 }
 
+/* Make it the process's, for the thread that writes files, too, unless building it has
+ * failed (rc); frees it. 0 or -errno.
+ */
+static int filter_finish(scmp_filter_ctx filter, int rc)
+{
+	if (!rc)
+		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (!rc)
+		rc = seccomp_load(filter);
+	seccomp_release(filter);
+	return rc;
+}
+
 #ifdef SYS_socketcall
 /* Whatever libseccomp allows of a socket call, it allows by socketcall(), too, where the
  * conditions can't be looked at. See socketcall.c.
@@ -478,17 +491,11 @@ static int filter_add(scmp_filter_ctx filter, const struct sys_rule *r,
 static int filter_load_socketcall(void)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	int rc;
 
 	if (!filter)
 		return -ENOMEM;
-	rc = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SYS_socketcall, 0);
-	if (!rc)
-		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (!rc)
-		rc = seccomp_load(filter);
-	seccomp_release(filter);
-	return rc;
+	return filter_finish(filter, seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS,
+						      SYS_socketcall, 0));
 }
 #else
 static int filter_load_socketcall(void)
@@ -511,21 +518,21 @@ static int filter_load(enum sys_mode mode, pid_t command)
 		if (sys_rules[i].modes & mode)
 			rc = filter_add(filter, &sys_rules[i], whom);
 	}
-	/* For the thread that writes files, too */
-	if (!rc)
-		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (!rc)
-		rc = seccomp_load(filter);
-	seccomp_release(filter);
-	return rc;
+	return filter_finish(filter, rc);
+}
+
+/* Nobody looks into us, and no program that we start is more than we are */
+static void no_more(void)
+{
+	prctl(PR_SET_DUMPABLE, 0);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		die("Couldn't set no_new_privs: %s", strerror(errno));
 }
 
 void isolate_final(const struct conf *c)
 {
 	caps_final(c);
-	prctl(PR_SET_DUMPABLE, 0);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		die("Couldn't set no_new_privs: %s", strerror(errno));
+	no_more();
 }
 
 int isolate_filter(const struct conf *c, pid_t command)
@@ -555,9 +562,7 @@ void isolate_watcher(const int *fds, unsigned count, bool net_admin)
 #endif
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	caps_keep_last(caps, net_admin ? ARRAY_SIZE(caps) : 0);
-	prctl(PR_SET_DUMPABLE, 0);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		die("Couldn't set no_new_privs: %s", strerror(errno));
+	no_more();
 	for (int i = STDIN_FILENO; null_fd >= 0 && i <= STDERR_FILENO; i++)
 		dup2(null_fd, i);
 	close_inherited(fds, count);

@@ -111,26 +111,8 @@ static int child_read_resolv(struct resolv *ret)
 {
 	static char text[RESOLV_MAX];
 	int fd = (int)syscall(SYS_openat, AT_FDCWD, RESOLV_CONF, WATCHER_OPEN);
-	ssize_t n, len = 0;
 
-	text[0] = '\0';
-	if (fd < 0) {
-		n = -errno;
-	} else {
-		while ((n = read(fd, text + len,
-				 sizeof(text) - 1 - (size_t)len)) > 0)
-			len += n;
-		n = n < 0 ? -errno : 0;
-		close(fd);
-	}
-	/* The end of a longer one would be cut, and may be an address: read_file() */
-	if (len == sizeof(text) - 1) {
-		n = -EFBIG;
-		len = 0;
-	}
-	text[len] = '\0';
-	resolv_parse(text, (size_t)len, ret);
-	return (int)n;
+	return resolv_take(text, read_file_fd(fd, text, sizeof(text)), ret);
 }
 
 /* Waits while our parent can't keep up */
@@ -139,15 +121,6 @@ static void child_tell(const struct tell *t, size_t len)
 	if (send(child.fd, t, offsetof(struct tell, facts) + len,
 		 MSG_NOSIGNAL) < 0)
 		_exit(EXIT_SUCCESS);
-}
-
-static bool addrs_have(const struct tell *t, const struct addr *a)
-{
-	bool have = false;
-
-	for (uint32_t i = 0; i < t->count && !have; i++)
-		have = addr_eq(&t->addr[i], a);
-	return have;
 }
 
 /* All of the host's addresses: those that there were are gone, or not; and all are
@@ -167,7 +140,7 @@ static void child_look_addrs(void)
 	for (uint32_t i = 0; i < child.addrs.count; i++) {
 		const struct addr *a = &child.addrs.addr[i];
 
-		child.gone[addr_family(a)] |= !addrs_have(&now, a);
+		child.gone[addr_family(a)] |= !addr_in(now.addr, now.count, a);
 	}
 	child.addrs.count = now.count;
 	memcpy(child.addrs.addr, now.addr, len);

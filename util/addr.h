@@ -30,6 +30,16 @@ static inline bool addr_eq(const struct addr *a, const struct addr *b)
 	return !memcmp(a, b, sizeof(*a));
 }
 
+/* Is it one of these n? */
+static inline bool addr_in(const struct addr *list, size_t n, const struct addr *a)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (addr_eq(&list[i], a))
+			return true;
+	}
+	return false;
+}
+
 static inline bool addr_is_v4(const struct addr *a)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
