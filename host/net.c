@@ -106,6 +106,17 @@ bool net_binds_links(const struct net_options *o)
 	       *o->fam[V6].outbound_if;
 }
 
+/* Is it the link of a resolver, or could be the one that isn't there? */
+static bool resolver_on(const struct resolv *r, unsigned ifi)
+{
+	for (unsigned i = 0; i < r->count[V6]; i++) {
+		if (*r->ifname[V6][i] &&
+		    (!r->ifi[V6][i] || r->ifi[V6][i] == ifi))
+			return true;
+	}
+	return false;
+}
+
 /* One that options name may be gone, come, or be another one by now; of others, only
  * those that facts are about can matter
  */
@@ -114,7 +125,7 @@ static bool link_matters(const struct net_options *o,
 {
 	return facts->fam[V4].template.ifi == ifi ||
 	       facts->fam[V6].template.ifi == ifi || *o->ifname ||
-	       net_binds_links(o);
+	       net_binds_links(o) || resolver_on(&facts->resolv, ifi);
 }
 
 /* One that goes may be in use: what can't go on shall end */

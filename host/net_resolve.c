@@ -182,10 +182,18 @@ static void host_add(struct net_family *fam, const struct addr *a, unsigned ifi)
 	fam->dns_host_count++;
 }
 
+/* A link-local resolver is on the link that it names: without that, it isn't there,
+ * and who has its address on another link isn't meant. One that names none is on the
+ * template's, which is of use for its own family.
+ */
+static bool has_link(const struct resolv *r, enum family f, unsigned i, bool own)
+{
+	return !addr_is_linklocal(&r->ns[f][i]) || r->ifi[f][i] ||
+	       (own && !*r->ifname[f][i]);
+}
+
 /* Who stands behind --dns-forward: the one that --dns-host names, if not for this
- * family then for the other; else the host's of this family, and then of the other
- * one. There a link-local one must name its link, as it is of no use on that of
- * this family.
+ * family then for the other; else the host's of this family, and then of the other.
  */
 static void dns_hosts(const struct net_options *o, const struct resolv *r,
 		      enum family f, struct net_family *fam)
@@ -200,10 +208,12 @@ static void dns_hosts(const struct net_options *o, const struct resolv *r,
 		host_add(fam, &o->fam[other].dns_host, 0);
 		return;
 	}
-	for (unsigned i = 0; i < r->count[f]; i++)
-		host_add(fam, &r->ns[f][i], r->ifi[f][i]);
+	for (unsigned i = 0; i < r->count[f]; i++) {
+		if (has_link(r, f, i, true))
+			host_add(fam, &r->ns[f][i], r->ifi[f][i]);
+	}
 	for (unsigned i = 0; i < r->count[other]; i++) {
-		if (!addr_is_linklocal(&r->ns[other][i]) || r->ifi[other][i])
+		if (has_link(r, other, i, false))
 			host_add(fam, &r->ns[other][i], r->ifi[other][i]);
 	}
 }

@@ -288,6 +288,14 @@ static void test_matters(void)
 	   !route_says(V4, 24, 3, RT_TABLE_MAIN),
 	   "  but where routes are copied: those of the interface");
 	ok(!route_says(V4, 0, 2, RT_TABLE_LOCAL), "other tables don't");
+	has_resolvers("nameserver fe80::53%7\nnameserver fe80::54\n");
+	net_ask_scopes(-1, &facts.resolv);
+	ok(link_says(RTM_NEWLINK, 7) && link_says(RTM_DELLINK, 7) &&
+	   !link_says(RTM_NEWLINK, 3),
+	   "a resolver's link matters, no other then");
+	has_resolvers("nameserver fe80::53%usb0\n");
+	ok(link_says(RTM_NEWLINK, 3), "  any, if it isn't there: it may come");
+	has_resolvers("");
 	opts.fam[V6].enabled = false;
 	ok(!route_says(V6, 0, 2, RT_TABLE_MAIN) &&
 	   !addr_says(RTM_NEWADDR, V6, 2), "a family that is off doesn't");
@@ -419,6 +427,17 @@ static void test_turns(void)
 	is_int(net_scope(&second), 2, "any other is the template's");
 	net_dns_failed(&query, &third);
 	is_str(turn(), "192.0.2.54", "after the last one: the first one");
+	has_resolvers("nameserver fe80::53%usb0\nnameserver 192.0.2.54\n");
+	net_update(&facts);
+	net_dns_failed(&query, &second);
+	is_str(turn(), "192.0.2.54", "a link that isn't there: nobody's turn");
+	opts.fam[V6].dns_forward = A("fd00::53");
+	resolve();
+	is_int(net.fam[V6].dns_host_count, 1, "  for its own family, too");
+	has_resolvers("nameserver fe80::53\nnameserver 192.0.2.54\n");
+	resolve();
+	is_int(net.fam[V6].dns_host_count, 2, "one that names none has a turn");
+	is_int(net.fam[V4].dns_host_count, 1, "  not by IPv4");
 }
 
 /* A NUL byte ends its line, and no more */
