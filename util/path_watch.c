@@ -3,8 +3,12 @@
  *
  * Flow: the path is walked name by name. A link is replaced by what it says, and
  * watched in its directory, as is the last name, and one that isn't there, where
- * the walk ends. Directories on the way aren't: what happens in them to other
- * names would wake us up for nothing.
+ * the walk ends. A directory on the way is watched by itself, for being renamed or
+ * removed: what happens in it to other names would wake us up for nothing. One that
+ * can't be, as it can't be read, is watched in that which it is in.
+ *
+ * What is watched is an inode, once, whatever number of points it is: hence
+ * IN_MASK_ADD.
  */
 #include "util/path_watch.h"
 
@@ -17,8 +21,10 @@
 
 enum {
 	WATCH_LINKS_MAX	= 40,		/* as in the kernel */
+	WATCH_DIR	= IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |
+			  IN_DONT_FOLLOW | IN_MASK_ADD,
 	WATCH_NAME	= IN_CREATE | IN_DELETE | IN_MOVE | IN_DELETE_SELF |
-			  IN_MOVE_SELF | IN_ONLYDIR,
+			  IN_MOVE_SELF | IN_ONLYDIR | IN_MASK_ADD,
 	WATCH_FILE	= IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB |
 			  IN_DELETE_SELF | IN_MOVE_SELF,
 };
@@ -28,17 +34,47 @@ struct walk {
 	char base[PATH_MAX];
 	char rest[PATH_MAX];
 	unsigned links;
+	int error;			/* what couldn't be watched, -errno */
 };
 
-static void point_add(struct path_watch *pw, const char *path, uint32_t mask,
-		      const char *name)
+/* Is the name in what has this number watched? "": the watched one itself, which
+ * names in it tell of as well
+ */
+static bool point_is(const struct path_watch *pw, int wd, const char *name)
 {
-	int wd = inotify_add_watch(pw->fd, *path ? path : "/", mask);
+	for (unsigned i = 0; i < pw->count; i++) {
+		if (pw->point[i].wd == wd &&
+		    (!*name || !strcmp(pw->point[i].name, name)))
+			return true;
+	}
+	return false;
+}
 
-	if (wd < 0 || pw->count == PATH_WATCH_MAX)
-		return;
+static int point_add(struct path_watch *pw, const char *path, uint32_t mask,
+		     const char *name)
+{
+	int wd;
+
+	if (pw->count == PATH_WATCH_MAX)
+		return -E2BIG;
+	wd = inotify_add_watch(pw->fd, *path ? path : "/", mask);
+	if (wd < 0)
+		return -errno;
+	if (point_is(pw, wd, name))
+		return 0;
 	pw->point[pw->count].wd = wd;
 	strcpy(pw->point[pw->count++].name, name);
+	return 0;
+}
+
+/* At the walk's place. If that is gone by now, another point tells. */
+static void walk_watch(struct walk *w, struct path_watch *pw, uint32_t mask,
+		       const char *name)
+{
+	int rc = point_add(pw, w->base, mask, name);
+
+	if (rc && rc != -ENOENT && rc != -ENOTDIR)
+		w->error = rc;
 }
 
 /* Take the next name off the rest; false at the end, or if it is too long */
@@ -102,16 +138,16 @@ static bool walk_at(struct walk *w, struct path_watch *pw, const char *name)
 
 	w->base[at] = '/';
 	strcpy(w->base + at + 1, name);
-	if (walk_look(w, target, &len) == KIND_OTHER && !last)
+	if (!last && !point_add(pw, w->base, WATCH_DIR, ""))
 		return true;		/* a directory */
 
 	/* What happens from here on is noticed, so look only then */
 	w->base[at] = '\0';
-	point_add(pw, w->base, WATCH_NAME, name);
+	walk_watch(w, pw, WATCH_NAME, name);
 	w->base[at] = '/';
 	kind = walk_look(w, target, &len);
 	if (kind == KIND_OTHER && last)
-		point_add(pw, w->base, WATCH_FILE, "");
+		walk_watch(w, pw, WATCH_FILE, "");
 	else if (kind == KIND_OTHER)
 		return true;
 	w->base[at] = '\0';
@@ -149,26 +185,17 @@ int path_watch_open(struct path_watch *pw, const char *path)
 	strcpy(w.rest, path);
 	while (walk_step(&w, pw))
 		;
-	if (pw->count)
+	if (pw->count && !w.error)
 		return 0;
 	close_fd(&pw->fd);
-	return -ENOENT;
+	return pw->count ? w.error : -ENOENT;
 }
 
 static bool event_matters(const struct path_watch *pw,
 			  const struct inotify_event *ev)
 {
-	const char *name = ev->len ? ev->name : "";
-
-	if (ev->mask & IN_Q_OVERFLOW)
-		return true;
-	for (unsigned i = 0; i < pw->count; i++) {
-		if (pw->point[i].wd != ev->wd)
-			continue;
-		if (!*name || !strcmp(pw->point[i].name, name))
-			return true;
-	}
-	return false;
+	return ev->mask & IN_Q_OVERFLOW ||
+	       point_is(pw, ev->wd, ev->len ? ev->name : "");
 }
 
 bool path_watch_read(struct path_watch *pw)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Has what a path leads to changed? By inotify, on the file, on the directory that
- * it is in, and on those of all links on the way: so that a file which is written
- * anew, replaced, removed or made is noticed, and a link that leads elsewhere.
+ * it is in, on those of all links on the way, and on all directories themselves: so
+ * that a file which is written anew, replaced, removed or made is noticed, a link
+ * that leads elsewhere, and a directory with another one in its place. What is
+ * mounted over any of them isn't: no inode changes by it.
  */
 #ifndef UTIL_PATH_WATCH_H
 #define UTIL_PATH_WATCH_H
@@ -23,8 +25,8 @@ struct path_watch {
 };
 
 /* Watch an absolute path as it leads now, in place of what fd (-1: nothing)
- * watches. 0 or -errno, and fd is -1 then. What was before can be read, for sure,
- * after this: no change gets lost.
+ * watches. 0; or -errno if something can't be watched, and fd is -1 then. What was
+ * before can be read, for sure, after this: no change gets lost.
  */
 int path_watch_open(struct path_watch *pw, const char *path);
 
