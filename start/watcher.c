@@ -9,8 +9,9 @@
  * files can be opened for reading alone. With --config-net it keeps CAP_NET_ADMIN,
  * which counts in the guest's namespace.
  *
- * Flow, its side: /etc/resolv.conf, and the links that lead there, are watched
- * (path_watch.h), and so are the host's links, addresses and routes (nl_watch.h).
+ * Flow, its side: /etc/resolv.conf, and what leads there, is watched (path_watch.h),
+ * what is mounted, which may be over it, and the host's links, addresses and routes
+ * (nl_watch.h).
  * After a change that matters it waits a little, as changes seldom come alone. Then
  * it asks for all facts, as news may have been lost. What was lost isn't a change, see
  * net_facts_renew(). Which addresses the host doesn't have any more is found by
@@ -93,11 +94,12 @@ static struct {
 static struct {
 	const struct net_options *options;
 	struct path_watch path;		/* of resolv.conf */
+	int mounts_fd;			/* a change of what is mounted; or < 0 */
 	int news_fd;			/* rtnetlink: what changes; or < 0 */
 	int ask_fd;			/* rtnetlink: what is so; or < 0 */
 	int ns_fd;			/* and in the guest's namespace; or < 0 */
 	int fd;				/* our end of the socket pair */
-	bool link_news;			/* since the last look */
+	bool link_news, mount_news;	/* since the last look */
 	struct tell addrs;		/* all of the host's, as of the last look */
 	bool gone[FAMILIES];		/* some of before, and it wasn't told yet */
 } child = { .path = { .fd = -1 } };
@@ -180,6 +182,7 @@ static void child_look(bool nl_news)
 	net_facts_renew(&now, &facts, has);
 	child_look_addrs();
 	child_count(&facts, has);
+	child.mount_news = false;
 
 	old = *net_get();
 	changed = memcmp(&facts, net_get_facts(), sizeof(facts));
@@ -202,19 +205,23 @@ static int64_t child_cpu_us(void)
 	return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
 }
 
-/* Wait for news, or for nothing but the end of our parent: at most so long */
+/* Wait for news, or for nothing but the end of our parent: at most so long. That
+ * mounts have changed is told once, by an error: proc(5), /proc/pid/mounts.
+ */
 static void child_wait(bool for_news, int timeout_ms)
 {
 	struct pollfd p[] = {
 		{ .fd = child.fd, .events = POLLIN },
 		{ .fd = for_news ? child.path.fd : -1, .events = POLLIN },
 		{ .fd = for_news ? child.news_fd : -1, .events = POLLIN },
+		{ .fd = for_news ? child.mounts_fd : -1, .events = POLLPRI },
 	};
 
 	if (poll(p, ARRAY_SIZE(p), timeout_ms) < 0 && errno != EINTR)
 		_exit(EXIT_FAILURE);
 	if (p[0].revents)
 		_exit(EXIT_SUCCESS);
+	child.mount_news |= p[3].revents;
 }
 
 /* After work that began at this time of the processor's: our share of it */
@@ -251,8 +258,8 @@ static bool child_news(void)
 		if (child.news_fd >= 0 &&
 		    nl_watch_read(child.news_fd, child_matters))
 			return true;
-		if (polls || (child.path.fd >= 0 &&
-			      path_watch_read(&child.path)))
+		if (polls || child.mount_news ||
+		    (child.path.fd >= 0 && path_watch_read(&child.path)))
 			return false;
 		child_rest(begin_us);
 	}
@@ -324,6 +331,8 @@ static void child_name(char **argv)
 static void child_open(const struct conf *c)
 {
 	child.options = &c->net;
+	child.mounts_fd = !net_needs_resolv(child.options) ? -1 :
+			  open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	child.news_fd = nl_watch_open();
 	child.ask_fd = nl_open();
 	child.ns_fd = ns_follow_open(c);
@@ -341,8 +350,9 @@ static void child_main(const struct conf *c, char **argv, int fd)
 	child_open(c);
 	if (chdir("/"))
 		die("Couldn't change to /: %s", strerror(errno));
-	isolate_watcher((int[]){ fd, child.news_fd, child.ask_fd, child.ns_fd },
-			4, child.ns_fd >= 0);
+	isolate_watcher((int[]){ fd, child.mounts_fd, child.news_fd,
+				 child.ask_fd, child.ns_fd },
+			5, child.ns_fd >= 0);
 	log_drop_all();
 	child.fd = fd;
 	child_run();
