@@ -3,7 +3,7 @@
 #
 # The profiles of contrib/ are read by the tools of who uses them: AppArmor's parser, of
 # version 3 where the machine has it, and of version 4 from a Debian 13 tree; SELinux'
-# compiler, with the macros of the reference policy. None can be loaded here.
+# compiler, with the macros of the reference policy. profiles_loaded.sh loads AppArmor's.
 #
 # timeout 600
 
