@@ -82,6 +82,7 @@ SRCS	+= frame/frag.c
 SRCS	+= frame/frame_build.c
 SRCS	+= frame/frame_parse.c
 SRCS	+= frame/icmp_err.c
+SRCS	+= frame/opening.c
 
 SRCS	+= fwd/audit.c
 SRCS	+= fwd/egress.c

@@ -251,6 +251,8 @@ void icmp_input(const struct pkt *pkt)
 	f = flow_lookup(GUEST, pkt->proto, &guest);
 	if (!f)
 		e = egress_out(net_get(), pkt->proto, &guest, &host);
+	if (e.verdict == EGRESS_GO && !dgram_begin(pkt->proto, &host, pkt, 1))
+		return;
 	if (e.verdict == EGRESS_GO && addr_family(&host.peer) == pkt->family)
 		f = ping_new(pkt, &guest, &host);
 	if (f && e.verdict == EGRESS_GO)

@@ -16,6 +16,7 @@
 #include "frame/frag.h"
 #include "frame/frame_parse.h"
 #include "frame/icmp_err.h"
+#include "frame/opening.h"
 #include "host/net.h"
 #include "icmp.h"
 #include "local/arp.h"
@@ -107,14 +108,17 @@ static void input_runs(const struct pkt *pkts, unsigned n)
 			input_trace(&pkts[k]);
 	for (; i < n; i = j) {
 		j = i + 1;
-		if (input_local(&pkts[i]))
+		if (input_local(&pkts[i])) {
+			loop_opening_ends();
 			continue;
+		}
 		while (j < n && input_same_flow(&pkts[i], &pkts[j]))
 			j++;
 		if (pkts[i].proto == PROTO_TCP && !input.conf->no_tcp)
 			tcp_input(&pkts[i], j - i);
 		else if (pkts[i].proto == PROTO_UDP && !input.conf->no_udp)
 			udp_input(&pkts[i], j - i);
+		loop_opening_ends();
 	}
 }
 
@@ -180,6 +184,7 @@ static void input_net_changed(const struct net *old)
 
 static void input_link_up(void)
 {
+	opening_forget();
 	arp_solicit();
 	ndp_solicit();
 }
@@ -195,6 +200,7 @@ void input_init(const struct conf *c)
 	if (c->config_net)
 		net_add_hook(input_net_changed);
 	frag_init();
+	opening_init(input_runs);
 	tap_init(&events, c->our_mac);
 	for (enum family f = V4; f < FAMILIES; f++) {
 		const struct addr *a = &net_get()->fam[f].guest;

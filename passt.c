@@ -23,6 +23,7 @@
 #include "engine/stats.h"
 #include "engine/timer.h"
 #include "frame/frame_build.h"
+#include "frame/opening.h"
 #include "fwd/egress.h"
 #include "fwd/policy.h"
 #include "fwd/policy_used.h"
@@ -143,6 +144,7 @@ static void modules_init(const struct conf *c)
 	dns_proxy_init(*c->control_path);
 	stats_init(c->stats_s);
 	loop_add_hook(api_run_queue);
+	loop_add_hook(opening_run);
 	loop_add_hook(tcp_run_queue);
 	loop_add_hook(splice_run_queue);
 	loop_add_hook(sock_ns_refill);

@@ -34,6 +34,7 @@
 #include "engine/drop.h"
 #include "engine/retry.h"
 #include "frame/icmp_err.h"
+#include "frame/opening.h"
 #include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "host/accept.h"
@@ -552,6 +553,8 @@ void tcp_open(const struct pkt *pkt)
 			tcp_send_stray_rst(pkt);
 		return;
 	}
+	if (!opening_begin(pkt, 1))
+		return;
 	if (!tcp_pending_allows(&host)) {
 		drop(DROP_PENDING);
 		tcp_refuse(pkt, "too many wait for an answer", true);
@@ -669,6 +672,7 @@ static void tcp_sock_event(struct loop_ref ref, uint32_t events)
 		int error = events & (EPOLLERR | EPOLLHUP) ?
 			    sock_error(conn->fd) : 0;
 
+		loop_opening_starts();
 		if (error || events & EPOLLHUP) {
 			tcp_connect_failed(f, error ? error : ECONNRESET);
 		} else if (events & EPOLLOUT) {
@@ -676,6 +680,7 @@ static void tcp_sock_event(struct loop_ref ref, uint32_t events)
 			conn->sock_drained = !(events & (EPOLLIN | EPOLLRDHUP));
 			tcp_connected(f);
 		}
+		loop_opening_ends();
 		return;
 	}
 	if (events & EPOLLERR) {

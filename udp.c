@@ -32,6 +32,7 @@
 #include "engine/counters.h"
 #include "engine/drop.h"
 #include "frame/icmp_err.h"
+#include "frame/opening.h"
 #include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "host/listen.h"
@@ -57,9 +58,9 @@ static struct {
 
 /* ---- Flows ---- */
 
-/* A flow that the guest begins; NULL if it can't be had */
+/* A flow that the guest begins by n datagrams; NULL if it can't be had, or not now */
 static struct flow *udp_flow_from_guest(const struct flow_side *guest,
-					const struct pkt *pkt)
+					const struct pkt *pkt, unsigned n)
 {
 	struct flow_side host;
 	struct egress e = egress_out(net_get(), PROTO_UDP, guest, &host);
@@ -71,7 +72,8 @@ static struct flow *udp_flow_from_guest(const struct flow_side *guest,
 		icmp_err_no_route(pkt);
 	else if (e.verdict == EGRESS_PROHIBITED)
 		icmp_err_prohibited(pkt);
-	if (e.verdict != EGRESS_GO)
+	if (e.verdict != EGRESS_GO ||
+	    !dgram_begin(PROTO_UDP, &host, pkt, n))
 		return NULL;
 	s = dgram_sock_get(PROTO_UDP, guest, &host, udp_sock_watch);
 	if (s) {
@@ -208,7 +210,7 @@ void udp_input(const struct pkt *pkts, unsigned n)
 	if (!f)
 		f = udp_flow_answered(&guest);
 	if (!f)
-		f = udp_flow_from_guest(&guest, pkts);
+		f = udp_flow_from_guest(&guest, pkts, n);
 	if (!f)
 		return;
 	if (f->type != FLOW_UDP) {

@@ -224,9 +224,12 @@ void flow_reap(void)
 	flow_bury();
 	if (flows.free_head || flows.high < FLOW_MAX)
 		return;
+	/* Whoever begins the next ones pays for it */
+	loop_opening_starts();
 	for (unsigned i = 0; i < FLOW_RESERVE; i++)
 		if (!idle_end_one(IDLE_ENTRY, IDLE_FLOW))
 			break;
+	loop_opening_ends();
 	flow_bury();
 }
 

@@ -40,6 +40,9 @@ enum {
 	LOOP_LATE_US	= 1000000,	/* longer than a busy machine takes */
 	LOOP_CATCH_UP	= 64,		/* turns before timers, at most */
 	LOOP_SPANS	= 8,
+	LOOP_OPEN_PART	= 2,		/* of the time for anything else */
+	LOOP_OPEN_MIN_US = 200,		/* in each turn, however short */
+	LOOP_OPEN_MAX_US = 2000,	/* after a pause */
 };
 
 /* Where a turn's events came from, as bits */
@@ -62,6 +65,11 @@ static struct {
 	unsigned spin_skip;		/* turns without, if the next is in vain */
 	unsigned spin_left;		/* such turns that are left */
 	unsigned catch_up;		/* turns to read what came meanwhile */
+	mono_t ended;			/* the last turn */
+	bool opening;
+	mono_t opening_since;
+	int64_t opening_us;		/* in this turn */
+	int64_t opening_left_us;	/* negative: it took more than it may */
 	loop_handler handler[LOOP_KINDS];
 	loop_hook hook[LOOP_HOOKS];
 	unsigned hooks;
@@ -97,7 +105,9 @@ void loop_init(void)
 	if (loop.fd < 0)
 		die("Couldn't create epoll instance: %s", strerror(errno));
 	loop.spins = loop_has_cpus();
+	loop.opening_left_us = LOOP_OPEN_MAX_US;
 	loop_update_now();
+	loop.ended = loop.now;
 }
 
 void loop_set_handler(enum loop_kind kind, loop_handler fn)
@@ -157,11 +167,50 @@ void loop_update_now(void)
 	loop.now = loop_clock();
 }
 
+bool loop_may_open(void)
+{
+	return loop.opening_left_us > 0;
+}
+
+void loop_opening_starts(void)
+{
+	if (loop.opening)
+		return;
+	loop.opening = true;
+	loop.opening_since = loop_clock();
+}
+
+void loop_opening_ends(void)
+{
+	int64_t us;
+
+	if (!loop.opening)
+		return;
+	loop.opening = false;
+	us = mono_sub(loop_clock(), loop.opening_since).us;
+	loop.opening_us += us;
+	loop.opening_left_us -= us;
+}
+
+/* What has gone by since the last turn, and not for opening, earns a part of it */
+static void loop_earn(mono_t now)
+{
+	int64_t us = mono_sub(now, loop.ended).us - loop.opening_us;
+
+	us = MAX(us / LOOP_OPEN_PART, LOOP_OPEN_MIN_US);
+	loop.opening_left_us = MIN(loop.opening_left_us + us, LOOP_OPEN_MAX_US);
+	loop.opening_us = 0;
+	loop.ended = now;
+}
+
 /* How long has this turn taken? */
 static void loop_account(void)
 {
-	int64_t us = mono_sub(loop_clock(), loop.now).us;
+	mono_t now = loop_clock();
+	int64_t us = mono_sub(now, loop.now).us;
 	unsigned i = 0;
+
+	loop_earn(now);
 
 	for (int64_t up_to = 16; us > up_to && i < LOOP_SPANS - 1; up_to *= 4)
 		i++;

@@ -67,6 +67,18 @@ void loop_update_now(void);
 /* What we have worked so far, whatever others did meanwhile; a system call */
 dur_t loop_cpu_time(void);
 
+/* Beginning a flow takes some 10 to 100 µs, mostly of the kernel's, and at times
+ * milliseconds; and whoever floods us asks for nothing else. So it has a share of the
+ * time: a third, as long as there is anything else to do, and a little in each turn. May
+ * one more begin now, or has it to wait for the next turn?
+ */
+bool loop_may_open(void);
+/* From here on it's that which takes time, up to the other one of these; or, twice and
+ * without the first one: harmless
+ */
+void loop_opening_starts(void);
+void loop_opening_ends(void);
+
 /* Ask for another turn at once: work is left that no descriptor announces */
 void loop_again(void);
 

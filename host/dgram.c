@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "engine/retry.h"
+#include "frame/opening.h"
 #include "fwd/audit.h"
 #include "fwd/egress.h"
 #include "host/listen.h"
@@ -37,8 +38,6 @@ enum {
 	DGRAM_SOCKS	= 131072,
 	DGRAM_BUCKETS	= 16384,
 	DGRAM_ICMP_HEAD	= 4,		/* type, code, checksum */
-	DGRAM_OPEN_BURST = 8192,	/* sockets at once, at most, and then… */
-	DGRAM_OPEN_RATE	= 4000,		/* …so many a second */
 	DGRAM_ANSWERS	= 256,
 	DGRAM_KEEP	= 64,		/* descriptors, at most, … */
 	DGRAM_KEEP_PART	= 16,		/* …and one in so many */
@@ -57,7 +56,6 @@ struct dgram_path {
 static struct {
 	uint32_t high, free_head;
 	unsigned open;			/* outbound sockets */
-	mono_t paid;			/* see mono_pay() */
 	uint64_t answers[DGRAM_ANSWERS];	/* remote endpoints that did */
 	unsigned keep, spares;
 	int spare[DGRAM_KEEP];
@@ -316,13 +314,13 @@ static void dgram_note_answer(const struct flow *f)
 	*slot = hash;
 }
 
-/* A socket costs some 30 µs, from its beginning to its end, and a guest may ask for
- * one with each datagram: others would have little of our time
- */
-static bool dgram_may_open(void)
+bool dgram_begin(uint8_t proto, const struct flow_side *host,
+		 const struct pkt *pkts, unsigned n)
 {
-	return mono_pay(&dgram.paid, loop_now(),
-			DUR_US(1000000 / DGRAM_OPEN_RATE), DGRAM_OPEN_BURST);
+	if (!dgram_answers(proto, host))
+		return opening_begin(pkts, n);
+	loop_opening_starts();
+	return true;
 }
 
 /* A descriptor for s, watched; 0 or -errno */
@@ -331,8 +329,6 @@ static int dgram_sock_open(struct dgram_sock *s, const struct flow_side *host,
 {
 	int rc;
 
-	if (!dgram_answers(s->proto, host) && !dgram_may_open())
-		return -EAGAIN;
 	s->fd = dgram_open(s->proto, host, s->guest_port);
 	if (is_out_of_files(s->fd) && dgram_make_room())
 		s->fd = dgram_open(s->proto, host, s->guest_port);

@@ -61,6 +61,12 @@ struct loop_ref dgram_sock_ref(const struct dgram_sock *s, enum loop_kind kind);
 void dgram_sock_drain(struct dgram_sock *s, int rc, unsigned turns,
 		      int (*recv)(struct dgram_sock *s));
 
+/* May the guest begin a flow to host->peer by n packets, now? See opening_begin(). Those
+ * who have answered lately, as a resolver has, don't wait behind others.
+ */
+bool dgram_begin(uint8_t proto, const struct flow_side *host,
+		 const struct pkt *pkts, unsigned n);
+
 /* What a new outbound socket is to tell of datagrams; adds it to the loop. 0 or
  * -errno.
  */

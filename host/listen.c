@@ -21,7 +21,9 @@
 #include "host/listen.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "engine/loop.h"
@@ -35,6 +37,7 @@ enum {
 	LISTEN_PATIENCE_MS = 200,
 	LISTEN_PROTOS	= 2,
 	LISTEN_PORTS	= UINT16_MAX + 1,
+	LISTEN_AUTO_PART = 2,		/* of all descriptors, one in so many */
 };
 
 static struct {
@@ -44,6 +47,7 @@ static struct {
 	uint8_t put_off[FLOW_SIDES][LISTEN_PROTOS][LISTEN_PORTS / 8];
 	struct listen_user user[LISTEN_PROTOS];
 	listen_auto automatic;
+	unsigned auto_open, auto_max;	/* listeners of automatic rules */
 	uint32_t by_port[FLOW_SIDES][LISTEN_PROTOS][LISTEN_PORTS];
 	uint16_t outbound[LISTEN_PORTS];	/* UDP sockets of ours */
 	uint16_t retired[FLOW_SIDES][LISTEN_PORTS];	/* likewise */
@@ -87,6 +91,11 @@ static void listen_recycle(struct listener *l)
 	listeners.free_head = (uint32_t)(l - listeners.entry) + 1;
 }
 
+static bool listen_is_auto(const struct fwd_rule *r)
+{
+	return r->flags & FWD_AUTO;
+}
+
 static void listen_close(struct listener *l)
 {
 	uint32_t *link = listen_chain(l->side, l->rule->proto, l->port);
@@ -97,6 +106,7 @@ static void listen_close(struct listener *l)
 		link = &listeners.entry[*link - 1].next;
 	}
 	*link = l->next;
+	listeners.auto_open -= listen_is_auto(l->rule);
 	close_fd(&l->fd);
 	listen_recycle(l);
 }
@@ -112,6 +122,9 @@ static int listen_new(const struct fwd_slot *s, uint16_t port)
 
 	if (listeners.over)
 		return -ESHUTDOWN;
+	/* However many services there are inside, others want descriptors, too */
+	if (listen_is_auto(r) && listeners.auto_open >= listeners.auto_max)
+		return -EMFILE;
 	l = listen_alloc();
 	if (!l)
 		return -ENFILE;
@@ -125,6 +138,7 @@ static int listen_new(const struct fwd_slot *s, uint16_t port)
 	}
 	l->fd = rc;
 	l->rule = r;
+	listeners.auto_open += listen_is_auto(r);
 	l->port = port;
 	l->side = s->side;
 	l->next = *chain;
@@ -264,6 +278,8 @@ static bool take_over(const struct fwd_slot *s, unsigned port)
 		l = chain_next(l);
 	if (!l)
 		return false;
+	listeners.auto_open -= listen_is_auto(l->rule);
+	listeners.auto_open += listen_is_auto(&s->rule);
 	l->rule = &s->rule;
 	user = &listeners.user[proto_index(s->rule.proto)];
 	if (user->moved)
@@ -480,7 +496,12 @@ unsigned listen_count(const struct fwd_slot *s)
 
 void listen_set_auto(listen_auto wanted)
 {
+	struct rlimit limit;
+
 	listeners.automatic = wanted;
+	listeners.auto_max = getrlimit(RLIMIT_NOFILE, &limit) ? UINT_MAX :
+			     (unsigned)MIN(limit.rlim_cur / LISTEN_AUTO_PART,
+					   UINT_MAX);
 }
 
 bool listen_is_ours(enum flow_side_name side, uint8_t proto,

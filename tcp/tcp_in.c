@@ -507,6 +507,9 @@ static bool tcp_is_reset(const struct tcp_conn *conn, const struct pkt *pkt,
 static void tcp_in_reset(struct flow *f)
 {
 	flow_debug(f, "reset by the guest");
+	/* The end of what has never been one is a part of its beginning */
+	if (f->tcp.state == TCP_SYN_RCVD)
+		loop_opening_starts();
 	if (f->tcp.fin_rcvd && sock_has_unacked_data(f->tcp.fd))
 		tcp_done(f);
 	else

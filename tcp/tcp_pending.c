@@ -2,14 +2,9 @@
 /* Role: how many connections may wait for their connect(), see tcp_pending.h
  *
  * Data: a count for each destination, that of several that fall in the same place by
- * a keyed hash; and one of all. And a list (idle.c): whoever needs a descriptor, or
+ * a keyed hash. And a list (idle.c): whoever needs a descriptor, or
  * an entry of the table of flows, and finds none gets that of the oldest, whose
  * guest asks again if it still waits.
- *
- * A guest that sends SYNs and waits for nothing would have all of our time: 30 µs for
- * each, from socket() to close(). So as soon as many wait, new ones are limited in
- * rate. Where servers answer, few do: who opens and closes as fast as it goes isn't
- * meant, nor is a burst.
  *
  * Clients of forwarded ports whom the guest doesn't answer are in the list, too: whoever
  * opens many of these would have all descriptors otherwise, for as long as the guest is
@@ -25,15 +20,10 @@
 enum {
 	PENDING_PLACES	= 4096,
 	PENDING_PART	= 4,		/* of the host's ports, to a destination */
-	PENDING_MANY	= 2048,		/* of all: limited from there on, to… */
-	PENDING_RATE	= 4000,		/* …so many a second */
-	PENDING_BURST	= 64,		/* at once, in a turn */
 };
 
 static struct {
 	unsigned max;			/* to a destination */
-	unsigned all;
-	mono_t paid;			/* see mono_pay() */
 	uint32_t at[PENDING_PLACES];
 } pending;
 
@@ -47,10 +37,7 @@ static uint32_t *pending_at(const struct flow_side *host)
 
 bool tcp_pending_allows(const struct flow_side *host)
 {
-	return *pending_at(host) < pending.max &&
-	       (pending.all < PENDING_MANY ||
-		mono_pay(&pending.paid, loop_now(),
-			 DUR_US(1000000 / PENDING_RATE), PENDING_BURST));
+	return *pending_at(host) < pending.max;
 }
 
 void tcp_pending_list(struct flow *f)
@@ -67,14 +54,12 @@ void tcp_pending_unlist(struct flow *f)
 
 void tcp_pending_begin(struct flow *f)
 {
-	pending.all++;
 	++*pending_at(&f->side[HOST]);
 	tcp_pending_list(f);
 }
 
 void tcp_pending_end(struct flow *f)
 {
-	pending.all--;
 	--*pending_at(&f->side[HOST]);
 	tcp_pending_unlist(f);
 }

@@ -36,18 +36,4 @@ static inline bool dur_lt(dur_t a, dur_t b)
 	return a.us < b.us;
 }
 
-/* A limited rate: one more, each of which takes `each`, and so many at once after a
- * pause. False: not now. *paid, zero at first, is the time up to which they have taken it.
- */
-static inline bool mono_pay(mono_t *paid, mono_t now, dur_t each, unsigned burst)
-{
-	mono_t least = { now.us - each.us * burst };
-	mono_t from = mono_before(*paid, least) ? least : *paid;
-
-	if (!mono_before(from, now))
-		return false;
-	*paid = mono_add(from, each);
-	return true;
-}
-
 #endif /* UTIL_MONO_H */

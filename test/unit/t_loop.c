@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Turns of the loop after it was stopped, on a clock and with events of our own
+/* Turns of the loop after it was stopped, and what time there is for opening, on a
+ * clock and with events of our own
  *
  * Links: engine/loop.o engine/timer.o util/log.o
  */
@@ -82,6 +83,51 @@ static void run(int64_t stop_us, int waiting, bool endless)
 	loop_linger(has_fired, DUR_S(100000));
 }
 
+static struct {
+	int64_t cost_us;		/* of opening one; 0: off */
+	int64_t others_us;		/* of a turn */
+	unsigned opened, turns, idle;	/* turns in which none was */
+	unsigned most;			/* in one turn */
+} flood;
+
+static void flood_turn(void)
+{
+	unsigned n = 0;
+
+	if (!flood.cost_us)
+		return;
+	for (; loop_may_open(); n++) {
+		loop_opening_starts();
+		world.us += flood.cost_us;
+		loop_opening_ends();
+	}
+	world.us += flood.others_us;
+	flood.opened += n;
+	flood.idle += !n;
+	flood.most = MAX(flood.most, n);
+	flood.turns++;
+	loop_again();
+}
+
+static bool flood_done(void)
+{
+	return flood.turns >= 1000;
+}
+
+static void run_flood(int64_t cost_us, int64_t others_us)
+{
+	world.us += SECOND;		/* a pause */
+	flood.cost_us = 1;
+	flood.others_us = 0;
+	flood.turns = 999;
+	loop_linger(flood_done, DUR_S(1));
+	flood.cost_us = cost_us;
+	flood.others_us = others_us;
+	flood.opened = flood.turns = flood.idle = flood.most = 0;
+	loop_linger(flood_done, DUR_S(100000));
+	flood.cost_us = 0;
+}
+
 int main(void)
 {
 	loop_init();
@@ -99,5 +145,20 @@ int main(void)
 	   world.turns);
 	run(SECOND / 2, 1000, false);
 	is_int(world.unread, 1000 - 256, "half a second late: as ever");
+
+	loop_add_hook(flood_turn);
+	world.waiting = 0;
+	run_flood(50, 1000);
+	ok(flood.opened * 50LL <= flood.turns * 1000LL / 2 + 2000 &&
+	   flood.opened * 50LL >= flood.turns * 1000LL * 2 / 5,
+	   "opening has a third of the time beside others (%u)", flood.opened);
+	ok(flood.most * 50 <= 2000 + 50, "... and never more than 2 ms at once");
+	run_flood(50, 1);
+	ok(flood.opened >= 3900 && flood.opened <= 4100,
+	   "... nothing else to do: a little in each turn (%u)", flood.opened);
+	run_flood(3000, 1000);
+	ok(flood.opened >= 160 && flood.opened <= 170,
+	   "... a slow kernel: not in each turn (%u)", flood.opened);
+	flood.cost_us = 0;
 	return done();
 }
