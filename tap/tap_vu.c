@@ -124,7 +124,8 @@ static bool vu_frame(struct tap_frame *f, const struct iovec *iov, unsigned cnt,
 		return false;
 	bytes_copy(&all, 0, vh, vu.vnet.size);
 	f->meta = vnet_get(vh, vu.vnet);
-	f->meta.csum_ok &= vu.caps.rx.csum;
+	/* That it's valid is nothing that a driver may say: virtio 1.2 5.1.6.2.2 */
+	f->meta.csum_ok = vh[0] & VNET_NEEDS_CSUM && vu.caps.rx.csum;
 	f->data = bytes_slice(&all, vu.vnet.size, len - vu.vnet.size);
 	return vu_meta_ok(&f->meta, vh);
 }
@@ -246,6 +247,15 @@ static size_t vu_whole(size_t hdr_len, size_t len)
 	return vu.vnet.size + MAX(hdr_len + len, ETH_MIN_FRAME);
 }
 
+static size_t vu_sum(const struct iovec *iov, unsigned n)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		sum += iov[i].iov_len;
+	return sum;
+}
+
 /* Lend one frame with room for up to len bytes of payload: how many; 0: the ring has
  * no more
  */
@@ -270,11 +280,14 @@ static size_t vu_lend(struct tap_tx *tx, size_t hdr_len, size_t len)
 	room = (struct bytes){ vu_buf.iov + f->iov, f->iovs, 0,
 			       (uint32_t)(head + len) };
 	room = bytes_slice(&room, (uint32_t)head, (uint32_t)len);
-	if (room.cnt > TAP_TX_IOV - tx->iovs) {
+	n = bytes_to_iov(&room, tx->iov + tx->iovs, TAP_TX_IOV - tx->iovs);
+	sum = vu_sum(tx->iov + tx->iovs, n);
+	/* Of many small buffers, the first frame takes as many as can be lent */
+	if (sum < len && tx->count) {
 		vu_put_back(f->chain);
 		return 0;
 	}
-	n = bytes_to_iov(&room, tx->iov + tx->iovs, TAP_TX_IOV - tx->iovs);
+	len = sum;
 	tx->frame[tx->count++] = (struct tap_tx_frame){
 		.len = (uint32_t)len,
 		.first = (uint16_t)tx->iovs,
@@ -294,6 +307,18 @@ static unsigned vu_chains_for(unsigned at, size_t n)
 	return i - at;
 }
 
+static void vu_dirty(const struct bytes *room)
+{
+	size_t left = room->len;
+
+	for (unsigned i = 0; left && i < room->cnt; i++) {
+		size_t len = MIN(left, room->iov[i].iov_len);
+
+		gmem_dirty(room->iov[i].iov_base, len);
+		left -= len;
+	}
+}
+
 /* Give the chains of a frame of n bytes, written to `room`, to the guest */
 static void vu_give(unsigned at, unsigned chains, const struct bytes *room,
 		    size_t n)
@@ -301,8 +326,7 @@ static void vu_give(unsigned at, unsigned chains, const struct bytes *room,
 	struct virtq *q = vu_q(VU_RX);
 
 	if (vhost_user_has(VU_F_LOG_ALL))
-		for (unsigned i = 0; i < room->cnt; i++)
-			gmem_dirty(room->iov[i].iov_base, room->iov[i].iov_len);
+		vu_dirty(room);
 	for (unsigned i = at; i < at + chains; i++) {
 		uint32_t len = (uint32_t)MIN(n, vu.chain[i].len);
 
@@ -457,8 +481,8 @@ static size_t vu_reserve(struct tap_tx *tx, size_t want, size_t seg,
 	seg = MIN(seg, VU_FRAME_MAX - hdr_len);
 	if (!vu_is_ready())
 		return 0;
-	vu.chains = vu.iovs = vu.committed = 0;
 	for (unsigned tries = 0; !lent; tries++) {
+		vu.chains = vu.iovs = vu.committed = 0;
 		lent = vu_lend_frames(tx, want, seg, hdr_len);
 		if (!lent && !vu_refilled(tries))
 			break;
@@ -596,6 +620,20 @@ static void vu_up(void)
 	tap_set_link(&vu_ops, &vu.caps);
 }
 
+/* The driver has put something into a ring */
+static void vu_kicked(enum vu_ring_name i)
+{
+	if (!vu.runs)
+		return;
+	if (i == VU_TX) {
+		if (!vu.more)
+			vu_transmitted();
+	} else {
+		virtq_listen(vu_q(VU_RX), false);
+		vu_is_ready();
+	}
+}
+
 static void vu_ring_changed(enum vu_ring_name i)
 {
 	bool runs = vu_q(VU_RX)->num && vu_q(VU_TX)->num;
@@ -606,9 +644,8 @@ static void vu_ring_changed(enum vu_ring_name i)
 		vu.more = false;
 	if (starts)
 		vu_up();
-	/* What was sent before we were there to be kicked */
-	if (runs && (starts || i == VU_TX))
-		vu_transmitted();
+	/* What was done before we were there to be kicked */
+	vu_kicked(starts ? VU_TX : i);
 }
 
 static void vu_closed(void)
@@ -665,13 +702,7 @@ static void vu_event(struct loop_ref ref, uint32_t events)
 		vhost_user_end("a descriptor to kick has failed");
 		return;
 	}
-	if (ref.index - 1 == VU_TX) {
-		if (vu.runs && !vu.more)
-			vu_transmitted();
-	} else {
-		virtq_listen(vu_q(VU_RX), false);
-		vu_is_ready();
-	}
+	vu_kicked(ref.index - 1);
 }
 
 void tap_vu_start(bool one_off)

@@ -403,7 +403,11 @@ static const char *vu_set_vring_kick(struct vu_msg *m)
 	close_fd(&r->kick_fd);
 	r->kick_fd = fd;
 	r->ready = true;
-	return vu_is_running(r) ? vu_ring_watch(i) : vu_ring_update(i);
+	if (!vu_is_running(r))
+		return vu_ring_update(i);
+	/* The old one may have been kicked */
+	vu.events.ring(i);
+	return vu_ring_watch(i);
 }
 
 static const char *vu_set_vring_call(struct vu_msg *m)

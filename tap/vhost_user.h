@@ -51,7 +51,8 @@ struct vu_ring {
 
 /* What tap_vu.c does when told */
 struct vu_events {
-	void (*ring)(enum vu_ring_name i);	/* begins or ends to run */
+	/* It begins or ends to run, or may have been kicked */
+	void (*ring)(enum vu_ring_name i);
 	void (*closed)(void);		/* the front-end has gone */
 };
 

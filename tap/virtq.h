@@ -50,7 +50,9 @@ size_t virtq_desc_size(unsigned num);
 size_t virtq_avail_size(unsigned num);
 size_t virtq_used_size(unsigned num);
 
-/* Begin with chain number `base`. desc, avail, used, num and the features are set. */
+/* Begin with chain number `base`. desc, avail, used, num and the features are set. The
+ * driver is called for what it got before, unless it says that it has seen it.
+ */
 void virtq_start(struct virtq *q, uint16_t base);
 
 /* Take the next chain: its pieces to iov[0, max), all of them writable (for us) or

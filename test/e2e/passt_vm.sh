@@ -23,13 +23,8 @@ world_up
 world_dns || bail 'no name server'
 vm_build || bail 'no guest'
 
-make_file "$T/file" 100
-sum=$(sha256 "$T/file")
+bulk_serve world 100
 mkdir -p "$T/vmfs"
-spawn world socat TCP6-LISTEN:9001,reuseaddr,fork "EXEC:cat $T/file,nofork"
-spawn world socat TCP6-LISTEN:9002,reuseaddr,fork EXEC:sha256sum,nofork
-wait_port world tcp 9001
-wait_port world tcp 9002
 
 sock=$T/user/passt.socket
 # shellcheck disable=SC2086 # none or one word

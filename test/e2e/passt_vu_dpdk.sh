@@ -14,12 +14,7 @@ command -v dpdk-testpmd >/dev/null || skip_all 'no dpdk-testpmd here'
 [ "$WORLD_ROOT" = 1 ] || skip_all 'DPDK needs root'
 world_up
 
-make_file "$T/file" 8
-sum=$(sha256 "$T/file")
-spawn world socat TCP6-LISTEN:9001,reuseaddr,fork "EXEC:cat $T/file,nofork"
-spawn world socat TCP6-LISTEN:9002,reuseaddr,fork EXEC:sha256sum,nofork
-wait_port world tcp 9001
-wait_port world tcp 9002
+bulk_serve world 8
 
 sock=$T/user/passt.socket
 spawn user passt --vhost-user -1 -d -f -m 1500 -s "$sock" >"$T/passt.err" 2>&1
@@ -51,12 +46,7 @@ wait_for "in_guest ping -c 1 -W 1 '$GW4' >/dev/null" 60 ||
 for a in "$WORLD4" "$WORLD6"; do
 	ok "ping $a" in_guest ping -c 2 -W 10 "$a"
 done
-for a in "$WORLD4" "[$WORLD6]"; do
-	is "$(in_guest timeout 60 socat -u "TCP:$a:9001" - | sha256sum |
-		cut -d ' ' -f 1)" "$sum" "download from $a"
-	is "$(in_guest timeout 60 socat -t 60 - "TCP:$a:9002" <"$T/file" |
-		cut -d ' ' -f 1)" "$sum" "upload to $a"
-done
+bulk_by in_guest
 ok 'nothing has ended the connection' sh -c \
 	"! grep 'ending the connection' '$T/passt.err'"
 kill -INT "$testpmd"

@@ -31,13 +31,7 @@ case $(qemu-system-x86_64 --version) in
 *)	reconnect='reconnect-ms=100' ;;
 esac
 
-make_file "$T/file" 10
-sum=$(sha256 "$T/file")
-spawn world socat TCP6-LISTEN:9001,reuseaddr,fork "EXEC:cat $T/file,nofork"
-spawn world socat TCP6-LISTEN:9002,reuseaddr,fork EXEC:sha256sum,nofork
-for p in 9001 9002; do
-	wait_port world tcp $p
-done
+bulk_serve world 10
 
 # vu_passt NAME OPTIONS...: a daemon at $T/user/NAME, what it says in $T/NAME.err
 vu_passt()

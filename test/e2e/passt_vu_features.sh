@@ -18,12 +18,7 @@ VM_LINK=vu
 world_up
 vm_build || bail 'no guest'
 
-make_file "$T/file" "${VU_FEATURES_MIB:-1}"
-sum=$(sha256 "$T/file")
-spawn world socat TCP6-LISTEN:9001,reuseaddr,fork "EXEC:cat $T/file,nofork"
-spawn world socat TCP6-LISTEN:9002,reuseaddr,fork EXEC:sha256sum,nofork
-wait_port world tcp 9001
-wait_port world tcp 9002
+bulk_serve world "${VU_FEATURES_MIB:-1}"
 
 # What an interface with these properties has less than the first one, and what it has
 # more, as bits; MTU in the guest; properties. virtio 1.x 5.1.3, 6.

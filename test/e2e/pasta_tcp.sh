@@ -14,20 +14,12 @@ world_up
 need_tun
 peer=$TOP/test/tools/peer
 
-make_file "$T/file" 100
-sum=$(sha256 "$T/file")
-
-# bulk WHERE NAME: in WHERE, port 9001 sends the file, 9002 answers with the
-# checksum of what it got, once the sender has closed its side; 9003 echoes
+# servers WHERE NAME: bulk_serve's, and port 9003 echoes
 servers()
 {
-	spawn "$1" socat TCP6-LISTEN:9001,reuseaddr,fork,backlog=64 \
-		"EXEC:cat $T/file,nofork"
-	spawn "$1" socat TCP6-LISTEN:9002,reuseaddr,fork,backlog=64 \
-		EXEC:sha256sum,nofork
+	bulk_serve "$1" 100
 	spawn "$1" "$peer" serve 9003 >"$T/serve.$2" 2>&1
-	wait_port "$1" tcp 9001 && wait_port "$1" tcp 9002 &&
-		wait_for "grep -q ready '$T/serve.$2'"
+	wait_for "grep -q ready '$T/serve.$2'"
 }
 
 # run in WHERE, to ADDR: the checksum of what is received, and of what is sent

@@ -12,17 +12,10 @@
 . "$(dirname "$0")/../lib/world.sh"
 world_up
 need_tun
-peer=$TOP/test/tools/peer
 command -v lacking >/dev/null || bail 'no shims: run make tools first'
 
-make_file "$T/file" 20
-sum=$(sha256 "$T/file")
-spawn world socat TCP6-LISTEN:9001,reuseaddr,fork "EXEC:cat $T/file,nofork"
-spawn world socat TCP6-LISTEN:9002,reuseaddr,fork EXEC:sha256sum,nofork
-spawn world "$peer" serve 9003 >"$T/serve" 2>&1
-wait_port world tcp 9001
-wait_port world tcp 9002
-wait_for "grep -q ready '$T/serve'"
+bulk_serve world 20
+world_peer 9003
 
 # without WORDS NAME EXPECTED
 without()
@@ -36,14 +29,7 @@ without()
 	wait_for "[ -e '$T/user/up' ] || ! alive $pasta_pid"
 	wait_for "ns=\$(pgrep -xf 'sleep 1000321')" || bail "$(cat "$T/pasta.err")"
 	like "$(grep 'Tap device' "$T/pasta.err")" "*$3" "$2, MTU $mtu"
-	for a in "$WORLD4" "[$WORLD6]"; do
-		is "$(in_ns "$ns" timeout 60 socat -u -b 1048576 \
-			"TCP:$a:9001" - | sha256sum | cut -d ' ' -f 1)" \
-			"$sum" "... download from $a"
-		is "$(in_ns "$ns" timeout 60 socat -t 60 -b 1048576 - \
-			"TCP:$a:9002" <"$T/file" | cut -d ' ' -f 1)" \
-			"$sum" "... upload to $a"
-	done
+	bulk_by in_ns "$ns"
 	for a in "$WORLD4" "$WORLD6"; do
 		ok "... datagrams to $a and back" \
 			in_ns "$ns" "$peer" udp "$a" 9003 1200 500

@@ -37,6 +37,12 @@
 #	world_web		files in $T/web on port 80, PUT on port 8000 to $T/put
 #	world_greets		both, with a page /hello, and a service on the host's
 #				loopback, at TCP port 7777, that says "loopback"
+#	bulk_serve WHERE MIB	port 9001 there gives a file of that size, 9002 says the
+#				checksum of what it gets, once the sender has closed
+#				its side. It's $T/file, of checksum $sum, and made
+#				by the first
+#	bulk_by CMD...		it goes both ways, by IPv4 and IPv6, between the world
+#				and where CMD runs socat
 #	world_peer PORT		test/tools/peer serves in the world, by TCP and UDP; sets
 #				$peer, the program
 #	pod_up			as Podman: a user's user namespace, with mounts of its
@@ -458,6 +464,29 @@ world_web()
 	spawn world socat TCP6-LISTEN:8000,reuseaddr,fork,backlog=64 \
 		"EXEC:$T/bin/http-put,nofork"
 	wait_port world tcp 80 && wait_port world tcp 8000
+}
+
+bulk_serve()
+{
+	[ -e "$T/file" ] || make_file "$T/file" "$2"
+	sum=$(sha256 "$T/file")
+	spawn "$1" socat TCP6-LISTEN:9001,reuseaddr,fork,backlog=64 \
+		"EXEC:cat $T/file,nofork"
+	spawn "$1" socat TCP6-LISTEN:9002,reuseaddr,fork,backlog=64 \
+		EXEC:sha256sum,nofork
+	wait_port "$1" tcp 9001 && wait_port "$1" tcp 9002
+}
+
+bulk_by()
+{
+	for bulk_at in "$WORLD4" "[$WORLD6]"; do
+		is "$("$@" timeout 60 socat -u -b 1048576 "TCP:$bulk_at:9001" - |
+			sha256sum | cut -d ' ' -f 1)" \
+			"$sum" "... download from $bulk_at"
+		is "$("$@" timeout 60 socat -t 60 -b 1048576 - \
+			"TCP:$bulk_at:9002" <"$T/file" | cut -d ' ' -f 1)" \
+			"$sum" "... upload to $bulk_at"
+	done
 }
 
 world_peer()

@@ -11,7 +11,8 @@
  *	-f FEATURES	virtio feature bits to take, if they are offered; default
  *			all for a tap, and no offloads for a stream
  *	-n NUM		entries of a ring, 256
- *	-b BYTES	size of each receive buffer, 4096
+ *	-b BYTES	size of each receive buffer; 4096, or for a whole frame if they
+ *			can't be merged
  *	-r SEED		receive buffers and sent frames in pieces of random size,
  *			down to one byte; half of them by indirect tables
  *
@@ -57,7 +58,7 @@ enum {
 	ETH = 14,
 	BATCH = 32,			/* frames sent at once */
 	DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4,
-	HALF = 128 * 1024 * 1024,	/* of the memory: a region */
+	HALF = 160 * 1024 * 1024,	/* of the memory: a region */
 	OUT = 8 * 1024 * 1024,
 	GPA_HIGH = 1,			/* second region, in units of 4 GiB */
 };
@@ -84,7 +85,7 @@ struct ring {
 static uint8_t *mem;
 static struct ring ring[RINGS];
 static uint64_t features, wanted;
-static unsigned opt_num = 256, rx_bytes = 4096;
+static unsigned opt_num = 256, rx_bytes;
 static bool scatter;
 static unsigned seed;
 static bool is_tap;
@@ -731,8 +732,8 @@ int main(int argc, char **argv)
 		offloads();
 	else
 		setsockopt(other, SOL_SOCKET, SO_SNDBUF, &opt, sizeof(opt));
-	if (!has(F_MRG_RXBUF))
-		rx_bytes = SLOT;
+	if (!rx_bytes)
+		rx_bytes = has(F_MRG_RXBUF) ? 4096 : SLOT;
 	refill();
 	for (unsigned i = 0; i < RINGS; i++)
 		ring_tell(i);

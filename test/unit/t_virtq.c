@@ -269,6 +269,7 @@ static void indices(void)
 static bool calls(unsigned base, unsigned n, unsigned event)
 {
 	start(base, 0);
+	virtq_wants_call(&q);
 	for (unsigned i = 0; i < n; i++)
 		virtq_give(&q, 0, 0);
 	virtq_publish(&q);
@@ -288,6 +289,17 @@ static void notifications(void)
 	ok(!calls(0, 0, 0), "nothing was given");
 	ok(calls(0, 2, 1) && !virtq_wants_call(&q), "called once only");
 
+	start(5, 0);
+	set16(AVAIL + 4 + NUM * 2, 4);
+	ok(virtq_wants_call(&q), "called at the start for what it hasn't seen");
+	start(5, 0);
+	set16(AVAIL + 4 + NUM * 2, 5);
+	ok(!virtq_wants_call(&q), "not if it has");
+	start(0, 0);
+	set16(AVAIL + 4 + NUM * 2, 65535);
+	ok(!virtq_wants_call(&q), "not at the first start");
+
+	start(0, 0);
 	q.event_idx = false;
 	virtq_give(&q, 0, 0);
 	virtq_publish(&q);
