@@ -328,7 +328,7 @@ units: $(UNITS) $(PLATFORM) $(BUILD)/conf/t_conf
 
 ifneq ($(ARCH),)
 check:
-	@contrib/setup arch
+	@contrib/setup check arch
 	@ARCH_TESTS="$(TESTS)" test/arch/run $(ARCH)
 else
 check:

@@ -60,7 +60,7 @@ static bool filter(void)
 		if (nr >= 0)
 			rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 0);
 	}
-	return !rc && !seccomp_load(f);
+	return !isolate_load(f, rc);
 }
 #endif
 

@@ -36,6 +36,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
@@ -471,17 +473,40 @@ static int filter_add(scmp_filter_ctx filter, const struct sys_rule *r,
 	return nr < 0 ? 0 : rc;
 }
 
-/* Make it the process's, for the thread that writes files, too, unless building it has
- * failed (rc); frees it. 0 or -errno.
- */
-static int filter_finish(scmp_filter_ctx filter, int rc)
+/* The program that libseccomp makes of a filter: number of instructions or -errno */
+static int filter_export(scmp_filter_ctx filter, struct sock_filter *ret, size_t size)
 {
+	ssize_t len;
+	int fd[2], rc;
+
+	if (pipe2(fd, O_CLOEXEC))
+		return -errno;
+	/* At once, and more than that fits: it is smaller than any pipe */
+	rc = seccomp_export_bpf(filter, fd[1]);
+	len = rc ? rc : read(fd[0], ret, size);
+	if (len < 0 && !rc)
+		len = -errno;
+	close(fd[0]);
+	close(fd[1]);
+	return len < 0 ? (int)len : (int)((size_t)len / sizeof(*ret));
+}
+
+int isolate_load(void *filter, int rc)
+{
+	/* One more than the kernel takes: it refuses what was cut off */
+	static struct sock_filter code[BPF_MAXINSNS + 1];
+	struct sock_fprog prog = { .filter = code };
+
 	if (!rc)
-		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (!rc)
-		rc = seccomp_load(filter);
+		rc = filter_export(filter, code, sizeof(code));
 	seccomp_release(filter);
-	return rc;
+	if (rc < 0)
+		return rc;
+	prog.len = (unsigned short)rc;
+	/* A thread that couldn't have it is told by its ID */
+	rc = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+			  SECCOMP_FILTER_FLAG_TSYNC, &prog);
+	return rc < 0 ? -errno : rc ? -ESRCH : 0;
 }
 
 #ifdef SYS_socketcall
@@ -494,8 +519,8 @@ static int filter_load_socketcall(void)
 
 	if (!filter)
 		return -ENOMEM;
-	return filter_finish(filter, seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS,
-						      SYS_socketcall, 0));
+	return isolate_load(filter, seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS,
+						     SYS_socketcall, 0));
 }
 #else
 static int filter_load_socketcall(void)
@@ -518,7 +543,7 @@ static int filter_load(enum sys_mode mode, pid_t command)
 		if (sys_rules[i].modes & mode)
 			rc = filter_add(filter, &sys_rules[i], whom);
 	}
-	return filter_finish(filter, rc);
+	return isolate_load(filter, rc);
 }
 
 /* Nobody looks into us, and no program that we start is more than we are */

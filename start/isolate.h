@@ -44,6 +44,12 @@ void isolate_final(const struct conf *c);
  */
 int isolate_filter(const struct conf *c, pid_t command);
 
+/* Puts a filter of libseccomp's (scmp_filter_ctx) in force, for all our threads, unless
+ * making it has failed, with `rc`; frees it. Behind it, nothing is called that isn't in
+ * the filter: a C library may have munmap() for memory that is given back. 0 or -errno.
+ */
+int isolate_load(void *filter, int rc);
+
 /* For the child that watches the host, in place of stages 3 and 4: it keeps our
  * root directory, but no descriptors besides fds[] (those < 0 are none), 0 to 2
  * being /dev/null, no capabilities (`net_admin`: none but CAP_NET_ADMIN), and the

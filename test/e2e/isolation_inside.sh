@@ -42,7 +42,6 @@ inside()
 		setpriv --reuid "$WORLD_UID" --regid "$WORLD_UID" --clear-groups \
 		-- "$@" >"$T/lines" 2>"$T/err"
 	rc=$?
-	[ $rc -ne 77 ] || skip_all 'this architecture is unknown to intrude'
 	is $rc 0 "$what: all attempts were made" || diag "$(cat "$T/err")"
 	which=$((which + 1))
 	while read -r verdict line; do

@@ -152,6 +152,8 @@ static const struct attempt attempts[] = {
 	CALL(kill, NEVER, OTHER_PID, SIGINT),
 	CALL(kill, NEVER, SELF_PID, 0),
 	CALL(tkill, NEVER, OTHER_PID, SIGKILL),
+	CALL(tkill, NEVER, OTHER_PID, SIGABRT),
+	CALL(tkill, NEVER, SELF_PID, SIGTERM),
 	CALL(tgkill, S, OTHER_PID, OTHER_PID, SIGKILL),
 	CALL(tgkill, S, OTHER_PID, OTHER_PID, SIGABRT),
 	CALL(tgkill, S, SELF_PID, OTHER_PID, SIGKILL),

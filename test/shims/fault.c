@@ -52,12 +52,41 @@ struct rule {
 	unsigned long n, seen;
 };
 
+/* C libraries differ in these */
+#ifdef __GLIBC__
+typedef unsigned long request_t;
+typedef int mmsg_flags_t;
+#else
+typedef int request_t;
+typedef unsigned int mmsg_flags_t;
+#endif
+
 static volatile char *text;
 static char known[FAULTS_SIZE];		/* of which rules were made */
 static struct rule rule[RULES];
 static unsigned rules;
 static unsigned long faults;
 static bool begun;
+
+/* The next one in the chain of libraries, kernel.so perhaps */
+static void *next(const char *name)
+{
+	void *p = dlsym(RTLD_NEXT, name);
+
+	if (!p)
+		abort();
+	return p;
+}
+
+/* The real one: ours may stand before it */
+static long (*raw(void))(long, ...)
+{
+	static long (*real)(long, ...);
+
+	if (!real)
+		*(void **)&real = next("syscall");
+	return real;
+}
 
 __attribute__((constructor)) static void setup(void)
 {
@@ -71,20 +100,10 @@ __attribute__((constructor)) static void setup(void)
 	if (fd < 0)
 		return;			/* started by the program, perhaps */
 	p = mmap(NULL, FAULTS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	syscall(SYS_close, fd);
+	raw()(SYS_close, fd);
 	if (p == MAP_FAILED)
 		abort();
 	text = p;
-}
-
-/* The next one in the chain of libraries, kernel.so perhaps */
-static void *next(const char *name)
-{
-	void *p = dlsym(RTLD_NEXT, name);
-
-	if (!p)
-		abort();
-	return p;
 }
 
 /* No libc that might allocate: nothing can be in the sandbox */
@@ -165,9 +184,8 @@ static const char *kind_of(int fd)
 	int domain = 0, proto = 0;
 	socklen_t len = sizeof(int);
 
-	if (!syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) &&
-	    !syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &proto,
-		     &len)) {
+	if (!raw()(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) &&
+	    !raw()(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &proto, &len)) {
 		if (domain == AF_UNIX)
 			return "unix";
 		if (proto >= 0 && (size_t)proto <
@@ -226,10 +244,10 @@ static struct msghdr cut_msg(int error, const struct msghdr *m,
 
 	if (error != SHORT || m->msg_iovlen > IOV)
 		return out;
-	for (size_t i = 0; i < m->msg_iovlen; i++)
+	for (size_t i = 0; i < (size_t)m->msg_iovlen; i++)
 		len += m->msg_iov[i].iov_len;
 	len = cut(error, len);
-	for (; n < m->msg_iovlen && len; n++) {
+	for (; n < (size_t)m->msg_iovlen && len; n++) {
 		iov[n] = m->msg_iov[n];
 		iov[n].iov_len = MIN(iov[n].iov_len, len);
 		len -= iov[n].iov_len;
@@ -285,14 +303,16 @@ int bind(int fd, const struct sockaddr *sa, socklen_t len)
 	return real(fd, sa, len);
 }
 
+static const char *kind_of_new(int domain, int type, int proto)
+{
+	return domain == AF_UNIX ? "unix" : (type & 0xf) == SOCK_STREAM ? "tcp" :
+	       proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6 ? "icmp" : "udp";
+}
+
 int socket(int domain, int type, int proto)
 {
-	const char *kind = domain == AF_UNIX ? "unix" :
-			   (type & 0xf) == SOCK_STREAM ? "tcp" :
-			   proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6 ?
-			   "icmp" : "udp";
 	NEXT(int, "socket", int, int, int);
-	FAIL_IF("socket", -1, kind);
+	FAIL_IF("socket", -1, kind_of_new(domain, type, proto));
 	return real(domain, type, proto);
 }
 
@@ -338,11 +358,11 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 	return real(fd, level, name, value, len);
 }
 
-int ioctl(int fd, unsigned long request, ...)
+int ioctl(int fd, request_t request, ...)
 {
 	unsigned long arg;
 	va_list ap;
-	NEXT(int, "ioctl", int, unsigned long, unsigned long);
+	NEXT(int, "ioctl", int, request_t, unsigned long);
 
 	va_start(ap, request);
 	arg = va_arg(ap, unsigned long);
@@ -392,17 +412,17 @@ ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 	return real(fd, &part, flags);
 }
 
-int sendmmsg(int fd, struct mmsghdr *mm, unsigned int n, int flags)
+int sendmmsg(int fd, struct mmsghdr *mm, unsigned int n, mmsg_flags_t flags)
 {
-	NEXT(int, "sendmmsg", int, struct mmsghdr *, unsigned int, int);
+	NEXT(int, "sendmmsg", int, struct mmsghdr *, unsigned int, mmsg_flags_t);
 	FAIL_IF("sendmmsg", fd, NULL);
 	return real(fd, mm, (unsigned int)cut(error, n), flags);
 }
 
-int recvmmsg(int fd, struct mmsghdr *mm, unsigned int n, int flags,
+int recvmmsg(int fd, struct mmsghdr *mm, unsigned int n, mmsg_flags_t flags,
 	     struct timespec *t)
 {
-	NEXT(int, "recvmmsg", int, struct mmsghdr *, unsigned int, int,
+	NEXT(int, "recvmmsg", int, struct mmsghdr *, unsigned int, mmsg_flags_t,
 	     struct timespec *);
 	FAIL_IF("recvmmsg", fd, NULL);
 	return real(fd, mm, (unsigned int)cut(error, n), flags, t);
@@ -461,3 +481,51 @@ ssize_t writev(int fd, const struct iovec *iov, int cnt)
 	FAIL_IF("writev", fd, NULL);
 	return real(fd, iov, cnt);
 }
+
+#ifdef SYS_socketcall
+/* Where that is one call for all, the program makes them by their own numbers, see
+ * util/socketcall.c
+ */
+long syscall(long nr, ...)
+{
+	static const struct { long nr; const char *call; } calls[] = {
+		{ SYS_socket, "socket" }, { SYS_bind, "bind" },
+		{ SYS_connect, "connect" }, { SYS_accept4, "accept4" },
+		{ SYS_shutdown, "shutdown" }, { SYS_getsockname, "getsockname" },
+		{ SYS_getsockopt, "getsockopt" }, { SYS_setsockopt, "setsockopt" },
+		{ SYS_recvfrom, "recv" }, { SYS_sendto, "send" },
+		{ SYS_recvmsg, "recvmsg" }, { SYS_sendmsg, "sendmsg" },
+	};
+	static struct iovec iov[IOV];
+	struct msghdr part, *m = NULL;
+	const char *call = NULL;
+	long a[6], n;
+	va_list ap;
+
+	va_start(ap, nr);
+	for (unsigned i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (calls[i].nr == nr)
+			call = calls[i].call;
+	if (call) {
+		FAIL_IF(call, (int)a[0], nr != SYS_socket ? NULL :
+			kind_of_new((int)a[0], (int)a[1], (int)a[2]));
+		if (error == SHORT && (nr == SYS_recvmsg || nr == SYS_sendmsg)) {
+			m = (struct msghdr *)a[1];
+			part = cut_msg(error, m, iov);
+			a[1] = (long)&part;
+		} else if (error == SHORT) {
+			a[2] = (long)cut(error, (size_t)a[2]);
+		}
+	}
+	n = raw()(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (m && nr == SYS_recvmsg) {
+		m->msg_namelen = part.msg_namelen;
+		m->msg_controllen = part.msg_controllen;
+		m->msg_flags = part.msg_flags;
+	}
+	return n;
+}
+#endif

@@ -15,6 +15,9 @@
  * in which it sleeps; the instruction of that call is executed once more, with a number
  * and arguments of ours. The kernel runs the filter after it has told the tracer.
  */
+#ifdef __riscv
+#include <asm/ptrace.h>
+#endif
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
@@ -48,12 +51,18 @@ static char **target_cmd;
 
 /* ---- Machines ---- */
 
+/* regs_t; PC and RESULT of it; regs_call() sets a call's number and arguments.
+ * SYSCALL_SIZE: of the instruction, which is before the program counter. If a call is to
+ * begin anew, the kernel goes back to the instruction once the tracer has been; FIRST_ARG
+ * is what has to be in RESULT by then. Where the kernel does that before, there's
+ * is_syscall() instead, whose bytes these are. SYSCALL_ANY: an instruction whose number
+ * is in a register, if there are others.
+ */
 #if defined(__x86_64__)
-#define INTRUDES
 typedef struct user_regs_struct regs_t;
 #define SYSCALL_SIZE	2
-#define REG_PC(r)	((r)->rip)
-#define REG_RESULT(r)	((r)->rax)
+#define PC(r)	((r)->rip)
+#define RESULT(r)	((r)->rax)
 static void regs_call(regs_t *r, long nr, const long a[6])
 {
 	r->rax = (unsigned long long)nr;
@@ -65,13 +74,12 @@ static void regs_call(regs_t *r, long nr, const long a[6])
 	r->r8 = (unsigned long long)a[4];
 	r->r9 = (unsigned long long)a[5];
 }
-#define REG_NR(r)	((r)->orig_rax)
+#define FIRST_ARG(r)	((r)->orig_rax)
 #elif defined(__i386__)
-#define INTRUDES
 typedef struct user_regs_struct regs_t;
 #define SYSCALL_SIZE	2
-#define REG_PC(r)	((r)->eip)
-#define REG_RESULT(r)	((r)->eax)
+#define PC(r)	((r)->eip)
+#define RESULT(r)	((r)->eax)
 static void regs_call(regs_t *r, long nr, const long a[6])
 {
 	r->eax = nr;
@@ -83,28 +91,79 @@ static void regs_call(regs_t *r, long nr, const long a[6])
 	r->edi = a[4];
 	r->ebp = a[5];
 }
-#define REG_NR(r)	((r)->orig_eax)
+#define FIRST_ARG(r)	((r)->orig_eax)
 #elif defined(__aarch64__)
-#define INTRUDES
 typedef struct user_regs_struct regs_t;
 #define SYSCALL_SIZE	4
-#define REG_PC(r)	((r)->pc)
-#define REG_RESULT(r)	((r)->regs[0])
+#define PC(r)	((r)->pc)
+#define RESULT(r)	((r)->regs[0])
 static void regs_call(regs_t *r, long nr, const long a[6])
 {
 	for (unsigned i = 0; i < 6; i++)
 		r->regs[i] = (unsigned long long)a[i];
 	r->regs[8] = (unsigned long long)nr;
 }
+static bool is_syscall(unsigned long word)
+{
+	return (uint32_t)word == 0xd4000001;
+}
+#elif defined(__arm__)
+/* Thumb, as Debian's C library is */
+typedef struct user_regs regs_t;
+#define SYSCALL_SIZE	2
+#define PC(r)	((r)->uregs[15])
+#define RESULT(r)	((r)->uregs[0])
+static void regs_call(regs_t *r, long nr, const long a[6])
+{
+	for (unsigned i = 0; i < 6; i++)
+		r->uregs[i] = (unsigned long)a[i];
+	r->uregs[7] = (unsigned long)nr;
+}
+static bool is_syscall(unsigned long word)
+{
+	return (uint16_t)word == 0xdf00;
+}
+#elif defined(__riscv)
+typedef struct user_regs_struct regs_t;
+#define SYSCALL_SIZE	4
+#define PC(r)	((r)->pc)
+#define RESULT(r)	((r)->a0)
+static void regs_call(regs_t *r, long nr, const long a[6])
+{
+	unsigned long *const arg[6] = { &r->a0, &r->a1, &r->a2, &r->a3, &r->a4,
+					&r->a5 };
+
+	for (unsigned i = 0; i < 6; i++)
+		*arg[i] = (unsigned long)a[i];
+	r->a7 = (unsigned long)nr;
+}
+static bool is_syscall(unsigned long word)
+{
+	return (uint32_t)word == 0x00000073;
+}
+#elif defined(__s390x__)
+typedef struct _user_regs_struct regs_t;
+#define SYSCALL_SIZE	2
+#define PC(r)	((r)->psw.addr)
+#define RESULT(r)	((r)->gprs[2])
+static void regs_call(regs_t *r, long nr, const long a[6])
+{
+	for (unsigned i = 0; i < 5; i++)
+		r->gprs[2 + i] = (unsigned long)a[i];
+	r->gprs[7] = (unsigned long)a[5];
+	r->gprs[1] = (unsigned long)nr;
+}
+#define FIRST_ARG(r)	((r)->orig_gpr2)
+#define SYSCALL_ANY	0x0a00		/* svc 0 */
 #endif
 
-#ifndef INTRUDES
-int main(void)
+#ifdef FIRST_ARG
+static bool is_syscall(unsigned long word)
 {
-	fprintf(stderr, "intrude: not on this architecture\n");
-	return 77;
+	(void)word;
+	return false;
 }
-#else
+#endif
 
 __attribute__((noreturn, format(printf, 1, 2)))
 static void give_up(const char *format, ...)
@@ -291,6 +350,43 @@ static int go(pid_t pid)
 	return status;
 }
 
+/* A word of its memory */
+static unsigned long peek(pid_t pid, unsigned long at)
+{
+	long word;
+
+	errno = 0;
+	word = ptrace(PTRACE_PEEKTEXT, pid, (void *)at, NULL);
+	if (errno)
+		give_up("peek: %s", strerror(errno));
+	return (unsigned long)word;
+}
+
+/* Where the instruction is, by which it went to sleep */
+static unsigned long syscall_at(pid_t pid, const regs_t *r)
+{
+	return PC(r) - (is_syscall(peek(pid, PC(r))) ? 0 : SYSCALL_SIZE);
+}
+
+/* One that is as good for any call, in its place; later its own one again */
+static void syscall_any(pid_t pid, const regs_t *r, bool own)
+{
+#ifdef SYSCALL_ANY
+	static unsigned long was;
+	unsigned long at = PC(r) - SYSCALL_SIZE, word;
+
+	if (!own)
+		was = peek(pid, at);
+	word = own ? was : (was & ~0UL >> 16) | (unsigned long)SYSCALL_ANY << 48;
+	if (ptrace(PTRACE_POKETEXT, pid, (void *)at, (void *)word))
+		give_up("poke: %s", strerror(errno));
+#else
+	(void)pid;
+	(void)r;
+	(void)own;
+#endif
+}
+
 static void stop(pid_t pid, regs_t *ret_regs)
 {
 	int status = 0;
@@ -303,6 +399,7 @@ static void stop(pid_t pid, regs_t *ret_regs)
 	if (!WIFSTOPPED(status))
 		give_up("process %d has ended", pid);
 	regs_io(pid, false, ret_regs);
+	syscall_any(pid, ret_regs, false);
 }
 
 static bool is_pending(pid_t pid, int sig)
@@ -338,7 +435,7 @@ static int attempt(pid_t pid, const regs_t *old, const struct attempt *a,
 	for (unsigned i = 0; i < 6; i++)
 		arg[i] = a->arg[i] == SELF_PID ? own_pid(pid) : a->arg[i];
 	regs_call(&r, a->nr, arg);
-	REG_PC(&r) -= SYSCALL_SIZE;
+	PC(&r) = syscall_at(pid, old);
 	regs_io(pid, true, &r);
 	status = go(pid);
 	if (!in_syscall(status))
@@ -350,7 +447,7 @@ static int attempt(pid_t pid, const regs_t *old, const struct attempt *a,
 	if (WIFSIGNALED(status))
 		return WTERMSIG(status);
 	regs_io(pid, false, &r);
-	*ret_result = (long)REG_RESULT(&r);
+	*ret_result = (long)RESULT(&r);
 	return 0;
 }
 
@@ -359,16 +456,15 @@ static int attempt(pid_t pid, const regs_t *old, const struct attempt *a,
  */
 static void let_go(pid_t pid, regs_t *old)
 {
-	long result = (long)REG_RESULT(old);
+	syscall_any(pid, old, true);
+#ifdef FIRST_ARG
+	long result = (long)RESULT(old);
 
 	if (-result >= RESTART_FIRST && -result <= RESTART_LAST) {
-		REG_PC(old) -= SYSCALL_SIZE;
-#ifdef REG_NR
-		REG_RESULT(old) = REG_NR(old);
-#else
-		give_up("a call that begins anew");
-#endif
+		PC(old) -= SYSCALL_SIZE;
+		RESULT(old) = FIRST_ARG(old);
 	}
+#endif
 	regs_io(pid, true, old);
 	if (ptrace(PTRACE_DETACH, pid, NULL, NULL))
 		give_up("detach: %s", strerror(errno));
@@ -455,4 +551,3 @@ int main(int argc, char **argv)
 	try_forbidden(attempt_modes(argv[1]), which, of);
 	return 0;
 }
-#endif

@@ -338,6 +338,20 @@ static void plan_make(struct plan *p, uint64_t id)
 	}
 }
 
+static const char *error_name(int error)
+{
+	static char other[32];
+
+	switch (error) {
+	case ECONNRESET:	return "ECONNRESET";
+	case ECONNREFUSED:	return "ECONNREFUSED";
+	case EPIPE:		return "EPIPE";
+	case ETIMEDOUT:		return "ETIMEDOUT";
+	}
+	snprintf(other, sizeof(other), "error_%d", error);
+	return other;
+}
+
 static void print_side(const char *who, const struct side_plan *s)
 {
 	printf("#   %s writes %" PRIu64 " (sizes %u, pauses %u)%s%s, reads ",
@@ -361,7 +375,7 @@ static void print_end(const char *who, const struct end *e)
 	printf("#   %s: wrote %" PRIu64 ", read %" PRIu64 "%s%s%s%s%s%s", who,
 	       e->written, e->received, e->eof ? ", end of file" : "",
 	       e->shut ? ", shut down" : "", e->closed ? ", closed" : "",
-	       e->error ? ", " : "", e->error ? strerrorname_np(e->error) : "",
+	       e->error ? ", " : "", e->error ? error_name(e->error) : "",
 	       e->error ? e->error_at : "");
 	if (e->fd >= 0 &&
 	    !getsockopt(e->fd, IPPROTO_TCP, TCP_INFO, &ti, &len))
@@ -731,7 +745,7 @@ static void end_finish(struct conn *c, unsigned which, uint64_t now)
 
 static const char *outcome(const struct end *e)
 {
-	return e->error ? strerrorname_np(e->error) :
+	return e->error ? error_name(e->error) :
 	       e->silent ? "silent" : e->unseen ? "unseen" :
 	       e->eof ? "EOF" : "-";
 }
@@ -754,7 +768,7 @@ static void judge_peer(struct conn *c)
 		wrong(c, "end of file after %" PRIu64 " of %" PRIu64,
 		      e->received, sent);
 	if (e->error && !is_reset(e->error))
-		wrong(c, "unexpected %s%s", strerrorname_np(e->error),
+		wrong(c, "unexpected %s%s", error_name(e->error),
 		      e->error_at);
 	switch (p->kind) {
 	case ONEWAY:
@@ -787,7 +801,7 @@ static void judge_orderly(struct conn *c)
 		struct end *e = &c->end[i], *peer = &c->end[!i];
 
 		if (e->error)
-			wrong(c, "%s of the %s%s", strerrorname_np(e->error),
+			wrong(c, "%s of the %s%s", error_name(e->error),
 			      i ? "server" : "client", e->error_at);
 		else if (e->received != peer->written)
 			wrong(c, "%s read %" PRIu64 " of %" PRIu64,
@@ -903,7 +917,7 @@ static void conn_event(struct conn *c, unsigned what, uint32_t events)
 	if (what == 0 && !c->connected) {
 		getsockopt(e->fd, SOL_SOCKET, SO_ERROR, &error, &len);
 		if (error)
-			wrong(c, "connect: %s", strerrorname_np(error));
+			wrong(c, "connect: %s", error_name(error));
 		else if (events & EPOLLOUT && !(events & EPOLLHUP))
 			c->connected = true;
 		c->moved = now_ns();

@@ -637,7 +637,7 @@ static void mutations(void)
 	strcpy(net.search.name[0], "example.org");
 	net.search.count = 1;
 	strcpy(conf.fqdn, "box.example.org");
-	for (int i = 0; i < 100000; i++) {
+	for (unsigned i = 0; i < rounds_of(100000); i++) {
 		unsigned n = fake_random() % ARRAY_SIZE(seeds);
 		size_t len;
 
@@ -652,7 +652,7 @@ static void mutations(void)
 		wrong += fake_sent_count + fake_bad() > 1 ||
 			 (fake_sent_count && !well_formed());
 	}
-	ok(replies > 1000, "100000 mutations: %lu replies", replies);
+	ok(replies > rounds_of(1000), "mutations: %lu replies", replies);
 	is_int(wrong, 0, "  none of them odd");
 	fake_conf(&conf);
 }

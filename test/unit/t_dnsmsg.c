@@ -253,7 +253,7 @@ static void mutated(void)
 {
 	unsigned good = 0, found = 0;
 
-	for (unsigned i = 0; i < 300000; i++) {
+	for (unsigned i = 0; i < rounds_of(300000); i++) {
 		struct dnsmsg_addr a[DNSMSG_ADDRS];
 		uint8_t buf[DNSMSG_REPLY_MAX], *copy;
 		struct dnsmsg m;
@@ -285,7 +285,7 @@ static void mutated(void)
 		}
 		free(copy);
 	}
-	ok(good > 1000 && found > 1000, "mutated: %u messages, %u addresses",
+	ok(good > rounds_of(1000) && found > rounds_of(1000), "mutated: %u messages, %u addresses",
 	   good, found);
 }
 

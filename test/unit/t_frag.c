@@ -673,7 +673,7 @@ static void model(enum family f)
 {
 	unsigned wrong = 0, whole = 0, broken = 0;
 
-	for (uint32_t turn = 0; turn < 20000; turn++) {
+	for (uint32_t turn = 0; turn < rounds_of(20000); turn++) {
 		enum { UNITS = 12 };
 		uint8_t owner[UNITS] = { 0 };	/* start + 1 of the fragment */
 		bool dead = false, done = false;
@@ -737,7 +737,7 @@ static void model(enum family f)
 			drain();
 	}
 	is_int(wrong, 0, "%s: like a simple model", name(f));
-	ok(whole > 1000 && broken > 1000, "  %u whole, %u broken", whole,
+	ok(whole > rounds_of(1000) && broken > rounds_of(1000), "  %u whole, %u broken", whole,
 	   broken);
 	drain();
 }
@@ -747,7 +747,7 @@ static void mutations(void)
 	unsigned long verdicts[PKT_UNKNOWN_PROTO + 1] = { 0 }, sum = 0;
 	uint8_t data[4096];
 
-	for (int i = 0; i < 200000; i++) {
+	for (unsigned i = 0; i < rounds_of(200000); i++) {
 		size_t size = 8 + 8 * (fake_random() % 32), len;
 		size_t n = 2 + fake_random() % 4, at = fake_random() % n;
 		enum pkt_verdict v;
@@ -779,9 +779,10 @@ static void mutations(void)
 			fake_fire();
 		fake_now.us += fake_random() % 1000000;
 	}
-	ok(verdicts[PKT_OK] > 1000 && verdicts[PKT_HELD] > 1000 &&
-	   verdicts[PKT_FRAGMENT] > 1000 && verdicts[PKT_BAD] > 1000 && sum,
-	   "200000 mutations: %lu good, %lu held, %lu dropped, %lu bad",
+	ok(verdicts[PKT_OK] > rounds_of(1000) && verdicts[PKT_HELD] > rounds_of(1000) &&
+	   verdicts[PKT_FRAGMENT] > rounds_of(1000) &&
+	   verdicts[PKT_BAD] > rounds_of(1000) && sum,
+	   "mutations: %lu good, %lu held, %lu dropped, %lu bad",
 	   verdicts[PKT_OK], verdicts[PKT_HELD], verdicts[PKT_FRAGMENT],
 	   verdicts[PKT_BAD]);
 	drain();

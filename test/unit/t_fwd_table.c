@@ -335,7 +335,7 @@ static void test_model(void)
 	bool have[PORTS] = { false }, next[PORTS], good = true;
 	uint32_t id[PORTS] = { 0 }, highest = 0;
 
-	for (unsigned turn = 0; turn < 5000 && good; turn++) {
+	for (unsigned turn = 0; turn < rounds_of(5000) && good; turn++) {
 		const struct fwd_slot *s = NULL;
 		unsigned count = 0;
 

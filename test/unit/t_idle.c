@@ -207,7 +207,7 @@ static void against_model(void)
 {
 	unsigned wrong = 0, gone = 0, none = 0;
 
-	for (unsigned round = 0; round < 200000; round++) {
+	for (unsigned round = 0; round < rounds_of(200000); round++) {
 		uint32_t id = random_below(NODES);
 
 		if (!random_below(4))
@@ -241,7 +241,7 @@ static void against_model(void)
 		}
 	}
 	is_int((int)wrong, 0, "as in the model");
-	ok(gone > 1000 && none, "  %u ended, %u times there was none", gone,
+	ok(gone > rounds_of(1000) && none, "  %u ended, %u times there was none", gone,
 	   none);
 }
 

@@ -175,7 +175,7 @@ static void test_random(void)
 	};
 	unsigned found = 0;
 
-	for (unsigned run = 0; run < 200000; run++) {
+	for (unsigned run = 0; run < rounds_of(200000); run++) {
 		char text[64] = "", *copy;
 		unsigned words = random_below(10);
 		struct json v = { .kind = JSON_NONE };
@@ -189,7 +189,7 @@ static void test_random(void)
 		json_string(&v, buf, random_below(sizeof(buf) + 1));
 		free(copy);
 	}
-	ok(found > 100, "random text: %u were JSON", found);
+	ok(found > rounds_of(100), "random text: %u were JSON", found);
 }
 
 static void test_changed(void)
@@ -199,7 +199,7 @@ static void test_changed(void)
 		"\"host_addr\":\"\\u0030.0.0.0\",\"host_port\":8080,\"x\":[1]}}";
 	unsigned found = 0;
 
-	for (unsigned run = 0; run < 100000; run++) {
+	for (unsigned run = 0; run < rounds_of(100000); run++) {
 		char text[sizeof(request)], *copy, buf[16];
 		struct json v = { .kind = JSON_NONE };
 		unsigned port;
@@ -214,7 +214,7 @@ static void test_changed(void)
 		json_uint(&v, 65535, &port);
 		free(copy);
 	}
-	ok(found > 1000, "one byte changed: %u were JSON", found);
+	ok(found > rounds_of(1000), "one byte changed: %u were JSON", found);
 }
 
 /* The worst that 4095 bytes can ask for: done, if it is done at all */

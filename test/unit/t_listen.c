@@ -262,14 +262,16 @@ static void test_plain(void)
 
 static void test_whole(void)
 {
+	char told[128];
 	int fd;
 
 	have(HOST, "80-82");
 	fd = fd_at(81);
 	kernel.busy[85] = true;
 	is_int(have(HOST, "81 83-86"), -EADDRINUSE, "one that is busy");
-	is_str(failure(), "Listen failed for HOST TCP port */85: Address already in use",
-	       "is told of");
+	snprintf(told, sizeof(told), "Listen failed for HOST TCP port */85: %s",
+		 strerror(EADDRINUSE));
+	is_str(failure(), told, "is told of");
 	is_int(kernel.open, 3, "as before");
 	ok(fd_at(80) >= 0 && fd_at(82) >= 0 && fd_at(83) < 0 && fd_at(84) < 0,
 	   "the same ports");
@@ -362,13 +364,17 @@ static void test_beside_the_way(void)
 
 static void test_weak(void)
 {
+	const char *busy = strerror(EADDRINUSE);
+	char told[256];
+
 	kernel.busy[10] = kernel.busy[11] = kernel.forbidden[12] = true;
 	kernel.busy[20] = true;
 	is_int(have(HOST, "all"), 0, "whatever there is");
 	is_int(kernel.open, 95, "is opened");
-	is_str(listen_report_missed(&report, text),
-	       "Couldn't listen on 4 of 99 ports: TCP 10-11 (Address already in use), 12 (Permission denied), 20 (Address already in use)",
-	       "the others are told of");
+	snprintf(told, sizeof(told),
+		 "Couldn't listen on 4 of 99 ports: TCP 10-11 (%s), 12 (%s), 20 (%s)",
+		 busy, "Permission denied", busy);
+	is_str(listen_report_missed(&report, text), told, "the others are told of");
 	kernel.busy[10] = false;
 	is_int(have(HOST, "all 200"), 0, "one more rule");
 	is_int(kernel.open, 96, "is opened, and no port of the other one");
@@ -378,8 +384,8 @@ static void test_weak(void)
 	for (unsigned p = 0; p < 65536; p++)
 		kernel.busy[p] = true;
 	is_int(have(HOST, "all"), -EADDRINUSE, "none at all");
-	is_str(failure(), "Listen failed for HOST TCP port */1: Address already in use",
-	       "is told of");
+	snprintf(told, sizeof(told), "Listen failed for HOST TCP port */1: %s", busy);
+	is_str(failure(), told, "is told of");
 	is_int(fwd_table_count(HOST), 0, "no rule");
 	memset(kernel.busy, 0, sizeof(kernel.busy));
 	kernel.limit = 10;

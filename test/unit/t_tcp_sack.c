@@ -173,11 +173,11 @@ int main(void)
 
 	examples();
 	halfway_round();
-	for (int i = 0; i < 200; i++)
+	for (unsigned i = 0; i < rounds_of(200); i++)
 		wrong += life(random_32());
 	is_int(wrong, 0, "as a bitmap says, anywhere in the sequence space");
 	wrong = 0;
-	for (int i = 0; i < 200; i++)
+	for (unsigned i = 0; i < rounds_of(200); i++)
 		wrong += life(0U - random_below(400));
 	is_int(wrong, 0, "  and where it wraps");
 	return done();

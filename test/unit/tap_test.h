@@ -46,6 +46,12 @@ static inline long slowness(void)
 	return s ? atol(s) : 1;
 }
 
+/* Of a test with random values, so many rounds: fewer where each takes longer */
+static inline unsigned rounds_of(unsigned usual)
+{
+	return usual / (unsigned)slowness();
+}
+
 __attribute__((format(printf, 4, 5)))
 static inline bool tap_ok(bool held, const char *file, int line,
 			  const char *fmt, ...)
