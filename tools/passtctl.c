@@ -810,7 +810,7 @@ static void policy_set(const char *path)
 	free(buf);
 	r = read_answer();
 	if (!ctl.json)
-		printf("%.0f rules are set, %.0f flows were ended by them\n",
+		printf("Rules that are set: %.0f; flows that they ended: %.0f\n",
 		       show_number(&r, "rules"), show_number(&r, "ended"));
 }
 

@@ -52,6 +52,7 @@ enum { HOST_TABLE, SPLICE_TABLE, TABLES };
 static struct {
 	const char *path;
 	int fd;
+	bool greeted;			/* the daemon has said who it is */
 	bool show;
 	enum change mode;
 	struct fwd_ephemeral ephemeral;
@@ -72,7 +73,9 @@ static void read_all(void *buf, size_t len)
 			continue;
 		if (n < 0)
 			die("Couldn't read from %s: %s", pesto.path,
-			    errno == EAGAIN ? "no answer" : strerror(errno));
+			    errno != EAGAIN ? strerror(errno) :
+			    pesto.greeted ? "no answer" :
+			    "no answer (is it the socket of --conf-path?)");
 		if (!n)
 			die("Couldn't read from %s: it was cut off",
 			    pesto.path);
@@ -94,6 +97,7 @@ static void read_hello(void)
 	if (version != PESTO_VERSION)
 		die("%s speaks version %u of the protocol, not %u", pesto.path,
 		    version, PESTO_VERSION);
+	pesto.greeted = true;
 }
 
 /* t: NULL, to skip them */

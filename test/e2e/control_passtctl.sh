@@ -228,9 +228,9 @@ cat >"$T/user/policy" <<-E
 	deny any:25
 E
 is "$(ctl "$control" policy set "$T/user/policy")" \
-	'5 rules are set, 0 flows were ended by them' '... set'
+	'Rules that are set: 5; flows that they ended: 0' '... set'
 is "$(ctl "$control" policy set - <"$T/user/policy")" \
-	'5 rules are set, 0 flows were ended by them' '... from standard input'
+	'Rules that are set: 5; flows that they ended: 0' '... from standard input'
 ctl "$control" policy >"$T/policy"
 like "$(cat "$T/policy")" "    HITS  RULE
        0  allow www.example.org:80
@@ -248,11 +248,11 @@ is "$(ctl "$control" policy | wc -l)" "$(wc -l <"$T/policy")" \
 	'... nothing has changed'
 is "$({ cat "$T/user/policy"; seq -f 'allow 10.0.0.1:%.0f' 1 10000; } |
 	ctl "$control" policy set -)" \
-	'10005 rules are set, 0 flows were ended by them' '... a long one'
+	'Rules that are set: 10005; flows that they ended: 0' '... a long one'
 like "$(ctl "$control" policy set - </dev/null 2>&1)" 'no rule is in it*' \
 	'... none at all'
 is "$(echo 'allow any' | ctl "$control" policy set -)" \
-	'1 rules are set, 0 flows were ended by them' '... all is allowed'
+	'Rules that are set: 1; flows that they ended: 0' '... all is allowed'
 
 # completion
 cat >"$T/complete.sh" <<'B'
