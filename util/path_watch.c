@@ -171,24 +171,39 @@ static bool walk_step(struct walk *w, struct path_watch *pw)
 	       walk_at(w, pw, name);
 }
 
+/* Nothing is watched any more. Not by closing it, for which the kernel waits until
+ * nobody can be telling it of something: that takes milliseconds, or, with much to do,
+ * hundreds of them.
+ */
+static int watch_nothing(struct path_watch *pw)
+{
+	if (pw->fd < 0)
+		pw->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (pw->fd < 0)
+		return -errno;
+	for (unsigned i = 0; i < pw->count; i++)
+		inotify_rm_watch(pw->fd, pw->point[i].wd);
+	pw->count = 0;
+	path_watch_read(pw);
+	return 0;
+}
+
 int path_watch_open(struct path_watch *pw, const char *path)
 {
 	struct walk w = { .links = 0 };
 
-	close_fd(&pw->fd);
-	pw->count = 0;
-	if (strlen(path) >= sizeof(w.rest))
-		return -ENAMETOOLONG;
-	pw->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (pw->fd < 0)
-		return -errno;
-	strcpy(w.rest, path);
-	while (walk_step(&w, pw))
-		;
-	if (pw->count && !w.error)
+	w.error = strlen(path) < sizeof(w.rest) ? watch_nothing(pw) :
+						  -ENAMETOOLONG;
+	if (!w.error) {
+		strcpy(w.rest, path);
+		while (walk_step(&w, pw))
+			;
+	}
+	if (!w.error && pw->count)
 		return 0;
 	close_fd(&pw->fd);
-	return pw->count ? w.error : -ENOENT;
+	pw->count = 0;
+	return w.error ? w.error : -ENOENT;
 }
 
 static bool event_matters(const struct path_watch *pw,

@@ -24,8 +24,8 @@ struct path_watch {
 	unsigned count;
 };
 
-/* Watch an absolute path as it leads now, in place of what fd (-1: nothing)
- * watches. 0; or -errno if something can't be watched, and fd is -1 then. What was
+/* Watch an absolute path as it leads now, in place of what fd watches (-1: nothing so
+ * far). 0; or -errno if something can't be watched, and fd is -1 then. What was
  * before can be read, for sure, after this: no change gets lost.
  */
 int path_watch_open(struct path_watch *pw, const char *path);
