@@ -17,8 +17,9 @@
  *
  * The host's network changes: RAs as when a link comes up. The prefix of before is
  * in them, deprecated (preferred for no time, RFC 4862 5.5.4) and valid for two
- * hours from then on, so that what uses it goes on; resolvers of before are taken
- * back, and so is the router, if our address is another one.
+ * hours from then on, so that what uses it goes on; resolvers and search domains of
+ * before are taken back in each of these RAs, also if it changes again meanwhile, and
+ * so is the router, if our address is another one.
  *
  * Timers: one. When a link comes up, RAs go to all nodes at once and twice more
  * at 16 s distance (RFC 4861 6.2.4), for guests that came up before us or have
@@ -60,6 +61,8 @@ enum {
 	ND_RA_MAX_S		= 600,	/* MaxRtrAdvInterval */
 	ND_RA_INITIAL		= 3,	/* MAX_INITIAL_RTR_ADVERTISEMENTS */
 	ND_RA_INITIAL_S		= 16,	/* MAX_INITIAL_RTR_ADVERT_INTERVAL */
+
+	ND_GONE_DNS		= 2 * CONF_DNS_MAX,
 };
 
 static const uint32_t nd_infinity = UINT32_MAX;
@@ -95,8 +98,9 @@ static struct {
 	struct timer timer;		/* next RA to all nodes */
 	unsigned initial;		/* RAs left at short distance */
 	struct former old;		/* the guest's, one for each prefix */
-	struct addr gone_dns[CONF_DNS_MAX];	/* taken back by these RAs */
-	unsigned gone_dns_count;
+	struct addr gone_dns[ND_GONE_DNS];	/* taken back by these RAs, as */
+	unsigned gone_dns_count;		/* are */
+	struct net_search gone_search;
 	uint32_t random;		/* state of the generator, not zero */
 } ndp;
 
@@ -270,11 +274,12 @@ static void ndp_put_rdnss(struct wr *wr, const struct addr *dns, unsigned count,
 /* RFC 8106 5.2: names are not compressed, zeroes fill up the last unit. Names
  * that don't fit into the smallest MTU are left out.
  */
-static void ndp_put_dnssl(struct wr *wr)
+static void ndp_put_dnssl(struct wr *wr, const struct net_search *s,
+			  uint32_t lifetime_s)
 {
-	const struct net_search *s = &net_get()->search;
+	size_t room = (wr->size - wr->len) / 8 * 8;
 	uint8_t buf[ND_MSG_MAX];
-	struct wr names = wr_init(buf, (wr->size - wr->len - 8) / 8 * 8);
+	struct wr names = wr_init(buf, room ? room - 8 : 0);
 
 	if (!ndp.conf->dhcp_search)
 		return;
@@ -286,7 +291,7 @@ static void ndp_put_dnssl(struct wr *wr)
 	wr_u8(wr, ND_OPT_DNSSL);
 	wr_u8(wr, (uint8_t)(1 + names.len / 8));
 	wr_zero(wr, 2);
-	wr_u32(wr, nd_infinity);
+	wr_u32(wr, lifetime_s);
 	wr_bytes(wr, buf, names.len);
 }
 
@@ -310,7 +315,9 @@ static void ndp_send_ra(const struct addr *dst, const uint8_t *dst_mac)
 	ndp_put_rdnss(&wr, fam->dns, fam->dns_count, nd_infinity);
 	if (ndp.initial)
 		ndp_put_rdnss(&wr, ndp.gone_dns, ndp.gone_dns_count, 0);
-	ndp_put_dnssl(&wr);
+	ndp_put_dnssl(&wr, &net_get()->search, nd_infinity);
+	if (ndp.initial)
+		ndp_put_dnssl(&wr, &ndp.gone_search, 0);
 	ndp_send(&fam->our, dst, dst_mac, ICMP6_RA, &wr);
 }
 
@@ -394,13 +401,53 @@ static void ndp_timer(struct timer *t)
 	timer_set(t, TIMER_NDP, mono_add(loop_now(), next));
 }
 
+/* Those of the last change first, then those of before it, if they may not have been
+ * told yet; what is used again isn't taken back
+ */
 static void ndp_note_dns(const struct net_family *was,
 			 const struct net_family *now)
 {
+	struct addr list[CONF_DNS_MAX + ND_GONE_DNS];
+	unsigned count = was->dns_count;
+
+	memcpy(list, was->dns, count * sizeof(list[0]));
+	for (unsigned i = 0; ndp.initial && i < ndp.gone_dns_count; i++)
+		list[count++] = ndp.gone_dns[i];
 	ndp.gone_dns_count = 0;
-	for (unsigned i = 0; i < was->dns_count; i++) {
-		if (!addr_in(now->dns, now->dns_count, &was->dns[i]))
-			ndp.gone_dns[ndp.gone_dns_count++] = was->dns[i];
+	for (unsigned i = 0; i < count; i++) {
+		if (ndp.gone_dns_count < ND_GONE_DNS &&
+		    !addr_in(now->dns, now->dns_count, &list[i]) &&
+		    !addr_in(ndp.gone_dns, ndp.gone_dns_count, &list[i]))
+			ndp.gone_dns[ndp.gone_dns_count++] = list[i];
+	}
+}
+
+static bool search_has(const struct net_search *s, const char *name)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		if (!strcmp(s->name[i], name))
+			return true;
+	}
+	return false;
+}
+
+/* The same with search domains */
+static void ndp_note_search(const struct net_search *was,
+			    const struct net_search *now)
+{
+	const struct net_search before = ndp.gone_search;
+	const struct net_search *from[] = { was, &before };
+	struct net_search *gone = &ndp.gone_search;
+
+	gone->count = 0;
+	for (unsigned k = 0; k < (ndp.initial ? 2 : 1); k++) {
+		for (unsigned i = 0; i < from[k]->count; i++) {
+			const char *name = from[k]->name[i];
+
+			if (gone->count < CONF_SEARCH_MAX &&
+			    !search_has(now, name) && !search_has(gone, name))
+				strcpy(gone->name[gone->count++], name);
+		}
 	}
 }
 
@@ -415,11 +462,12 @@ static void ndp_net_changed(const struct net *old)
 		return;
 	former_note(&ndp.old, &was->guest, &now->guest, loop_now());
 	ndp_note_dns(was, now);
+	ndp_note_search(&old->search, &net_get()->search);
+	ndp.initial = ND_RA_INITIAL;
 	if (!tap_is_up())
 		return;
 	if (!addr_eq(&was->our, &now->our))
 		ndp_send_end(&was->our);
-	ndp.initial = ND_RA_INITIAL;
 	timer_set(&ndp.timer, TIMER_NDP, loop_now());
 }
 
@@ -431,7 +479,7 @@ void ndp_init(const struct conf *c)
 	ndp.random |= 1;
 	timer_set_handler(TIMER_NDP, ndp_timer);
 	ndp.old = (struct former){ .prefix_len = ND_PREFIX_LEN };
-	ndp.gone_dns_count = 0;
+	ndp.gone_dns_count = ndp.gone_search.count = 0;
 	net_add_hook(ndp_net_changed);
 }
 

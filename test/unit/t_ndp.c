@@ -458,6 +458,75 @@ static void periodic(void)
 	fake_conf(&conf);
 }
 
+/* The network becomes one with this resolver and this search domain */
+static void becomes(const char *dns, const char *search)
+{
+	struct net old = net;
+
+	net.fam[V6].dns[0] = fake_addr(dns);
+	net.fam[V6].dns_count = 1;
+	strcpy(net.search.name[0], search);
+	net.search.count = 1;
+	fake_hook(&old);
+}
+
+/* What the next RA has behind the two prefixes */
+static void next_ra_is(const char *opts, const char *what)
+{
+	const struct fake_sent *s = fake_sent;
+
+	fake_reset();
+	fake_fire();
+	is_int(fake_sent_count, 1, "%s: one RA", what);
+	is_str(fake_hex(s->data + 84, s->len - 84), opts, "  which says so");
+}
+
+/* Resolvers and search domains are taken back in all RAs that follow a change at
+ * short distance, also if the next change comes between them
+ */
+static void taken_back(void)
+{
+#define RDNSS(t, n)	"1903" "0000" t "20010db80000000000000000000" n
+#define DNSSL(t, c)	"1f02" "0000" t "01" c "000000000000"
+#define EVER		"ffffffff"
+#define NEVER		"00000000"
+	becomes("2001:db8::61", "a");
+	becomes("2001:db8::62", "b");
+	becomes("2001:db8::63", "c");
+	for (int i = 0; i < 3; i++)
+		next_ra_is(RDNSS(EVER, "00063") "1907" "0000" NEVER
+			   "20010db8000000000000000000000062"
+			   "20010db8000000000000000000000061"
+			   "20010db8000000000000000000000054"
+			   DNSSL(EVER, "63")
+			   "1f02" "0000" NEVER "0162000161000000",
+			   "three changes at once");
+	next_ra_is(RDNSS(EVER, "00063") DNSSL(EVER, "63"),
+		   "told often enough");
+	becomes("2001:db8::62", "b");
+	next_ra_is(RDNSS(EVER, "00062") RDNSS(NEVER, "00063") DNSSL(EVER, "62")
+		   DNSSL(NEVER, "63"), "back: what was taken back is used");
+	becomes("2001:db8::63", "c");
+	next_ra_is(RDNSS(EVER, "00063") RDNSS(NEVER, "00062") DNSSL(EVER, "63")
+		   DNSSL(NEVER, "62"), "and again");
+	for (unsigned i = 0; i < 20; i++) {
+		char name[] = { (char)('a' + i), '\0' };
+		char addr[32];
+
+		snprintf(addr, sizeof(addr), "2001:db8::1:%u", i);
+		becomes(addr, name);
+	}
+	fake_reset();
+	fake_fire();
+	is_str(fake_hex(fake_sent->data + 84 + 24, 8 + 16),
+	       "190d" "0000" NEVER "20010db8000000000000000000010018",
+	       "twenty changes: the last ones, as many as there is room for");
+#undef RDNSS
+#undef DNSSL
+#undef EVER
+#undef NEVER
+}
+
 /* The host's network is another one */
 static void moves(void)
 {
@@ -521,6 +590,7 @@ static void moves(void)
 	      "20010db8000100000000000000000000"
 	      "1903" "0000" "ffffffff" "20010db8000000000000000000000054",
 	      "there and back: one is preferred, the other one isn't");
+	taken_back();
 	fake_link_up = false;
 	fake_conf(&conf);
 	ndp_init(&conf);

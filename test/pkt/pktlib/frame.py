@@ -307,8 +307,11 @@ class Frame:
             f["prefix"] = addr(v[14:30])
         for v in o.get(5, [])[:1]:
             f["mtu"] = struct.unpack("!I", v[2:6])[0]
-        for v in o.get(25, [])[:1]:
-            f["rdnss"] = addr(v[6:22])
+        for v in o.get(25, []):
+            lives = any(v[2:6])
+            names = ("rdnss",) if lives else ("gone", "gone2")
+            for i, name in enumerate(names[:len(v) // 16]):
+                f.setdefault(name, addr(v[6 + 16 * i:22 + 16 * i]))
 
     def parse_dhcp(self, b):
         f, o = self.f, self.opts

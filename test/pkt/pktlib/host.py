@@ -2,6 +2,7 @@
 """Commands that begin with "host"."""
 
 import errno
+import os
 import select
 import socket
 import struct
@@ -155,6 +156,17 @@ class HostCommands:
                      struct.pack("ii", 1, 0))
         s.close()
         self.note(self.now(), "h", "host reset")
+
+    def host_resolvers(self, f):
+        """Written in place, by one write"""
+        self.set_resolvers(f.words)
+        f.words = []
+
+    def set_resolvers(self, addrs):
+        text = "".join(f"nameserver {a}\n" for a in addrs).encode()
+        os.ftruncate(self.resolv_fd, 0)
+        os.pwrite(self.resolv_fd, text, 0)
+        self.note(self.now(), "h", "resolvers " + " ".join(addrs))
 
     def host_leaves(self, f):
         """Of the servers somewhere else: nobody is there any more"""

@@ -23,7 +23,7 @@ class Script:
         self.families, self.options, self.limit = [4], [], SCRIPT_LIMIT
         self.title, self.bare, self.body = "", False, []
         self.nofile, self.network = None, "full"
-        self.lacking, self.sysctls = [], []
+        self.lacking, self.sysctls, self.resolvers = [], [], []
         self.ends = False       # the daemon is expected to end
         self.clock = False      # its clock is set
         self.front = None       # options of the front-end; None: a stream
@@ -59,6 +59,8 @@ class Script:
                     self.nofile = number(w[1])
                 elif w[0] == "network":
                     self.network = w[1]
+                elif w[0] == "resolvers":
+                    self.resolvers = w[1:]
                 elif w[0] == "lacking":
                     self.lacking += w[1:]
                 elif w[0] == "sysctl":
@@ -134,7 +136,7 @@ KINDS = {
 }
 BACKGROUND = ("ARPREQ", "NS", "RA")     # the daemon's own initiative
 ADDRESSES = ("src", "dst", "spa", "tpa", "qsrc", "qdst", "target", "prefix",
-             "rdnss", "yiaddr", "ciaddr", "siaddr", "giaddr", "ia", "dns")
+             "rdnss", "gone", "gone2", "yiaddr", "ciaddr", "siaddr", "giaddr", "ia", "dns")
 MACS = ("sha", "tha", "lladdr", "macdst", "macsrc", "chaddr")
 DHCP_MSG = dict(bootp=0, discover=1, offer=2, request=3, decline=4, ack=5,
                 nak=6, release=7, inform=8)
