@@ -109,6 +109,7 @@ SRCS	+= host/host_addrs.c
 SRCS	+= host/listen.c
 SRCS	+= host/listen_report.c
 SRCS	+= host/net.c
+SRCS	+= host/net_flows.c
 SRCS	+= host/net_resolve.c
 SRCS	+= host/netlink.c
 SRCS	+= host/netns.c

@@ -338,7 +338,7 @@ void icmp_init(void)
 	const struct flow_ops ops = {
 		.name = "ping", .state = dgram_flow_state,
 		.states = dgram_states, .active = dgram_flow_active,
-		.end = dgram_flow_end,
+		.end = dgram_flow_end, .host_changed = dgram_host_changed,
 	};
 
 	flow_set_ops(FLOW_PING, &ops);

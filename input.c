@@ -169,19 +169,6 @@ static void input_frames(const struct tap_frame *frames, unsigned count)
 	input_runs(input.pkt, n);
 }
 
-/* With --config-net the guest has the host's new address by now: start/watcher.c
- * has put it there
- */
-static void input_net_changed(const struct net *old)
-{
-	for (enum family f = V4; f < FAMILIES; f++) {
-		const struct addr *a = &net_get()->fam[f].guest;
-
-		if (!addr_is_none(a) && !addr_eq(a, &old->fam[f].guest))
-			guest_addrs_give(&tap_guest, a);
-	}
-}
-
 static void input_link_up(void)
 {
 	opening_forget();
@@ -197,8 +184,6 @@ void input_init(const struct conf *c)
 	};
 
 	input.conf = c;
-	if (c->config_net)
-		net_add_hook(input_net_changed);
 	frag_init();
 	opening_init(input_runs);
 	tap_init(&events, c->our_mac);

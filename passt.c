@@ -28,11 +28,13 @@
 #include "fwd/policy.h"
 #include "fwd/policy_used.h"
 #include "host/accept.h"
+#include "host/dgram.h"
 #include "host/dns_proxy.h"
 #include "host/host_addrs.h"
-#include "host/dgram.h"
 #include "host/listen.h"
+#include "host/net_flows.h"
 #include "host/netns.h"
+#include "host/ns_follow.h"
 #include "host/portscan.h"
 #include "host/sock.h"
 #include "host/sock_ns.h"
@@ -118,6 +120,7 @@ static void at_usr1(void)
 static void guest_given(const struct addr *a)
 {
 	guest_addrs_give(&tap_guest, a);
+	ns_follow_given(a);
 }
 
 static void modules_init(const struct conf *c)
@@ -134,6 +137,7 @@ static void modules_init(const struct conf *c)
 	ndp_init(c);
 	dhcp_init(c);
 	dhcpv6_init(c);
+	net_flows_init();
 	dgram_init();
 	icmp_init();
 	udp_init(c);

@@ -40,6 +40,7 @@
 #include "host/accept.h"
 #include "host/dns_proxy.h"
 #include "host/net.h"
+#include "host/net_flows.h"
 #include "host/sock.h"
 #include "tcp/tcp_int.h"
 #include "tcp/tcp_opt.h"
@@ -769,40 +770,17 @@ static const struct counter tcp_rows[] = {
 #undef STATE
 };
 
-/* The host has lost addresses, and has others: a connection from one that is gone
- * would hang until it times out. While it has none of that family, they may come back.
- * Neighbours in the table mostly have the same.
- */
-static void tcp_net_changed(const struct net *old)
+/* It would hang until it times out */
+static void tcp_host_changed(struct flow *f)
 {
-	struct addr asked = { { 0 } };
-	bool have = true;
-
-	for (uint32_t i = 0; i < flow_high(); i++) {
-		struct flow *f = flow_at(i);
-		struct addr our;
-		enum family fam;
-		uint16_t port;
-
-		if (f->type != FLOW_TCP || f->tcp.fd < 0)
-			continue;
-		our = sock_local(f->tcp.fd, &port);
-		if (addr_is_none(&our) || addr_is_loopback(&our))
-			continue;
-		fam = addr_family(&our);
-		if (!addr_eq(&our, &asked))
-			have = net_get()->lost[fam] == old->lost[fam] ||
-			       sock_have_addr(&our);
-		asked = our;
-		if (have && !sock_device_is_gone(f->tcp.fd))
-			continue;
-		flow_debug(f, "the host has lost its address");
-		/* The guest's next SYN finds the way */
-		if (f->tcp.state == TCP_SYN_DEFERRED)
-			tcp_abort_sock(f);
-		else
-			tcp_abort(f);
-	}
+	if (f->tcp.fd < 0 || !net_flows_cut(f->tcp.fd))
+		return;
+	flow_debug(f, "the host has lost its address");
+	/* The guest's next SYN finds the way */
+	if (f->tcp.state == TCP_SYN_DEFERRED)
+		tcp_abort_sock(f);
+	else
+		tcp_abort(f);
 }
 
 static void tcp_evict(uint32_t index)
@@ -824,7 +802,7 @@ void tcp_init(const struct conf *c)
 		.name = "TCP", .state = tcp_state, .states = tcp_state_name,
 		.active = tcp_active, .sock = tcp_sock,
 		.guest_path = tcp_guest_path, .waits_for = tcp_waits_for,
-		.end = tcp_abort,
+		.end = tcp_abort, .host_changed = tcp_host_changed,
 	};
 
 	counters_add("TCP", tcp_rows, ARRAY_SIZE(tcp_rows));
@@ -836,6 +814,5 @@ void tcp_init(const struct conf *c)
 	tcp_pending_init(tcp_evict);
 	flow_set_ops(FLOW_TCP, &ops);
 	loop_set_handler(LOOP_TCP, tcp_sock_event);
-	net_add_hook(tcp_net_changed);
 	accept_set_taker(FWD_TAP, tcp_accepted);
 }

@@ -399,16 +399,11 @@ static void udp_relisten(uint32_t index)
 }
 
 /* Link-local addresses, and groups, are those of the link that the host has now */
-static void udp_net_changed(const struct net *old)
+static void udp_host_changed(struct flow *f)
 {
-	if (old->fam[V6].template_ifi == net_get()->fam[V6].template_ifi)
-		return;
-	for (uint32_t i = 0; i < flow_high(); i++) {
-		struct flow *f = flow_at(i);
-
-		if (f->type == FLOW_UDP && f->ini == GUEST)
-			f->udp.scope = net_scope(&f->side[HOST].peer);
-	}
+	if (f->ini == GUEST)
+		f->udp.scope = net_scope(&f->side[HOST].peer);
+	dgram_host_changed(f);
 }
 
 static const struct counter udp_rows[] = {
@@ -427,7 +422,7 @@ void udp_init(const struct conf *c)
 	const struct flow_ops ops = {
 		.name = "UDP", .state = dgram_flow_state,
 		.states = dgram_states, .active = dgram_flow_active,
-		.end = dgram_flow_end,
+		.end = dgram_flow_end, .host_changed = udp_host_changed,
 	};
 
 	udp.conf = c;
@@ -435,7 +430,6 @@ void udp_init(const struct conf *c)
 	udp_sock_init(c);
 	loop_set_handler(LOOP_UDP, udp_event);
 	flow_set_ops(FLOW_UDP, &ops);
-	net_add_hook(udp_net_changed);
 	udp_splice_init(c);
 	listen_attach(PROTO_UDP, &user);
 }

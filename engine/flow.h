@@ -81,6 +81,10 @@ struct flow_ops {
 	 * in flow_free(), for TCP maybe later.
 	 */
 	void (*end)(struct flow *f);
+	/* The host's network has changed: what can't go on ends, or goes elsewhere, see
+	 * host/net_flows.h. May be NULL.
+	 */
+	void (*host_changed)(struct flow *f);
 };
 void flow_set_ops(enum flow_type type, const struct flow_ops *ops);
 /* NULL: none that is in use */

@@ -41,10 +41,22 @@ static struct guest_addr *guest_add(struct guest_addrs *g, const struct addr *a)
 
 void guest_addrs_give(struct guest_addrs *g, const struct addr *a)
 {
-	struct guest_addr *e = guest_find(g, a) < 0 ? guest_add(g, a) : NULL;
+	int at = guest_find(g, a);
+	struct guest_addr *e = at < 0 ? guest_add(g, a) : &g->all[at];
 
-	if (e)
-		e->given = true;
+	if (!e)
+		return;
+	e->given = true;
+	e->doubtful = false;
+}
+
+void guest_addrs_give_all(struct guest_addrs *g, const struct addr *a,
+			  unsigned n)
+{
+	for (unsigned i = 0; i < g->count; i++)
+		g->all[i].given = false;
+	for (unsigned i = 0; i < n; i++)
+		guest_addrs_give(g, &a[i]);
 }
 
 /* Where one has left, another of its kind takes over */

@@ -29,6 +29,9 @@ struct guest_addrs {
  * known from when they are seen.
  */
 void guest_addrs_give(struct guest_addrs *g, const struct addr *a);
+/* From now on these n are what was given, others of before were not */
+void guest_addrs_give_all(struct guest_addrs *g, const struct addr *a,
+			  unsigned n);
 
 /* A packet of the guest's came from that unicast address. `last`: it's also where
  * the guest is now.

@@ -108,8 +108,6 @@ struct net {
 	bool usable;			/* for some family, there's a host
 					 * interface or a given address */
 	struct net_search search;	/* the guest's search domains */
-	unsigned lost[FAMILIES];	/* counts when the host has lost addresses,
-					 * and has others */
 	unsigned links;			/* counts when another interface may have
 					 * the name of one that is in use */
 };

@@ -26,6 +26,7 @@ enum timer_kind {
 	TIMER_API,
 	TIMER_RETRY,			/* after faults of the moment: retry.c */
 	TIMER_WATCHER,			/* has it ended? */
+	TIMER_NET_FLOWS,		/* more flows, after a change */
 	TIMER_KINDS,
 };
 

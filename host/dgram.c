@@ -30,6 +30,7 @@
 #include "fwd/egress.h"
 #include "host/listen.h"
 #include "host/net.h"
+#include "host/net_flows.h"
 #include "host/sock.h"
 #include "util.h"
 #include "util/wire.h"
@@ -668,30 +669,14 @@ bool dgram_flow_moved(struct flow *f)
 	return true;
 }
 
-/* What is bound to an interface that is gone can't go on, also if there is another
- * one of its name
- */
-static void dgram_sock_check(struct dgram_sock *s)
+void dgram_host_changed(struct flow *f)
 {
-	uint16_t gen = s->gen;
+	const struct dgram_sock *s = dgram_sock_of(f);
 
-	if (s->fd < 0 || s->rule || !sock_device_is_gone(s->fd))
-		return;
-	while (s->fd >= 0 && s->gen == gen)
-		flow_end(flow_at(s->first_flow - 1));
-}
-
-static void dgram_net_changed(const struct net *old)
-{
-	(void)old;
-	for (uint32_t i = 0; i < dgram.high; i++)
-		dgram_sock_check(&dgram.sock[i]);
-	for (uint32_t i = 0; i < flow_high(); i++) {
-		struct flow *f = flow_at(i);
-
-		if (f->type == FLOW_UDP || f->type == FLOW_PING)
-			dgram_flow_moved(f);
-	}
+	if (!s->rule && net_flows_cut(s->fd))
+		flow_end(f);
+	else
+		dgram_flow_moved(f);
 }
 
 void dgram_flow_end(struct flow *f)
@@ -727,7 +712,6 @@ void dgram_init(void)
 	ops.keep = dgram.keep;
 	idle_set_ops(IDLE_FLOW, &entry);
 	idle_set_ops(IDLE_SOCK, &ops);
-	net_add_hook(dgram_net_changed);
 	retry_init(&dgram.retry, dgram.retry_marks, RETRY_WORDS(DGRAM_SOCKS),
 		   dgram_sock_again);
 	timer_set_handler(TIMER_UDP, dgram_timer);

@@ -137,6 +137,8 @@ void dgram_flow_told_mtu(const struct flow *f, uint32_t mtu);
  * to what was sent before.
  */
 bool dgram_flow_moved(struct flow *f);
+/* As in struct flow_ops: that, or its end */
+void dgram_host_changed(struct flow *f);
 
 /* Note what the guest sends, for errors about it; datagrams of a train are not */
 void dgram_flow_note(struct flow *f, const struct pkt *pkt);

@@ -45,41 +45,94 @@ bool host_addrs_wanted(void)
 	return wanted;
 }
 
+void host_addrs_tell(const struct host_addrs *l)
+{
+	static struct addr addrs[HOST_ADDRS_MAX];
+
+	for (uint32_t i = 0; i < l->count; i++)
+		addrs[i] = l->a[i].addr;
+	policy_set_host_addrs(addrs, l->count);
+}
+
+static bool host_addr_eq(const struct host_addr *a, const struct host_addr *b)
+{
+	return addr_eq(&a->addr, &b->addr) && a->ifi == b->ifi;
+}
+
+bool host_addrs_have(const struct host_addrs *l, const struct host_addr *a)
+{
+	for (uint32_t i = 0; i < l->count; i++) {
+		if (host_addr_eq(&l->a[i], a))
+			return true;
+	}
+	return false;
+}
+
+void host_addrs_add(struct host_addrs *l, const struct host_addr *a)
+{
+	if (l->count < HOST_ADDRS_MAX && !host_addrs_have(l, a))
+		l->a[l->count++] = *a;
+}
+
+void host_addrs_copy(struct host_addrs *to, const struct host_addrs *from)
+{
+	to->count = from->count;
+	memcpy(to->a, from->a, from->count * sizeof(from->a[0]));
+}
+
+bool host_addrs_eq(const struct host_addrs *l, const struct host_addrs *m)
+{
+	return l->count == m->count &&
+	       !memcmp(l->a, m->a, l->count * sizeof(l->a[0]));
+}
+
+bool host_addr_of(struct nlmsghdr *nh, enum family f, struct host_addr *ret)
+{
+	const struct ifaddrmsg *ifa = NLMSG_DATA(nh);
+	struct rtattr *tb[IFA_MAX + 1];
+
+	if (!nlmsg_is_addr(nh, f, 0, tb))
+		return false;
+	*ret = (struct host_addr){ .addr = nlmsg_addr_local(tb, f) };
+	if (f == V6 && addr_is_linklocal(&ret->addr))
+		ret->ifi = ifa->ifa_index;
+	return true;
+}
+
 struct asked {
 	enum family f;
-	struct addr *addr;
-	uint32_t before, n;		/* of families before; of all */
+	struct host_addrs *to;
+	uint32_t before;		/* of families before */
 };
 
 static int ask_read(struct nlmsghdr *nh, void *arg)
 {
-	struct rtattr *tb[IFA_MAX + 1];
-	struct asked *a = arg;
+	const struct asked *q = arg;
 
-	if (nlmsg_is_addr(nh, a->f, 0, tb) && a->n < HOST_ADDRS_MAX)
-		a->addr[a->n++] = nlmsg_addr_local(tb, a->f);
+	if (q->to->count < HOST_ADDRS_MAX &&
+	    host_addr_of(nh, q->f, &q->to->a[q->to->count]))
+		q->to->count++;
 	return 0;
 }
 
 static void ask_begin(void *arg)
 {
-	struct asked *a = arg;
+	const struct asked *q = arg;
 
-	a->n = a->before;
+	q->to->count = q->before;
 }
 
-int host_addrs_ask(int fd, struct addr *ret, uint32_t *ret_n)
+int host_addrs_ask(int fd, struct host_addrs *ret)
 {
-	struct asked a = { .addr = ret };
-	const struct nlmsg_reader rd = { ask_read, ask_begin, &a };
+	struct asked q = { .to = ret };
+	const struct nlmsg_reader rd = { ask_read, ask_begin, &q };
 
-	for (a.f = V4; a.f < FAMILIES; a.f++) {
-		int rc = nlmsg_dump_addrs(fd, a.f, 0, &rd);
+	for (q.f = V4; q.f < FAMILIES; q.f++) {
+		int rc = nlmsg_dump_addrs(fd, q.f, 0, &rd);
 
 		if (rc)
 			return rc;
-		a.before = a.n;
+		q.before = ret->count;
 	}
-	*ret_n = a.n;
 	return 0;
 }

@@ -55,6 +55,7 @@ bool net_needs_resolv(const struct net_options *o)
 void net_ask(int fd, const struct net_options *o, struct net_facts *ret)
 {
 	struct nl_link link;
+	int rc;
 
 	memset(ret, 0, sizeof(*ret));
 	for (enum family f = V4; f < FAMILIES; f++) {
@@ -66,9 +67,10 @@ void net_ask(int fd, const struct net_options *o, struct net_facts *ret)
 		if (*fo->outbound_if &&
 		    nl_link_get(fd, fo->outbound_if, &link) == -ENODEV)
 			ret->fam[f].no_outbound_if = true;
-		ret->fam[f].error = fd < 0 ? fd :
-				    nl_template_get(fd, f, name,
-						    &ret->fam[f].template);
+		rc = fd < 0 ? fd :
+		     nl_template_get(fd, f, name, &ret->fam[f].template);
+		ret->fam[f].error = MIN(rc, 0);
+		ret->torn |= rc > 0;
 	}
 }
 
@@ -90,7 +92,8 @@ void net_facts_renew(const struct net_facts *now, struct net_facts *facts,
 {
 	for (enum family f = V4; f < FAMILIES; f++) {
 		ret_has[f] = !now->fam[f].error &&
-			     net_template_usable(f, &now->fam[f].template);
+			     net_template_usable(f, &now->fam[f].template) &&
+			     !now->fam[f].template.tentative;
 		if (ret_has[f])
 			facts->fam[f] = now->fam[f];
 		facts->fam[f].no_outbound_if = now->fam[f].no_outbound_if;
@@ -126,14 +129,6 @@ static bool link_matters(const struct net_options *o,
 	return facts->fam[V4].template.ifi == ifi ||
 	       facts->fam[V6].template.ifi == ifi || *o->ifname ||
 	       net_binds_links(o) || resolver_on(&facts->resolv, ifi);
-}
-
-/* One that goes may be in use: what can't go on shall end */
-static bool addr_matters(const struct net_facts *facts, enum family f,
-			 uint16_t type, unsigned ifi)
-{
-	return type == RTM_DELADDR || !facts->fam[f].template.ifi ||
-	       facts->fam[f].template.ifi == ifi;
 }
 
 /* A default route may be a better one. Others count for who has none, and for
@@ -172,7 +167,6 @@ bool net_matters(const struct net_options *o, const struct net_facts *facts,
 	/* All of them begin with the address family */
 	const uint8_t *af = NLMSG_DATA(nh);
 	const struct ifinfomsg *ifi = NLMSG_DATA(nh);
-	const struct ifaddrmsg *ifa = NLMSG_DATA(nh);
 	enum family f;
 
 	switch (nh->nlmsg_type) {
@@ -182,10 +176,11 @@ bool net_matters(const struct net_options *o, const struct net_facts *facts,
 		       link_matters(o, facts, (unsigned)ifi->ifi_index);
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
-		return nh->nlmsg_len >= NLMSG_LENGTH(sizeof(*ifa)) &&
-		       family_of(o, *af, &f) &&
-		       addr_matters(facts, f, nh->nlmsg_type,
-				    ifa->ifa_index);
+		/* Of any interface: connections may be from there, and which it
+		 * will be the kernel's routes say, when they are begun
+		 */
+		return nh->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifaddrmsg)) &&
+		       family_of(o, *af, &f);
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return nh->nlmsg_len >= NLMSG_LENGTH(sizeof(struct rtmsg)) &&

@@ -22,7 +22,9 @@ struct net_facts {
 		int error;		/* 0, or what nl_template_get() said */
 		struct nl_template template;
 	} fam[FAMILIES];
-	unsigned lost[FAMILIES], links;	/* as in struct net */
+	unsigned links;			/* as in struct net */
+	bool torn;			/* it changed while it was read, again and
+					 * again: something may be missing */
 	int resolv_error;		/* 0 or -errno */
 	struct resolv resolv;		/* empty if nothing comes from it */
 };
@@ -44,7 +46,7 @@ void net_resolve(const struct net_options *o, const struct net_facts *facts,
 /* Facts that are newer: what is something in `now` goes into *facts, but the host
  * that has lost a family's network, or its resolvers, keeps those that it had: they
  * may come back, and until others come they are as good as none. In which families
- * it has one goes to ret_has[].
+ * it has one goes to ret_has[]: one whose address can't be used yet is none yet.
  */
 void net_facts_renew(const struct net_facts *now, struct net_facts *facts,
 		     bool ret_has[FAMILIES]);

@@ -270,7 +270,6 @@ void net_resolve(const struct net_options *o, const struct net_facts *facts,
 		resolve_dns(o, &facts->resolv, f, fam);
 		ret->usable |= !fam->local_mode || fam->guest_fixed;
 	}
-	memcpy(ret->lost, facts->lost, sizeof(ret->lost));
 	ret->links = facts->links;
 	ret->search = o->search;
 	if (!o->search.count && !o->search_none && !o->no_link)

@@ -21,7 +21,8 @@ enum {
 	LO_IFI		= 1,		/* `lo` in every namespace */
 	HOPS_MAX	= 32,
 	SEEN_MAX	= 64,
-	OLD_MAX		= 64,		/* deprecated at once: all of ns_follow.c's */
+	OLD_MAX		= 64,		/* deprecated in one pass */
+	OLD_PASSES	= 128,
 };
 
 /* Next hop of a route, as far as we care */
@@ -168,6 +169,7 @@ enum pick_rank {
 	RANK_TEMPORARY,
 	RANK_ULA,
 	RANK_LINK,
+	RANK_TENTATIVE,			/* not to be used yet */
 };
 
 /* Search for the address the guest gets; the lower the rank the better */
@@ -179,6 +181,7 @@ struct pick_addr {
 	struct addr addr;
 	unsigned prefix_len;
 	struct addr ll;
+	bool ll_tentative;
 };
 
 static void pick_address_begin(void *arg)
@@ -189,12 +192,20 @@ static void pick_address_begin(void *arg)
 				 .route_src = p->route_src };
 }
 
+/* An optimistic one may be used meanwhile (RFC 4429) */
+static bool is_tentative(uint32_t flags)
+{
+	return flags & IFA_F_TENTATIVE && !(flags & IFA_F_OPTIMISTIC);
+}
+
 static enum pick_rank pick_rank(const struct pick_addr *p, const struct addr *a,
 				uint8_t scope, uint32_t flags)
 {
 	/* fc00::/7 */
 	bool ula = p->f == V6 && (a->b[0] & 0xfe) == 0xfc;
 
+	if (is_tentative(flags))
+		return RANK_TENTATIVE;
 	if (!addr_is_none(&p->route_src) && addr_eq(a, &p->route_src))
 		return RANK_ROUTE;
 	if (scope >= RT_SCOPE_LINK)
@@ -223,8 +234,10 @@ static int pick_address(struct nlmsghdr *nh, void *arg)
 		return 0;
 
 	if (p->f == V6 && addr_is_linklocal(&a)) {
-		if (addr_is_none(&p->ll))
+		if (addr_is_none(&p->ll) || p->ll_tentative) {
 			p->ll = a;
+			p->ll_tentative = is_tentative(flags);
+		}
 		return 0;
 	}
 
@@ -309,6 +322,7 @@ int nl_template_get(int fd, enum family f, const char *ifname,
 	const struct nlmsg_reader addrs = { pick_address, pick_address_begin,
 					    &pa };
 	struct nl_link link;
+	bool torn;
 	int rc;
 
 	if (*ifname) {
@@ -319,8 +333,9 @@ int nl_template_get(int fd, enum family f, const char *ifname,
 	}
 
 	rc = nlmsg_dump_routes(fd, f, &routes);
+	torn = rc == -EAGAIN;
 	/* With strict checking, a table that doesn't exist is no table */
-	if (rc && rc != -ENOENT && !(f == V6 && rc == -EOPNOTSUPP))
+	if (rc && !torn && rc != -ENOENT && !(f == V6 && rc == -EOPNOTSUPP))
 		return rc;
 
 	pa.route_src = p.def_src;
@@ -328,21 +343,23 @@ int nl_template_get(int fd, enum family f, const char *ifname,
 	if (!pa.ifi || nl_link_get_index(fd, pa.ifi, &link))
 		return -ENOENT;
 	rc = nlmsg_dump_addrs(fd, f, pa.ifi, &addrs);
-	if (rc)
+	if (rc && rc != -EAGAIN)
 		return rc == -ENODEV ? -ENOENT : rc;	/* just gone */
+	torn |= rc == -EAGAIN;
 
 	*ret_tmpl = (struct nl_template){
 		.ifi = pa.ifi,
 		.addr = pa.addr,
 		.prefix_len = pa.prefix_len,
 		.ll = pa.ll,
+		.tentative = pa.rank == RANK_TENTATIVE || pa.ll_tentative,
 		.candidates = p.want ? 1 : p.have_default ? p.defaults.count :
 							    p.others.count,
 	};
 	memcpy(ret_tmpl->ifname, link.name, sizeof(link.name));
 	if (p.have_default)
 		ret_tmpl->gw = p.def.gw;
-	return 0;
+	return torn;
 }
 
 /* Send the question, take the answer apart */
@@ -515,7 +532,8 @@ static int deprecate_note(struct nlmsghdr *nh, void *arg)
 	struct deprecate *d = arg;
 	struct addr a;
 
-	if (!nlmsg_is_addr(nh, d->f, d->ifi, tb) || d->count == OLD_MAX)
+	if (!nlmsg_is_addr(nh, d->f, d->ifi, tb) || d->count == OLD_MAX ||
+	    nlmsg_addr_flags(NLMSG_DATA(nh), tb) & IFA_F_DEPRECATED)
 		return 0;
 	a = nlmsg_addr_local(tb, d->f);
 	if (!d->is_old(&a))
@@ -527,25 +545,40 @@ static int deprecate_note(struct nlmsghdr *nh, void *arg)
 	return 0;
 }
 
-int nl_addrs_deprecate(int fd, enum family f, unsigned ifi, unsigned valid_s,
-		       bool (*is_old)(const struct addr *a))
+/* Those that have been found */
+static int deprecate_found(int fd, const struct deprecate *d, unsigned valid_s)
 {
 	const struct ifa_cacheinfo life = { .ifa_valid = valid_s };
-	struct deprecate d = { .f = f, .ifi = ifi, .is_old = is_old };
-	const struct nlmsg_reader rd = { deprecate_note, deprecate_begin, &d };
-	int rc = nlmsg_dump_addrs(fd, f, ifi, &rd);
+	int rc = 0;
 
-	for (unsigned i = 0; !rc && i < d.count; i++) {
+	for (unsigned i = 0; !rc && i < d->count; i++) {
 		struct ifaddrmsg *to;
 		struct nlmsg m;
 
 		to = nlmsg_init(&m, RTM_NEWADDR, NLM_F_REPLACE, sizeof(*to));
-		*to = d.old[i].ifa;
-		nlmsg_put_addr(&m, IFA_LOCAL, &d.old[i].local);
-		nlmsg_put_addr(&m, IFA_ADDRESS, &d.old[i].addr);
+		*to = d->old[i].ifa;
+		nlmsg_put_addr(&m, IFA_LOCAL, &d->old[i].local);
+		nlmsg_put_addr(&m, IFA_ADDRESS, &d->old[i].addr);
 		nlmsg_put(&m, IFA_CACHEINFO, &life, sizeof(life));
-		nlmsg_put_u32(&m, IFA_FLAGS, f == V6 ? IFA_F_NODAD : 0);
+		nlmsg_put_u32(&m, IFA_FLAGS, d->f == V6 ? IFA_F_NODAD : 0);
 		rc = nlmsg_talk(fd, &m.nh);
+	}
+	return rc;
+}
+
+int nl_addrs_deprecate(int fd, enum family f, unsigned ifi, unsigned valid_s,
+		       bool (*is_old)(const struct addr *a))
+{
+	struct deprecate d = { .f = f, .ifi = ifi, .is_old = is_old };
+	const struct nlmsg_reader rd = { deprecate_note, deprecate_begin, &d };
+	int rc = 0;
+
+	/* Each pass finds others: they are deprecated after it */
+	d.count = OLD_MAX;
+	for (unsigned i = 0; !rc && d.count == OLD_MAX && i < OLD_PASSES; i++) {
+		rc = nlmsg_dump_addrs(fd, f, ifi, &rd);
+		if (!rc)
+			rc = deprecate_found(fd, &d, valid_s);
 	}
 	return rc;
 }

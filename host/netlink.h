@@ -24,13 +24,16 @@ struct nl_template {
 	unsigned prefix_len;
 	struct addr ll;			/* v6: link-local, or none */
 	struct addr gw;			/* of its default route, or none */
+	bool tentative;			/* its addresses can't be used yet: nobody
+					 * knows if others have them, RFC 4862 5.4 */
 	unsigned candidates;		/* interfaces that would have done */
 };
 
 /* Find the template interface for a family: `ifname` if not "", else the first
  * with a default route in the main table, else the first with any
- * non-link-local route. 0; -ENOENT if there is none; -ENODEV if the named one
- * doesn't exist; other -errno if the kernel can't be asked.
+ * non-link-local route. 0; 1: the same, but that changed while it was read, again
+ * and again; -ENOENT if there is none; -ENODEV if the named one doesn't exist; other
+ * -errno if the kernel can't be asked.
  */
 int nl_template_get(int fd, enum family f, const char *ifname,
 		    struct nl_template *ret_tmpl);

@@ -318,11 +318,22 @@ static int routes_onlink(const struct copy_routes *cr)
 	return rc_default;
 }
 
+/* What changes all the time is taken as it is: 0, or rc of a dump */
+static int take_torn(const struct nl_copy *cp, int rc)
+{
+	if (rc != -EAGAIN)
+		return rc;
+	if (cp->torn)
+		*cp->torn = true;
+	return 0;
+}
+
 int nl_addrs_copy(const struct nl_copy *cp, bool keep_noprefix)
 {
 	struct copy_addrs ca = { .cp = cp, .keep_noprefix = keep_noprefix };
 	const struct nlmsg_reader rd = { copy_addr, copy_addrs_begin, &ca };
-	int rc = nlmsg_dump_addrs(cp->from_fd, cp->family, cp->from_ifi, &rd);
+	int rc = take_torn(cp, nlmsg_dump_addrs(cp->from_fd, cp->family,
+						cp->from_ifi, &rd));
 
 	return rc ? rc : ca.copied;
 }
@@ -334,7 +345,7 @@ int nl_routes_copy(const struct nl_copy *cp)
 	const struct nlmsg_reader rd = { copy_route, copy_routes_begin, &cr };
 	int rc, n, copied = 0;
 
-	rc = nlmsg_dump_routes(cp->from_fd, cp->family, &rd);
+	rc = take_torn(cp, nlmsg_dump_routes(cp->from_fd, cp->family, &rd));
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
 	if (cr.lost && cp->again)

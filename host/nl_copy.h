@@ -11,6 +11,8 @@ struct nl_copy {
 	unsigned from_ifi, to_ifi;
 	enum family family;
 	void (*copied)(const struct addr *a);	/* is told each; may be NULL */
+	bool *torn;			/* set if the host changed while it was
+					 * read, again and again; may be NULL */
 	bool again;			/* renew what is there: lifetimes; with few
 					 * routes, as it comes often */
 };

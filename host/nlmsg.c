@@ -209,8 +209,7 @@ int nlmsg_dump(int fd, struct nlmsg *m, const struct nlmsg_reader *rd)
 
 	for (unsigned i = 0; rc == -EAGAIN && i < NLMSG_TRIES; i++)
 		rc = nlmsg_dump_once(fd, m, rd);
-	/* Who changes it all the time will go on: that's how it looks */
-	return rc == -EAGAIN ? 0 : rc;
+	return rc;
 }
 
 int nlmsg_get(int fd, struct nlmsg *m, uint16_t type, size_t fixed_len,
@@ -324,7 +323,8 @@ bool nlmsg_is_addr(struct nlmsghdr *nh, enum family f,
 {
 	const struct ifaddrmsg *ifa = NLMSG_DATA(nh);
 
-	if (nh->nlmsg_type != RTM_NEWADDR ||
+	if ((nh->nlmsg_type != RTM_NEWADDR &&
+	     nh->nlmsg_type != RTM_DELADDR) ||
 	    nh->nlmsg_len < NLMSG_LENGTH(sizeof(*ifa)) ||
 	    ifa->ifa_family != nlmsg_af(f) ||
 	    (ifi && ifa->ifa_index != ifi))

@@ -54,7 +54,9 @@ struct nlmsg_reader {
  * socket, but not ask.
  */
 int nlmsg_dump_once(int fd, struct nlmsg *m, const struct nlmsg_reader *rd);
-/* The same, tried anew a few times until nothing changes meanwhile */
+/* The same, tried anew a few times until nothing changes meanwhile: -EAGAIN if it does
+ * each time. `rd` then has what the last time brought.
+ */
 int nlmsg_dump(int fd, struct nlmsg *m, const struct nlmsg_reader *rd);
 /* Ask for one thing: the answer, which holds until the next question */
 int nlmsg_get(int fd, struct nlmsg *m, uint16_t type, size_t fixed_len,
@@ -83,7 +85,9 @@ struct rtattr *nlmsg_hop_attr(struct rtnexthop *nh, uint16_t type);
 /* Dump addresses, of all interfaces for 0; older kernels give those always */
 int nlmsg_dump_addrs(int fd, enum family f, unsigned ifi,
 		     const struct nlmsg_reader *rd);
-/* Is this an address of that interface, or of any for 0? Fills in tb, of IFA_MAX + 1. */
+/* Is this an address of that interface, or of any for 0? Told of in a dump, or in news
+ * of it or of its end. Fills in tb, of IFA_MAX + 1.
+ */
 bool nlmsg_is_addr(struct nlmsghdr *nh, enum family f, unsigned ifi,
 		   struct rtattr **tb);
 /* Its flags: those of 32 bits if the kernel gives them */

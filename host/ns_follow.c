@@ -2,7 +2,7 @@
 /* Role: the guest's namespace follows the host's network, see ns_follow.h
  *
  * Data: the addresses that the guest has from us. At first those that were given
- * at the start, as tap_guest knows them.
+ * at the start.
  *
  * Flow, for each family:
  * 1. Addresses and routes as at the start (netns_apply()): what is there already
@@ -25,11 +25,11 @@
 #include <sys/stat.h>
 
 #include "engine/conf_types.h"
+#include "host/host_addrs.h"
 #include "host/net.h"
 #include "host/netlink.h"
 #include "host/netns.h"
 #include "host/nl_copy.h"
-#include "tap.h"
 #include "util.h"
 #include "util/log.h"
 
@@ -37,12 +37,6 @@ enum {
 	DEFAULTS_MAX	= 16,		/* by one gateway, of several metrics */
 	OLD_VALID_S	= 2 * 60 * 60,	/* RFC 4862 5.5.3 e */
 	FOREVER_S	= -1,
-	GIVEN_MAX	= GUEST_ADDRS_MAX,
-};
-
-struct addrs {
-	struct addr a[GIVEN_MAX];
-	unsigned count;
 };
 
 static struct {
@@ -51,43 +45,38 @@ static struct {
 	bool v6;
 	bool promotes;			/* an IPv4 address that goes away leaves
 					 * others of its network alone */
-	struct addrs given;		/* by us */
-	struct addrs now;		/* by the pass that is going on */
+	struct host_addrs given;	/* by us */
+	struct host_addrs now;		/* by the pass that is going on */
 } follow = { .fd = -1 };
 
-static bool addrs_have(const struct addrs *s, const struct addr *a)
+static void note(struct host_addrs *l, const struct addr *a)
 {
-	return addr_in(s->a, s->count, a);
-}
-
-static void addrs_add(struct addrs *s, const struct addr *a)
-{
-	if (!addrs_have(s, a) && s->count < GIVEN_MAX)
-		s->a[s->count++] = *a;
+	host_addrs_add(l, &(struct host_addr){ .addr = *a });
 }
 
 static void note_now(const struct addr *a)
 {
-	addrs_add(&follow.now, a);
+	note(&follow.now, a);
 }
 
 static bool is_old(const struct addr *a)
 {
-	return addrs_have(&follow.given, a) && !addrs_have(&follow.now, a);
+	const struct host_addr entry = { .addr = *a };
+
+	return host_addrs_have(&follow.given, &entry) &&
+	       !host_addrs_have(&follow.now, &entry);
 }
 
 /* From here on, what the guest has from us in this family is what it got now */
 static void forget_old(enum family f)
 {
-	struct addrs kept = { .count = 0 };
+	for (uint32_t i = 0; i < follow.given.count; i++) {
+		const struct addr *a = &follow.given.a[i].addr;
 
-	for (unsigned i = 0; i < follow.given.count; i++) {
-		if (addr_family(&follow.given.a[i]) != f)
-			addrs_add(&kept, &follow.given.a[i]);
+		if (addr_family(a) != f)
+			note(&follow.now, a);
 	}
-	for (unsigned i = 0; i < follow.now.count; i++)
-		addrs_add(&kept, &follow.now.a[i]);
-	follow.given = kept;
+	host_addrs_copy(&follow.given, &follow.now);
 }
 
 /* Does our user namespace own the host's network, too? Then the capability that it
@@ -149,11 +138,17 @@ int ns_follow_open(const struct conf *c)
 	follow.ifi = link.ifi;
 	follow.v6 = netns_has_v6(c, &link);
 	follow.promotes = !netns_run(run_promote, link.name);
-	for (unsigned i = 0; i < tap_guest.count; i++) {
-		if (tap_guest.all[i].given)
-			addrs_add(&follow.given, &tap_guest.all[i].addr);
-	}
 	return follow.fd;
+}
+
+void ns_follow_given(const struct addr *a)
+{
+	note(&follow.given, a);
+}
+
+const struct host_addrs *ns_follow_all_given(void)
+{
+	return &follow.given;
 }
 
 /* The default routes that were ours, if they are by another gateway than now */
@@ -170,13 +165,16 @@ static bool remove_routes(const struct net_family *was,
 	return n;
 }
 
-static void follow_family(const struct net *old, enum family f, int host_fd)
+/* Returns whether that has to be done again */
+static bool follow_family(const struct net *old, enum family f, int host_fd)
 {
 	const struct net_family *now = &net_get()->fam[f];
+	bool torn = false;
 	const struct nl_copy cp = {
 		.from_fd = host_fd, .from_ifi = now->template_ifi,
 		.to_fd = follow.fd, .to_ifi = follow.ifi, .family = f,
 		.copied = note_now, .again = true,
+		.torn = &torn,
 	};
 	const char *what;
 	int rc;
@@ -188,19 +186,29 @@ static void follow_family(const struct net *old, enum family f, int host_fd)
 	if (rc) {
 		debug("Couldn't complete IPv%c %s in the namespace: %s",
 		      f == V4 ? '4' : '6', what, strerror(-rc));
-		return;
+		return false;
 	}
-	nl_addrs_deprecate(follow.fd, f, follow.ifi,
-			   f == V6 || follow.promotes ? OLD_VALID_S :
-			   (unsigned)FOREVER_S, is_old);
-	forget_old(f);
+	if (torn)
+		return true;
+	rc = nl_addrs_deprecate(follow.fd, f, follow.ifi,
+				f == V6 || follow.promotes ? OLD_VALID_S :
+				(unsigned)FOREVER_S, is_old);
+	if (rc)
+		debug("Couldn't deprecate addresses in the namespace: %s",
+		      strerror(-rc));
+	else
+		forget_old(f);
+	return rc == -EAGAIN;
 }
 
-void ns_follow(const struct net *old, int host_fd, const bool has[FAMILIES])
+bool ns_follow(const struct net *old, int host_fd, const bool has[FAMILIES])
 {
+	bool again = false;
+
 	/* An IPv4 route's gateway may be one of IPv6, not the reverse */
 	if (has[V6] && net_get()->fam[V6].enabled && follow.v6)
-		follow_family(old, V6, host_fd);
+		again |= follow_family(old, V6, host_fd);
 	if (has[V4] && net_get()->fam[V4].enabled)
-		follow_family(old, V4, host_fd);
+		again |= follow_family(old, V4, host_fd);
+	return again;
 }

@@ -374,18 +374,18 @@ bool sock_device_is_gone(int fd)
 	       errno == ENODEV;
 }
 
-bool sock_have_addr(const struct addr *a)
+bool sock_have_addr(const struct addr *a, unsigned ifi)
 {
 	int fd = socket(addr_is_v4(a) ? AF_INET : AF_INET6,
 			SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool have = fd < 0 || sock_bind(fd, a, 0, net_scope(a)) !=
+	bool have = fd < 0 || sock_bind(fd, a, 0, ifi) !=
 			      -EADDRNOTAVAIL;
 
 	close_fd(&fd);
 	return have;
 }
 
-struct addr sock_local(int fd, uint16_t *ret_port)
+static struct addr sock_local_at(int fd, uint16_t *ret_port, unsigned *ret_ifi)
 {
 	union sockaddr_any sa = { 0 };
 	socklen_t len = sizeof(sa);
@@ -393,7 +393,22 @@ struct addr sock_local(int fd, uint16_t *ret_port)
 	/* It may find no memory, for a moment */
 	if (getsockname(fd, &sa.sa, &len) && getsockname(fd, &sa.sa, &len))
 		sa.sa.sa_family = AF_UNSPEC;
+	*ret_ifi = sa.sa.sa_family == AF_INET6 ? sa.sin6.sin6_scope_id : 0;
 	return addr_from_sockaddr(&sa, ret_port);
+}
+
+struct addr sock_local(int fd, uint16_t *ret_port)
+{
+	unsigned ifi;
+
+	return sock_local_at(fd, ret_port, &ifi);
+}
+
+struct addr sock_local_link(int fd, unsigned *ret_ifi)
+{
+	uint16_t port;
+
+	return sock_local_at(fd, &port, ret_ifi);
 }
 
 unsigned sock_send_batch(int fd, struct mmsghdr *mm, unsigned n,

@@ -45,8 +45,10 @@ int sock_listen(const struct fwd_rule *r, uint16_t port, bool in_ns, bool beside
 /* May others of ours have its port, too, that say the same? Of UDP. 0 or -errno. */
 int sock_share_port(int fd, bool share);
 
-/* Does the host have this address? Yes, if nobody can tell. */
-bool sock_have_addr(const struct addr *a);
+/* Does the host have this address, a link-local one on that interface? Yes, if nobody
+ * can tell; no, if it's there but can't be used yet.
+ */
+bool sock_have_addr(const struct addr *a, unsigned ifi);
 
 /* Was it bound to an interface that isn't there any more? One of the same name is
  * another one.
@@ -55,6 +57,8 @@ bool sock_device_is_gone(int fd);
 
 /* Local address of a socket; none, if the kernel doesn't tell */
 struct addr sock_local(int fd, uint16_t *ret_port);
+/* The same; the interface of a link-local one of IPv6, else 0 */
+struct addr sock_local_link(int fd, unsigned *ret_ifi);
 
 /* sendmmsg() that gets past the error of an earlier datagram, which is returned
  * instead of sending. How many it sent; errno value of what stopped it, or 0.

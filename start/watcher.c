@@ -14,13 +14,15 @@
  * (nl_watch.h).
  * After a change that matters it waits a little, as changes seldom come alone. Then
  * it asks for all facts, as news may have been lost. What was lost isn't a change, see
- * net_facts_renew(). Which addresses the host doesn't have any more is found by
- * comparing all of them with those of the last look. What there is to be done in the
- * namespace is done (ns_follow.h), and facts that are others than before are sent; so
- * are all of the host's addresses, if the policy wants to know them.
+ * net_facts_renew(). What there is to be done in the namespace is done (ns_follow.h),
+ * and what the guest has from us then is sent. So are facts that are others than
+ * before. Which addresses the host doesn't have any more is found by comparing all of
+ * them with those that are known, and sent; and all, if the policy wants to know
+ * them. Where something changed while it was read, a look comes again without news.
  *
  * Flow, our side: facts that make sense go to net_update(), which computes what
- * follows, and calls who has to do something about it; addresses to the policy.
+ * follows, and calls who has to do something about it; addresses to the policy, to
+ * the list of the guest's, or to net_flows.c, which ends what can't go on.
  *
  * Its end: it goes when our end of the socket pair is closed, by whatever we died
  * of. If it dies, we tell so once, and go on with what is known.
@@ -52,13 +54,14 @@
 #include "conf.h"
 #include "engine/loop.h"
 #include "engine/timer.h"
-#include "fwd/policy.h"
 #include "host/host_addrs.h"
 #include "host/net.h"
+#include "host/net_flows.h"
 #include "host/nl_watch.h"
 #include "host/ns_follow.h"
 #include "start/isolate.h"
 #include "start/signals.h"
+#include "tap.h"
 #include "util.h"
 #include "util/log.h"
 #include "util/path_watch.h"
@@ -68,18 +71,25 @@ enum {
 	SHARE		= 64,		/* 1 / this, of a processor's time: with a look
 					 * under way it stays below 2 % */
 	POLL_MS		= 1000,		/* where nothing can be watched */
+	MISSED_MAX	= 256,
 	REAP_S		= 1,
 	NAME_SIZE	= 16,		/* PR_GET_NAME */
 };
 
 /* What is told */
-enum { TELL_FACTS, TELL_ADDRS };
+enum tell_kind {
+	TELL_FACTS,
+	TELL_ADDRS,			/* all that the host has */
+	TELL_GONE,			/* those that it hasn't any more */
+	TELL_GUEST,			/* all that the guest has from us */
+	TELL_KINDS,
+};
 
 struct tell {
-	uint32_t kind, count;		/* count: of addr[] */
+	uint32_t kind;
 	union {
 		struct net_facts facts;
-		struct addr addr[HOST_ADDRS_MAX];
+		struct host_addrs addrs;
 	};
 };
 
@@ -100,8 +110,11 @@ static struct {
 	int ns_fd;			/* and in the guest's namespace; or < 0 */
 	int fd;				/* our end of the socket pair */
 	bool link_news, mount_news;	/* since the last look */
-	struct tell addrs;		/* all of the host's, as of the last look */
-	bool gone[FAMILIES];		/* some of before, and it wasn't told yet */
+	struct host_addrs told;		/* all of the host's */
+	struct host_addrs known;	/* the same, with those that came since,
+					 * and MISSED_MAX that are gone while the
+					 * family has no network */
+	bool torn;			/* the last look saw what was changing */
 } child = { .path = { .fd = -1 } };
 
 /* ---- The child ---- */
@@ -125,40 +138,77 @@ static void child_tell(const struct tell *t, size_t len)
 		_exit(EXIT_SUCCESS);
 }
 
-/* All of the host's addresses: those that there were are gone, or not; and all are
- * told, if they are others than before
- */
-static void child_look_addrs(void)
+static size_t addrs_len(const struct host_addrs *l)
 {
-	static struct tell now = { .kind = TELL_ADDRS };
-	size_t len;
-
-	if (host_addrs_ask(child.ask_fd, now.addr, &now.count))
-		return;
-	len = now.count * sizeof(now.addr[0]);
-	if (now.count == child.addrs.count &&
-	    !memcmp(now.addr, child.addrs.addr, len))
-		return;
-	for (uint32_t i = 0; i < child.addrs.count; i++) {
-		const struct addr *a = &child.addrs.addr[i];
-
-		child.gone[addr_family(a)] |= !addr_in(now.addr, now.count, a);
-	}
-	child.addrs.count = now.count;
-	memcpy(child.addrs.addr, now.addr, len);
-	if (host_addrs_wanted())
-		child_tell(&now, len);
+	return offsetof(struct host_addrs, a) + l->count * sizeof(l->a[0]);
 }
 
-/* What it means for us: for a family that has a network, or once it has one again */
-static void child_count(struct net_facts *facts, const bool has[FAMILIES])
+static void child_tell_addrs(enum tell_kind kind, const struct host_addrs *l)
 {
-	for (enum family f = V4; f < FAMILIES; f++) {
-		facts->lost[f] += child.gone[f] && has[f];
-		child.gone[f] = child.gone[f] && !has[f];
+	static struct tell t;
+
+	t.kind = kind;
+	host_addrs_copy(&t.addrs, l);
+	child_tell(&t, addrs_len(l));
+}
+
+/* What is known and isn't there is gone, and that is told: of a family that has a
+ * network, or once it has one again. Until then, the last ones are kept in mind.
+ */
+static void child_tell_gone(const struct host_addrs *now,
+			    const bool has[FAMILIES])
+{
+	static struct host_addrs before, gone;
+
+	if (host_addrs_eq(&child.known, now))
+		return;
+	host_addrs_copy(&before, &child.known);
+	host_addrs_copy(&child.known, now);
+	gone.count = 0;
+	for (uint32_t i = 0; i < before.count; i++) {
+		const struct host_addr *a = &before.a[i];
+		enum family f = addr_family(&a->addr);
+
+		if (host_addrs_have(now, a))
+			continue;
+		if (has[f])
+			host_addrs_add(&gone, a);
+		else if (child.options->fam[f].enabled &&
+			 child.known.count < now->count + MISSED_MAX)
+			host_addrs_add(&child.known, a);
 	}
-	facts->links += child.link_news;
-	child.link_news = false;
+	if (gone.count)
+		child_tell_addrs(TELL_GONE, &gone);
+}
+
+/* All of the host's addresses. Those of a list that is torn may be there. */
+static void child_look_addrs(const bool has[FAMILIES])
+{
+	static struct host_addrs now;
+	int rc = host_addrs_ask(child.ask_fd, &now);
+
+	child.torn |= rc == -EAGAIN;
+	if (rc)
+		return;
+	child_tell_gone(&now, has);
+	if (!host_addrs_wanted() || host_addrs_eq(&child.told, &now))
+		return;
+	host_addrs_copy(&child.told, &now);
+	child_tell_addrs(TELL_ADDRS, &now);
+}
+
+/* What has to be done in the guest's namespace; which addresses it has then is told */
+static void child_follow(const struct net *old, const bool has[FAMILIES])
+{
+	static struct host_addrs told;
+	const struct host_addrs *given;
+
+	child.torn |= ns_follow(old, child.ask_fd, has);
+	given = ns_follow_all_given();
+	if (host_addrs_eq(&told, given))
+		return;
+	host_addrs_copy(&told, given);
+	child_tell_addrs(TELL_GUEST, given);
 }
 
 /* What is so now goes where it has to: into the namespace, if routes and addresses
@@ -171,6 +221,7 @@ static void child_look(bool nl_news)
 	static struct net old;
 	bool has[FAMILIES], changed;
 
+	child.torn = false;
 	net_ask(child.ask_fd, child.options, &now);
 	if (net_needs_resolv(child.options)) {
 		if (path_watch_open(&child.path, RESOLV_CONF))
@@ -180,20 +231,21 @@ static void child_look(bool nl_news)
 	}
 	facts = *net_get_facts();
 	net_facts_renew(&now, &facts, has);
-	child_look_addrs();
-	child_count(&facts, has);
-	child.mount_news = false;
+	child.torn |= now.torn;
+	facts.links += child.link_news;
+	child.link_news = child.mount_news = false;
 
 	old = *net_get();
 	changed = memcmp(&facts, net_get_facts(), sizeof(facts));
 	if (changed)
 		net_update(&facts);
 	if (child.ns_fd >= 0 && (changed || nl_news))
-		ns_follow(&old, child.ask_fd, has);
+		child_follow(&old, has);
 	if (changed) {
 		told.facts = facts;
 		child_tell(&told, sizeof(told.facts));
 	}
+	child_look_addrs(has);
 }
 
 /* What we have worked so far: microseconds */
@@ -232,6 +284,17 @@ static void child_rest(int64_t begin_us)
 	child_wait(false, (int)MAX(spent_us * SHARE / 1000, SETTLE_MS));
 }
 
+/* It may come and go between two looks, and be used meanwhile */
+static void child_note_addr(struct nlmsghdr *nh)
+{
+	struct host_addr a;
+
+	for (enum family f = V4; f < FAMILIES; f++) {
+		if (host_addr_of(nh, f, &a))
+			host_addrs_add(&child.known, &a);
+	}
+}
+
 static bool child_matters(struct nlmsghdr *nh)
 {
 	bool link = !nh || nh->nlmsg_type == RTM_NEWLINK ||
@@ -241,6 +304,8 @@ static bool child_matters(struct nlmsghdr *nh)
 
 	/* One in use may be one that facts say nothing about */
 	child.link_news |= link && net_binds_links(child.options);
+	if (nh && addr)
+		child_note_addr(nh);
 	return !nh || (addr && host_addrs_wanted()) ||
 	       net_matters(child.options, net_get_facts(), nh);
 }
@@ -275,7 +340,7 @@ static void child_run(void)
 
 		child_look(nl_news);
 		child_rest(begin_us);
-		nl_news = child_news();
+		nl_news = child.torn || child_news();
 		child_wait(false, SETTLE_MS);
 	}
 }
@@ -394,6 +459,33 @@ static void watcher_facts(const struct net_facts *facts)
 	conf_print_net();
 }
 
+/* The guest's addresses that are given, and no others */
+static void watcher_guest(const struct host_addrs *l)
+{
+	static struct addr given[GUEST_ADDRS_MAX];
+	unsigned n = 0;
+
+	for (; n < l->count && n < GUEST_ADDRS_MAX; n++)
+		given[n] = l->a[n].addr;
+	guest_addrs_give_all(&tap_guest, given, n);
+}
+
+static void watcher_addrs(enum tell_kind kind, const struct host_addrs *l)
+{
+	if (kind == TELL_ADDRS)
+		host_addrs_tell(l);
+	else if (kind == TELL_GONE)
+		net_flows_gone(l);
+	else
+		watcher_guest(l);
+}
+
+static bool addrs_ok(const struct host_addrs *l, size_t len)
+{
+	return len >= offsetof(struct host_addrs, a) &&
+	       l->count <= HOST_ADDRS_MAX && len == addrs_len(l);
+}
+
 static void watcher_event(struct loop_ref ref, uint32_t events)
 {
 	static struct tell t;
@@ -408,10 +500,9 @@ static void watcher_event(struct loop_ref ref, uint32_t events)
 	if (n == (ssize_t)(head + sizeof(t.facts)) && t.kind == TELL_FACTS &&
 	    net_facts_ok(&t.facts))
 		watcher_facts(&t.facts);
-	else if (n >= (ssize_t)head && t.kind == TELL_ADDRS &&
-		 t.count <= HOST_ADDRS_MAX &&
-		 n == (ssize_t)(head + t.count * sizeof(t.addr[0])))
-		policy_set_host_addrs(t.addr, t.count);
+	else if (n >= (ssize_t)head && t.kind > TELL_FACTS &&
+		 t.kind < TELL_KINDS && addrs_ok(&t.addrs, (size_t)n - head))
+		watcher_addrs((enum tell_kind)t.kind, &t.addrs);
 	else
 		watcher_close();
 }

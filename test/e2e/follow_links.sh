@@ -179,40 +179,34 @@ ip link del eth1
 # Renamed, cable out and in, a better route: a connection lives through all of it
 # shellcheck disable=SC2086 # words
 pasta_up $plain
-lives()
-{
-	held_says
-	soon "$1: a connection goes on" grep -q two "$T/held"
-	: >"$T/held"
-}
 held
 ip link set eth0 down
 ip link set eth0 name lan0
 ip link set lan0 up
 ip route replace default via "$GW4"
-lives 'renamed'
+lives 'renamed: a connection goes on'
 in_world ip link set eth0 down
 pause 0.5
 in_world ip link set eth0 up
-lives 'cable out and in'
+lives 'cable out and in: it goes on'
 ip addr add "$HOST6/64" dev lan0 nodad
 ip -6 route replace default via "$GW6LL" dev lan0
 ip addr del "$HOST4/24" dev lan0
 pause 0.5
 ip addr add "$HOST4/24" dev lan0
 ip route replace default via "$GW4"
-lives 'no IPv4 for a moment, with IPv6 going on'
+lives 'no IPv4 for a moment, with IPv6 going on: it goes on'
 ip link set lan0 down
 ip link set lan0 name eth0
 ip link set eth0 up
 ip route replace default via "$GW4"
-lives 'renamed back'
+lives 'renamed back: it goes on'
 replaced_up
 ip route replace default via 203.0.114.1 metric 5000
 in_world ip route add "$HOST4/32" dev eth0 2>/dev/null
 ip route add default via 203.0.114.1 metric 0 2>/dev/null ||
 	ip route replace default via 203.0.114.1
-lives 'a better route elsewhere'
+lives 'a better route elsewhere: it goes on'
 soon '... a new connection takes it' eval \
 	'in_ns "$ns" timeout 1 "$peer" ask "$WORLD4" 7000 WHO | grep 203.0.114.2'
 stop "$held_pid"

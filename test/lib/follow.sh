@@ -5,12 +5,13 @@
 #
 #	soon NAME CMD...	a test: CMD succeeds within some seconds; what it says
 #				is of no interest
-#	held			the guest $ns has a connection to port 7000 of $WORLD4;
-#				$T/held tells what becomes of it: answers, or its end.
-#				Sets $held_pid
+#	held [ADDR]		the guest $ns has a connection to port 7000 of ADDR,
+#				$WORLD4; $T/held tells what becomes of it: answers, or
+#				its end. Sets $held_pid
 #	second_up		a second link between host and world, eth1, which is
 #				better: 203.0.114.0/24 and 2001:db8:2::/64
 #	held_says		the guest says something on it, which is answered "two"
+#	lives NAME		a test: so it does; $T/held is empty again
 
 # shellcheck disable=SC2154 # the libraries set ns, pid and so on
 
@@ -49,7 +50,7 @@ held()
 		        sys.exit(print(e.strerror))
 		X
 	rm -f "$T/user/say"
-	spawn "ns:$ns" python3 "$T/held.py" "$WORLD4" "$T/user/say" >"$T/held"
+	spawn "ns:$ns" python3 "$T/held.py" "${1:-$WORLD4}" "$T/user/say" >"$T/held"
 	# shellcheck disable=SC2034 # for the caller
 	held_pid=$pid
 	wait_for "grep -q one '$T/held'" || fail 'a connection'
@@ -59,6 +60,13 @@ held_says()
 {
 	: >"$T/user/say"
 	chmod 777 "$T/user/say"
+}
+
+lives()
+{
+	held_says
+	soon "$1" grep -q two "$T/held"
+	: >"$T/held"
 }
 
 second_up()

@@ -414,6 +414,16 @@ static void addresses_full(void)
 	a = addr_v4(0x0d000000);
 	guest_addrs_see(&seen, &a, true);
 	ok(addr_eq(&seen.v4, &a), "no room: the last one is known");
+	guest_addrs_give_all(&seen, &a, 1);
+	ok(guest_addrs_reach(&seen, &a), "what is given now instead of all of them");
+	for (unsigned i = 0; i < GUEST_ADDRS_MAX; i++) {
+		struct addr other = addr_v4(0x0e000000 + i);
+
+		guest_addrs_see(&seen, &other, true);
+	}
+	ok(guest_addrs_reach(&seen, &a), "  it stays");
+	a = addr_v4(0x0c000000);
+	ok(!guest_addrs_have(&seen, &a), "  the others make room");
 }
 
 static void inbound_rules(void)

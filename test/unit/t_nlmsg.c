@@ -228,7 +228,7 @@ static void test_interrupted(void)
 	answer_part();
 	answer_route("", 0, "192.0.2.1", 2, 0);
 	answer_end(NLMSG_DONE, 0, NLM_F_DUMP_INTR);
-	is_int(dump(), 0, "what changes all the time is taken as it is");
+	is_int(dump(), -EAGAIN, "what changes all the time is told to be so");
 	is_int(seen.begun, TRIES, "after some tries");
 	is_int(seen.count, 1, "each begun anew");
 	answer_none();
@@ -256,7 +256,7 @@ static void test_stale(void)
 	is_int(seen.count, 1, "are none");
 }
 
-static void answer_addr(const char *text, unsigned ifi)
+static void answer_addr(const char *text, unsigned ifi, uint32_t flags)
 {
 	struct addr a = A(text);
 	struct ifaddrmsg *ifa;
@@ -267,7 +267,7 @@ static void answer_addr(const char *text, unsigned ifi)
 	ifa->ifa_prefixlen = 24;
 	ifa->ifa_index = ifi;
 	nlmsg_put_addr(&m, IFA_LOCAL, &a);
-	nlmsg_put_u32(&m, IFA_FLAGS, IFA_F_PERMANENT);
+	nlmsg_put_u32(&m, IFA_FLAGS, flags);
 	answer_add(&m);
 }
 
@@ -323,7 +323,7 @@ static void answer_host(void)
 	answer_none();
 	answer_part();
 	answer_link();
-	answer_addr("192.0.2.15", 2);
+	answer_addr("192.0.2.15", 2, IFA_F_PERMANENT);
 	answer_route("198.51.100.0", 24, "192.0.2.2", 2, 0);
 	answer_multipath();
 	answer_part();
@@ -344,6 +344,42 @@ static void test_template(void)
 	is_int(nl_link_get(ours, "eth0", &l), 0, "a link");
 	is_int(l.mtu, 1500, "its MTU");
 	ok(l.have_v6 && l.v6_gen_mode == 1, "its IPv6");
+}
+
+static void test_template_later(void)
+{
+	struct addr ready = A("192.0.2.16"), early = A("192.0.2.17");
+	struct nl_template t;
+
+	answer_none();
+	answer_part();
+	answer_link();
+	answer_multipath();
+	answer_addr("192.0.2.17", 2, IFA_F_TENTATIVE);
+	answer_addr("192.0.2.16", 2, IFA_F_PERMANENT);
+	answer_end(NLMSG_DONE, 0, 0);
+	is_int(nl_template_get(ours, V4, "", &t), 0, "a tentative address");
+	ok(addr_eq(&t.addr, &ready) && !t.tentative, "another one is better");
+
+	answer_none();
+	answer_part();
+	answer_link();
+	answer_multipath();
+	answer_addr("192.0.2.17", 2, IFA_F_TENTATIVE);
+	answer_end(NLMSG_DONE, 0, 0);
+	is_int(nl_template_get(ours, V4, "", &t), 0, "nothing else");
+	ok(addr_eq(&t.addr, &early) && t.tentative, "it's told with that");
+
+	answer_none();
+	answer_part();
+	answer_link();
+	answer_multipath();
+	answer_addr("192.0.2.17", 2, IFA_F_TENTATIVE | IFA_F_OPTIMISTIC);
+	answer_end(NLMSG_DONE, 0, NLM_F_DUMP_INTR);
+	is_int(nl_template_get(ours, V4, "", &t), 1,
+	       "what changes all the time is taken, and told");
+	ok(addr_eq(&t.addr, &early) && !t.tentative,
+	   "an optimistic address can be used");
 }
 
 static void mutate(void)
@@ -392,6 +428,7 @@ int main(void)
 	test_interrupted();
 	test_stale();
 	test_template();
+	test_template_later();
 	test_fuzz();
 	return done();
 }
