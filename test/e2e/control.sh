@@ -320,8 +320,8 @@ ask()
 }
 is "$(ask '{"execute":"drain"}')" '{"return":{"flows":1}}' 'drain: one is left'
 not_ok '... no port is open' listening host tcp 8080
-not_ok '... nobody gets out' in_ns "$ns" timeout 5 socat -u \
-	"TCP4:$WORLD4:7000" STDOUT
+is "$(in_ns "$ns" "$TOP/test/tools/peer" fails tcp "$WORLD4" 7000 2>&1)" \
+	'Network is unreachable' '... nobody gets out, and is told at once'
 like "$(ask '{"execute":"status"}')" '*"draining":true,"flows":1*' '... status'
 like "$(ask '{"execute":"rule-add","arguments":{"option":"-t","spec":"8081"}}')" \
 	'*"Refused"*port */8081: no port is opened any more, we are draining*' \

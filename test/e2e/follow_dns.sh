@@ -47,6 +47,12 @@ replace()
 	file "$1.new" "$2"
 	mv "$1.new" "$1"
 }
+# leads TARGET: there's a link in its place
+leads()
+{
+	ln -sfn "$1" /etc/resolv.new
+	mv /etc/resolv.new /etc/resolv.conf
+}
 
 # who answers the guest, and in what time
 who()
@@ -55,23 +61,48 @@ who()
 	$ask timeout "${who_secs:-1}" "$peer" udpask "$forward" 53 WHERE 2>/dev/null |
 		sed 's/ .*//'
 }
-# stays NAME ADDR: it's still the one who answers
+# answers NAME ADDR: who answers is that one
+answers()
+{
+	wait_for 'answers_who=$(who) && [ "$answers_who" ]' 5
+	is "$answers_who" "$2" "$1"
+}
+# looks CMD...: ... and the helper has noticed that, and looked: it has slept before
+# the look, after it, and until the next news
+looks()
+{
+	looks_from=$(sleeps_of "$helper")
+	"$@"
+	wait_for "[ \"\$(sleeps_of $helper)\" -ge $((looks_from + 3)) ]" ||
+		fail "noticed: $*"
+}
+sleeps_of()
+{
+	awk '/^voluntary/ { print $2 }' "/proc/$1/status"
+}
+# stays NAME ADDR CMD...: who answers is the same one after CMD, which is noticed
 stays()
 {
-	pause 0.3
-	wait_for 'stays_who=$(who) && [ "$stays_who" ]' 5
-	is "$stays_who" "$2" "$1"
+	stays_name=$1 stays_addr=$2
+	shift 2
+	looks "$@"
+	answers "$stays_name" "$stays_addr"
 }
-# follows NAME ADDR: within a second, by UDP and TCP
+# follows NAME ADDR: by UDP and TCP; whoever asks after a second has that one's answer,
+# however long it takes to ask
 follows()
 {
 	follows_begin=$(date +%s%N)
-	wait_for "[ \"\$(who)\" = '$2' ]" 5
-	follows_ms=$((($(date +%s%N) - follows_begin) / 1000000))
-	stays "$1 ($follows_ms ms)" "$2"
+	while
+		follows_ms=$((($(date +%s%N) - follows_begin) / 1000000))
+		follows_who=$(who)
+		[ "$follows_who" != "$2" ] && [ "$follows_ms" -lt 1000 ]
+	do
+		pause 0.02
+	done
+	is "$follows_who" "$2" "$1 (asked after $follows_ms ms)"
 	# shellcheck disable=SC2086 # words
 	is "$($ask "$peer" ask "$forward" 53 WHERE)" "$2" '... by TCP'
-	[ "$follows_ms" -lt 2000 ] || fail "... within a second"
 }
 
 # every way of writing it; $1 says for whom
@@ -83,14 +114,12 @@ all_ways()
 	follows "$1: replaced, as NetworkManager does" "$A"
 	mkdir -p /run/NetworkManager
 	file /run/NetworkManager/resolv.conf "$B"
-	ln -sfn /run/NetworkManager/resolv.conf /etc/resolv.new
-	mv /etc/resolv.new /etc/resolv.conf
+	leads /run/NetworkManager/resolv.conf
 	follows "$1: ... by a link" "$B"
 
 	mkdir -p /run/systemd/resolve
 	file /run/systemd/resolve/stub-resolv.conf "$C"
-	ln -sfn ../run/systemd/resolve/stub-resolv.conf /etc/resolv.new
-	mv /etc/resolv.new /etc/resolv.conf
+	leads ../run/systemd/resolve/stub-resolv.conf
 	follows "$1: a link to a file in /run" "$C"
 	replace /run/systemd/resolve/stub-resolv.conf "$A"
 	follows "$1: replaced there, as systemd-resolved does" "$A"
@@ -102,29 +131,52 @@ all_ways()
 	file /run/resolvconf/resolv.conf "$C"
 	follows "$1: written in place there, as resolvconf does" "$C"
 
-	rm -r /run/resolvconf
-	stays "$1: gone: the last one known is better than none" "$C"
+	stays "$1: gone: the last one known is better than none" "$C" \
+		rm -r /run/resolvconf
 	mkdir /run/resolvconf
 	file /run/resolvconf/resolv.conf "$A"
 	follows "$1: and back" "$A"
 
-	ln -sfn ../run/sometime/resolv.conf /etc/resolv.new
-	mv /etc/resolv.new /etc/resolv.conf
-	stays "$1: a link that leads nowhere" "$A"
-	mkdir /run/sometime
-	pause 0.1
+	stays "$1: a link that leads nowhere" "$A" \
+		leads ../run/sometime/resolv.conf
+	looks mkdir /run/sometime
 	file /run/sometime/resolv.conf "$C"
 	follows "$1: what it leads to comes later" "$C"
-	rm -r /run/sometime
-	stays "$1: ... and goes" "$C"
+	stays "$1: ... and goes" "$C" rm -r /run/sometime
 	mkdir /run/sometime
 	replace /run/sometime/resolv.conf "$A"
 	follows "$1: ... and is back" "$A"
 	rm -r /run/sometime
 
+	mkdir -p /run/way/in /run/other/in
+	file /run/way/in/resolv.conf "$C"
+	file /run/other/in/resolv.conf "$A"
+	leads ../run/way/in/resolv.conf
+	follows "$1: a link through directories" "$C"
+	mv /run/way /run/was
+	mv /run/other /run/way
+	follows "$1: another directory on the way" "$A"
+	file /run/way/in/resolv.conf "$B"
+	follows "$1: ... what happens there" "$B"
+	rm -r /run/was /run/way
+
 	rm -f /etc/resolv.conf
-	file /etc/resolv.conf "$B"
-	follows "$1: no link any more" "$B"
+	file /etc/resolv.conf "$A"
+	follows "$1: no link any more" "$A"
+
+	file "$T/mounted" "$B"
+	mount --bind "$T/mounted" /etc/resolv.conf
+	follows "$1: another file is mounted over it" "$B"
+	file "$T/mounted" "$C"
+	follows "$1: ... which is written" "$C"
+	umount /etc/resolv.conf
+	follows "$1: ... and unmounted" "$A"
+	mkdir -p "$T/etc2"
+	file "$T/etc2/resolv.conf" "$B"
+	mount --bind "$T/etc2" /etc
+	follows "$1: another directory is mounted over its own" "$B"
+	umount /etc
+	follows "$1: ... and unmounted" "$A"
 }
 
 start()
@@ -133,12 +185,18 @@ start()
 	file /etc/resolv.conf "$A"
 }
 plain='--config-net --no-map-gw -t none -u none -T none -U none'
+forward=169.254.1.1
+# up ARGS...: pasta, with $helper
+up()
+{
+	# shellcheck disable=SC2086 # words
+	pasta_up $plain --dns-forward $forward "$@"
+	ask="in_ns $ns"
+	helper=$(pgrep -P "$pasta_pid" | grep -vx "$ns")
+}
 
 start
-forward=169.254.1.1
-# shellcheck disable=SC2086 # words
-pasta_up $plain --dns-forward $forward
-ask="in_ns $ns"
+up
 follows 'pasta: before' "$A"
 all_ways pasta
 
@@ -155,9 +213,7 @@ start
 # a file that is mounted there, as in a container
 file "$T/mounted" "$C"
 mount --bind "$T/mounted" /etc/resolv.conf
-# shellcheck disable=SC2086 # words
-pasta_up $plain --dns-forward $forward
-ask="in_ns $ns"
+up
 follows 'a file that is mounted: before' "$C"
 file /etc/resolv.conf "$B"
 follows '... written in place' "$B"
@@ -166,8 +222,7 @@ rm -f /etc/resolv.conf
 for first in 198.51.100.66 198.51.100.67; do
 	file /etc/resolv.conf "$A"
 	follows "before $first" "$A"
-	file /etc/resolv.conf $first "$B"
-	pause 0.3
+	looks file /etc/resolv.conf $first "$B"
 	wait_for "[ \"\$(who)\" = $B ]" 5
 	who_secs=5		# of a machine with much to do, too
 	is "$(who)$(who)$(who)" "$B$B$B" "$first doesn't answer: the next one does"
@@ -185,59 +240,83 @@ cat >"$T/same.py" <<-'E'
 	E
 file /etc/resolv.conf "$A"
 follows 'before' "$A"
-is "$({ echo; pause 0.3; file /etc/resolv.conf "$B"; pause 0.7; echo; } |
+is "$({ echo; pause 0.3; looks file /etc/resolv.conf "$B"; echo; } |
 	in_ns "$ns" python3 "$T/same.py" "$forward" | xargs)" "$A $B" \
 	'asked from the same port: the new one'
 # by TCP: to a silent one, the next one when the guest asks again; what is connected
 # goes on where it is
 file /etc/resolv.conf "$A"
 follows 'before' "$A"
-file /etc/resolv.conf 198.51.100.65 "$B"
-pause 0.3
+looks file /etc/resolv.conf 198.51.100.65 "$B"
 in_world ip route add blackhole 198.51.100.65
 is "$(in_ns "$ns" timeout 5 "$peer" ask "$forward" 53 WHERE)" "$B" \
 	'by TCP, the first one is silent: the next one'
 file /etc/resolv.conf "$A"
 follows 'before' "$A"
-is "$({ printf WHERE; pause 0.3; file /etc/resolv.conf "$B"; pause 0.7
+is "$({ printf WHERE; pause 0.3; looks file /etc/resolv.conf "$B"
 	printf WHERE; pause 0.3; } | in_ns "$ns" socat -t 3 - "TCP:$forward:53" |
 	sed "s/$A$A/$A $A/")" "$A $A" \
 	'a connection that exists stays where it is'
 # link-local, on its own link, which IPv4's address leads to as well
 file /etc/resolv.conf "fe80::1%eth0"
 follows 'a link-local one with its link' fe80::1
+# ... which comes and goes, and isn't that of anything else
+usb_up()
+{
+	ip link add usb0 type veth peer name usb0 netns world
+	in_world ip -b - <<-E
+		address add fe80::53/64 dev usb0 nodad
+		link set usb0 up
+		E
+	ip -b - <<-E
+		address add fe80::2/64 dev usb0 nodad
+		link set usb0 up
+		E
+}
+in_world ip addr add fe80::53/64 dev eth0 nodad
+file /etc/resolv.conf fe80::53%usb0 "$D"
+follows "its link isn't there: the next one, and nobody on another link" "$D"
+usb_up
+follows 'its link comes' fe80::53
+ip link del usb0
+follows '... and goes' "$D"
+ip link add usb1 type veth peer name usb2
+usb_up
+follows '... and is back, with another number' fe80::53
+ip link del usb0
+ip link del usb1
 pasta_down
 
 # options hold
 start
-# shellcheck disable=SC2086 # words
-pasta_up $plain --dns-forward $forward --dns-host "$C"
-ask="in_ns $ns"
-file /etc/resolv.conf "$B"
-stays '--dns-host is never overridden' "$C"
+up --dns-host "$C"
+steady 1 sleeps_of "$helper" >/dev/null
+stays '--dns-host is never overridden' "$C" file /etc/resolv.conf "$B"
 pasta_down
+# ... while one beside it follows
 start
-# shellcheck disable=SC2086 # words
-pasta_up $plain --dns-forward $forward --no-follow-host
-ask="in_ns $ns"
+up --no-follow-host
+is "$helper" '' '--no-follow-host: no helper process'
+ns1=$ns pid1=$pasta_pid
+up
 file /etc/resolv.conf "$B"
-stays '--no-follow-host: as at the start' "$A"
-is "$(pgrep -P "$pasta_pid" -c)" 1 '... no helper process'
+follows 'one follows' "$B"
+ask="in_ns $ns1"
+answers '--no-follow-host: as at the start' "$A"
+pasta_down
+ns=$ns1 pasta_pid=$pid1
 pasta_down
 
 # no file, at a place that isn't there yet
 rm -f /etc/resolv.conf
 ln -s /run/later/resolv.conf /etc/resolv.conf
-# shellcheck disable=SC2086 # words
-pasta_up $plain --dns-forward $forward
-ask="in_ns $ns"
+up
 is "$(who)" '' 'no file at the start: no answer'
-mkdir /run/later
+looks mkdir /run/later
 file /run/later/resolv.conf "$A"
 follows 'it comes, with its directory' "$A"
 
 # a hundred changes, and nothing left of them
-helper=$(pgrep -P "$pasta_pid" | grep -vx "$ns")
 fds_before=$(steady 1 fds_of "$helper")
 for _ in $(seq 50); do
 	replace /run/later/resolv.conf "$B"
@@ -261,22 +340,20 @@ ok 'the helper: no wake-up without a change' steady 2 wakeups_of "$helper"
 kill -KILL "$helper"
 ok 'its death is told of' wait_for \
 	"grep -q 'watches the host.s network is gone' '$T/pasta$pasta_n.err'"
-stays '... and we go on' "$C"
+answers '... and we go on' "$C"
 ok '... nothing is left of it' wait_for "[ ! -e /proc/$helper ]"
 pasta_down
 
 # ends with us, whatever we die of
 start
-# shellcheck disable=SC2086 # words
-pasta_up $plain --dns-forward $forward
-helper=$(pgrep -P "$pasta_pid" | grep -vx "$ns")
+up
 kill -KILL "$pasta_pid"
 ok 'the helper ends with us' wait_gone "$helper"
 
 start
 ns_new
 slirp_up -c "$ns" tap0
-ask="in_ns $ns" forward=10.0.2.3
+ask="in_ns $ns" forward=10.0.2.3 helper=$(pgrep -P "$slirp_pid")
 follows 'slirp4netns: before' "$A"
 all_ways slirp4netns
 stop_by TERM 'slirp4netns'

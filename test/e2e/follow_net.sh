@@ -121,8 +121,13 @@ before=$(network)
 down
 pause 0.5
 is "$(network)" "$before" 'no network: the guest keeps what it has'
-not_ok '... and is told at once that there is none' \
-	in_ns "$ns" timeout 2 "$peer" ask "$WORLD4" 7000 hello
+for a in "$WORLD4" "$WORLD6"; do
+	for proto in tcp udp; do
+		is "$(in_ns "$ns" "$peer" fails $proto "$a" 7000 2>&1)" \
+			'Network is unreachable' \
+			"... $proto, $a: told at once that there is none"
+	done
+done
 up4
 up6
 held_says
@@ -306,11 +311,14 @@ kib=$(awk '/^Private_/ { n += $2 } END { print n }' "/proc/$helper/smaps_rollup"
 ok "... $kib KiB of its own" [ "$kib" -lt 512 ]
 pasta_down
 
-# what was given by option, and --no-follow-host
+# what was given by option, and --no-follow-host: another network is better, and isn't
+# taken
+ip route replace default via "$GW4" metric 100
+ip route del default metric 0 2>/dev/null
 # shellcheck disable=SC2086 # words
 pasta_up $plain -a 10.0.2.15 -n 24 -g 10.0.2.2
 second_up
-pause 0.3
+soon '-a: the other family follows' eval 'has 2001:db8:2::2'
 ok '-a: no other address' eval '! has 203.0.114.2'
 route='default via 10.0.2.2'
 ok '-g: no other gateway' route route show default
@@ -319,9 +327,15 @@ ip link del eth1
 pasta_down
 # shellcheck disable=SC2086 # words
 pasta_up $plain $mapped --no-follow-host
+ns1=$ns pid1=$pasta_pid
+# shellcheck disable=SC2086 # words
+pasta_up $plain $mapped
 second_up
-pause 0.3
-ok '--no-follow-host: no other address' eval '! has 203.0.114.2'
+soon 'one follows' eval 'has 203.0.114.2 && has 2001:db8:2::2'
+pasta_down
+ns=$ns1 pasta_pid=$pid1
+ok '--no-follow-host: no other address' \
+	eval '! has 203.0.114.2 && ! has 2001:db8:2::2'
 ip link del eth1
 pasta_down
 

@@ -62,8 +62,13 @@ pasta_up $podman --dns-forward 169.254.1.1
 is "$(in_ns "$ns" "$peer" ask 169.254.1.1 853 hello)" hello 'port 853 by TCP'
 like "$(in_ns "$ns" "$peer" udpask 169.254.1.1 853 hello)" 'hello *' \
 	'port 853 by UDP'
-not_ok 'no other port leads there' \
-	in_ns "$ns" timeout 2 "$peer" ask 169.254.1.1 80 hello
+# ... but to whoever has that address
+in_world ip addr add 169.254.1.1/32 dev lo
+spawn world "$peer" serve 80 >"$T/serve.80"
+wait_for "grep -q ready '$T/serve.80'"
+is "$(in_ns "$ns" "$peer" ask 169.254.1.1 80 WHERE)" 169.254.1.1 \
+	'no other port leads there'
+in_world ip addr del 169.254.1.1/32 dev lo
 pasta_down
 
 # resolvers by option
