@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A guest's memory: regions, addresses in them, the dirty log, and files that shrink
+/* A guest's memory: regions, addresses in them, the dirty log, and files that shrink,
+ * huge pages
  *
  * Links: tap/guest_mem.o util.o util/log.o util/assert.o
  */
@@ -7,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tap_test.h"
@@ -119,11 +121,53 @@ static void shrinks(void)
 	close(fd);
 }
 
+/* A region inside of a file of two huge pages, neither of which it fills */
+static void huge(void)
+{
+	enum { OFFSET = 4096 };
+	struct gmem_region r = { .gpa = GPA, .user = USER, .offset = OFFSET };
+	int fd = memfd_create("huge", MFD_HUGETLB);
+	uint8_t *map = MAP_FAILED, *p;
+	const char *why = NULL;
+	struct stat st;
+	size_t page = 0;
+	uint64_t len;
+
+	if (fd >= 0 && !fstat(fd, &st)) {
+		r.size = page = (size_t)st.st_blksize;
+		if (!ftruncate(fd, 2 * st.st_blksize))
+			map = mmap(NULL, 2 * page, GMEM_PROT, MAP_SHARED, fd,
+				   0);
+	}
+	if (map == MAP_FAILED) {
+		printf("# no huge pages here: %s\n", strerror(errno));
+		return;
+	}
+	is_int(gmem_add(&r, fd, &why), 0, "a region of huge pages");
+	p = gmem_at(GPA + page - 1, 2, &len);
+	ok(p && len == 1, "its end");
+	*p = 7;
+	is_int(map[OFFSET + page - 1], 7, "... is where it is in the file");
+	ok(gmem_remove(&r), "it is removed");
+	is_int(msync(p - (uintptr_t)p % page, 1, MS_ASYNC), -1,
+	       "... and unmapped");
+	gmem_add(&r, fd, &why);
+	p = gmem_at(GPA, 1, &len);
+	if (ftruncate(fd, 0))
+		printf("Bail out! ftruncate\n");
+	is_int(p[page - 1], 0, "taken away, it reads as zeros");
+	ok(gmem_is_lost(), "... and that is told");
+	gmem_clear();
+	munmap(map, 2 * page);
+	close(fd);
+}
+
 int main(void)
 {
 	gmem_init();
 	regions();
 	dirty();
 	shrinks();
+	huge();
 	return done();
 }
