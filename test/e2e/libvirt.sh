@@ -41,7 +41,7 @@ domain()
 	cat >"$1" <<-E
 		<domain type='qemu'>
 		<name>guest</name>
-		<memory unit='MiB'>$VM_MEMORY</memory>
+		<memory unit='KiB'>$VM_MEMORY</memory>
 		$memory
 		<os>
 			<type arch='x86_64' machine='q35'>hvm</type>

@@ -34,7 +34,7 @@ machine()
 	spawn host cat "$T/$name.out" >"$T/$name.text"
 	# shellcheck disable=SC2046 # words
 	spawn host qemu-system-x86_64 -M q35,graphics=off $(vm_accel) \
-		-m "$VM_MEMORY" -display none -no-reboot -nodefaults \
+		-m "${VM_MEMORY}K" -display none -no-reboot -nodefaults \
 		-no-user-config -chardev "pipe,id=out,path=$T/$name" \
 		-serial chardev:out $(vm_memory) \
 		$(vm_nic n "$T/user/$name" '' | sed "s/${without:-^}//") \

@@ -17,6 +17,9 @@
 #	vm_start_shell -- ARGS	start a guest that runs what it is told
 #	vm_sh LINE [SECS]	it runs a line of shell: prints its output, returns its
 #				status, or 124 after so many seconds (20)
+#	vm_incoming -- ARGS	one more QEMU, which that guest moves to; ARGS say from
+#				where, and what the guest has got meanwhile
+#	vm_moved		it has: vm_sh goes there
 #	vm_qmp SOCKET COMMAND [ARGUMENTS]	of QEMU's own protocol: prints what it
 #				returns, in JSON; fails with its error
 #	vm_net SOCKET [MAC [MORE]]	prints the ARGS of a guest at passt's SOCKET;
@@ -29,9 +32,10 @@
 #	VM_NIC			more properties of the guest's interface
 #	VM_IMAGE		kernel, or image: see mkinitramfs
 #	VM_BACKEND		what vhost-user's memory is (memfd)
+#	VM_MEMORY		KiB of it (384 MiB)
 #	VM_ACCEL		kvm or tcg; default: kvm if it works
 
-VM_MEMORY=${VM_MEMORY:-384}
+VM_MEMORY=${VM_MEMORY:-393216}
 VM_NIC=${VM_NIC:-}
 VM_IMAGE=${VM_IMAGE:-kernel}
 VM_BACKEND=${VM_BACKEND:-memfd}
@@ -80,7 +84,7 @@ vm_memory()
 {
 	case ${VM_LINK:-stream} in
 	vu)	echo -object \
-			"memory-backend-$VM_BACKEND,id=mem,share=on,size=${VM_MEMORY}M" \
+			"memory-backend-$VM_BACKEND,id=mem,share=on,size=${VM_MEMORY}K" \
 			-machine memory-backend=mem ;;
 	esac
 }
@@ -146,7 +150,7 @@ vm_fifos()
 vm_qemu()
 {
 	# shellcheck disable=SC2046 # words
-	spawn host qemu-system-x86_64 -M q35 $(vm_accel) -m "$VM_MEMORY" \
+	spawn host qemu-system-x86_64 -M q35 $(vm_accel) -m "${VM_MEMORY}K" \
 		-display none -no-reboot -nodefaults -no-user-config \
 		-kernel "$vm_dir/$VM_IMAGE" -initrd "$T/vm$vm_n.initrd" \
 		-append "$VM_CMDLINE" \
@@ -197,6 +201,18 @@ vm_start_shell()
 	exec 8<>"$vm_pipe.in"
 	vm_pipe=
 	vm_said SHELL
+}
+
+vm_incoming()
+{
+	shift
+	vm_fifos "$T/vm.incoming"
+	vm_qemu "$@"
+}
+
+vm_moved()
+{
+	exec 8<>"$T/vm.incoming.in"
 }
 
 vm_sh()
