@@ -3,6 +3,7 @@
 # make			build passt (and its other names, pasta and slirp4netns)
 # make fuzz		each fuzz target for FUZZ_TIME seconds (30): doc/fuzzing.md
 # make mutants		are packet scripts (test/pkt) any good? MUTANTS=names
+# make widen		does a filter that allows too much fail? WIDEN=words of its rows
 # make check		install what the tests need, build, run all tests
 # make demo		install what the demo needs, build, show what works
 # make install		to $(DESTDIR)$(prefix)
@@ -398,10 +399,15 @@ mutants:
 	@$(MAKE) --no-print-directory tools
 	@PASST_TOOLS_DIR=$(abspath $(BUILD)/tools) test/pkt/mutants/run $(MUTANTS)
 
+# Are the tests of the filter any good? Minutes
+widen:
+	@contrib/setup build check
+	@test/unit/widen $(WIDEN)
+
 bench:
 	@contrib/setup build check
 	@$(MAKE) --no-print-directory all tools
 	@test/bench/run $(BENCH)
 
-.PHONY: all bench fuzz fuzzers mutants tools units check demo install uninstall clean \
+.PHONY: all bench fuzz fuzzers mutants widen tools units check demo install uninstall clean \
 	install-slirp4netns uninstall-slirp4netns

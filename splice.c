@@ -489,16 +489,26 @@ static void splice_event(struct loop_ref ref, uint32_t events)
 		splice_connected(f);
 }
 
+/* A socket on the other side, or -errno; asked for once more if that may be another
+ * story by then
+ */
+static int splice_socket(const struct accepted *a)
+{
+	enum family to = addr_family(&a->to.peer);
+	int fd = sock_splice(SOCK_STREAM, a->ini == HOST, to, 0);
+
+	if (!is_momentary(fd))
+		return fd;
+	flow_make_room(fd);
+	return sock_splice(SOCK_STREAM, a->ini == HOST, to, 0);
+}
+
 /* An entry with both sockets, not connected yet; NULL with both closed */
 static struct flow *splice_new(const struct accepted *a)
 {
-	enum family to = addr_family(&a->to.peer);
 	struct flow *f = flow_alloc();
-	int fd = a->fd, other = f ? sock_splice(SOCK_STREAM, a->ini == HOST,
-						to, 0) : -ENFILE;
+	int fd = a->fd, other = f ? splice_socket(a) : -ENFILE;
 
-	if (f && flow_make_room(other))
-		other = sock_splice(SOCK_STREAM, a->ini == HOST, to, 0);
 	if (other < 0) {
 		if (f) {
 			drop(drop_of_socket(-other));

@@ -29,7 +29,7 @@
 #include "util/wire.h"
 
 enum {
-	ACCEPT_BUDGET	= 256,		/* per listener and turn */
+	ACCEPT_BUDGET	= 256,		/* per listener and turn, at most */
 	ACCEPT_PATHS	= FWD_SPLICE + 1,
 };
 
@@ -158,27 +158,27 @@ static bool accept_is_of_client(int rc)
 	       rc == -ETIMEDOUT || rc == -ENOPROTOOPT || rc == -EOPNOTSUPP;
 }
 
-static void accept_event(struct loop_ref ref, uint32_t events)
+/* As many as there is time for: the others wait in the kernel's queue */
+static void accept_all(const struct listener *l, uint32_t index)
 {
-	const struct listener *l = listen_get(ref.index, ref.gen);
 	unsigned tries = 0;
 
-	(void)events;
-	if (!l)
-		return;
-	for (int i = 0; i < ACCEPT_BUDGET; i++) {
+	for (int i = 0; i < ACCEPT_BUDGET && loop_may_open(); i++) {
 		union sockaddr_any sa;
 		socklen_t len = sizeof(sa);
-		int fd = accept4(l->fd, &sa.sa, &len,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
-		int rc = fd < 0 ? -errno : 0;
+		int fd, rc;
+
+		loop_opening_starts();
+		fd = accept4(l->fd, &sa.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		rc = fd < 0 ? -errno : 0;
+		if (!rc)
+			accept_one(l, fd, &sa);
+		loop_opening_ends();
 
 		if (rc == -EAGAIN)
 			return;
-		if (!rc) {
-			accept_one(l, fd, &sa);
+		if (!rc)
 			continue;
-		}
 		/* Momentary, perhaps: once more at once */
 		if (accept_is_of_client(rc) || flow_make_room(rc) ||
 		    (is_momentary(rc) && !tries++))
@@ -188,10 +188,19 @@ static void accept_event(struct loop_ref ref, uint32_t events)
 		if (!rc)
 			break;
 		if (rc != -EAGAIN)
-			accept_fault(ref.index, rc);
+			accept_fault(index, rc);
 		return;
 	}
-	accept_rearm(ref.index);
+	accept_rearm(index);
+}
+
+static void accept_event(struct loop_ref ref, uint32_t events)
+{
+	const struct listener *l = listen_get(ref.index, ref.gen);
+
+	(void)events;
+	if (l)
+		accept_all(l, ref.index);
 }
 
 /* A new listener */

@@ -30,6 +30,7 @@ enum {
 	SOCK_KEEP_MAX_S	= 32767,	/* between keepalive probes, at most */
 	SOCK_KEEP_MAX	= 127,		/* of them, at most */
 	SOCK_WATCH_S	= 15,		/* between those of sock_watch_peer() */
+	SOCK_RESET_TRIES = 4,
 	SOCK_WATCH_COUNT = 9,		/* as net.ipv4.tcp_keepalive_probes */
 };
 
@@ -488,8 +489,9 @@ void sock_reset(int *fd)
 	if (*fd < 0)
 		return;
 	/* Without it, the peer would take a reset for an end */
-	if (setsockopt(*fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)))
-		setsockopt(*fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	for (unsigned i = 0; i < SOCK_RESET_TRIES; i++)
+		if (!setsockopt(*fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)))
+			break;
 	close(*fd);
 	*fd = -1;
 }

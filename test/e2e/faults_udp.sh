@@ -36,5 +36,23 @@ try rest world "$HOST4" 9001 'the host asks' "$daemon" 'udp:recvmmsg tcp:recvmsg
 try rest "ns:$ns" 127.0.0.1 9002 'from loopback to loopback' "$daemon" \
 	'udp:recvmmsg tcp:splice'
 
+# pinged WHAT: echo by calls that fail, some of which may be lost; and then none
+pinged()
+{
+	before=$("$peer" set "$f" "icmp:$1%3")
+	in_ns "$ns" ping -qc 20 -i 0.02 -W 1 "$WORLD4" >/dev/null
+	in_ns "$ns" ping -qc 20 -i 0.02 -W 1 "$WORLD6" >/dev/null
+	after=$("$peer" set "$f")
+	ok "ping, icmp:$1: $((after - before)) faults" [ "$after" -gt "$before" ]
+	for to in "$WORLD4" "$WORLD6"; do
+		in_ns "$ns" ping -qc 5 -i 0.02 -W 1 "$to" >"$T/ping"
+		ok '... and then none is lost' grep -q ' 0% packet loss' "$T/ping"
+	done
+}
+for what in EINTR EAGAIN ENOBUFS ENOMEM EPERM; do
+	pinged "sendmsg=$what"
+	pinged "recvmsg=$what"
+done
+
 pasta_down
 done_testing

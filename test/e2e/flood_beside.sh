@@ -12,12 +12,14 @@
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=test/lib/world.sh
 . "$(dirname "$0")/../lib/world.sh"
+# shellcheck source=test/lib/beside.sh
+. "$(dirname "$0")/../lib/beside.sh"
 world_up
 need_tun
 
-spawn world "$TOP/test/tools/beside" serve 90 >"$T/serve"
+beside_serve
 spawn world "$TOP/test/tools/beside" serve 92 >"$T/serve.open"
-wait_for "grep -q ready '$T/serve' && grep -q ready '$T/serve.open'"
+wait_for "grep -q ready '$T/serve.open'"
 in_world ip route add blackhole 198.18.0.0/15
 pasta_with='prlimit --nofile=1000:1000' pasta_up --config-net -t none -u none \
 	-T none -U none
@@ -28,25 +30,7 @@ flood()
 {
 	flood_name=$1
 	shift
-	in_ns "$ns" "$TOP/test/tools/beside" "$WORLD4" 90 \
-		"$TOP/test/tools/flood" "$@" 20000 "${FLOOD_S:-2}" \
-		>"$T/beside" 2>"$T/beside.err"
-	is $? 0 "$flood_name" || diag "$(cat "$T/beside.err")"
-	diag "MB/s, p99 in ms, datagrams lost: $(tr '\n' ' ' <"$T/beside")" \
-		"packets: $(cat "$T/beside.err")"
-	while read -r when mbps p99 lost; do
-		case $when in
-		before)	speed=$mbps
-			continue ;;
-		beside)	ok '... downloads keep half of their speed' \
-				[ "$((mbps * 2))" -ge "$speed" ]
-			ok '... the 99th percentile of round trips' \
-				[ "$p99" -lt 50 ] ;;
-		after)	ok '... all is back at once' \
-				[ "$((mbps * 2))" -ge "$speed" -a "$p99" -lt 50 ] ;;
-		esac
-		is "$lost" 0 "... no datagram is lost $when"
-	done <"$T/beside"
+	beside "$flood_name" "$TOP/test/tools/flood" "$@" 20000 "${FLOOD_S:-2}"
 }
 flood 'SYNs to a port that is open' syn "$HOST4" "$WORLD4" 92
 flood 'datagrams to destinations that are new' udp "$HOST4" 198.18.0.0/16 81

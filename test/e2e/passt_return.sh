@@ -101,6 +101,7 @@ print(bad)
 P
 is "$(timeout 60 python3 "$T/hasty.py" "$sock" 2>&1)" 0 \
 	'back at once, a hundred times'
+ok '... which few messages tell' [ "$(wc -l <"$T/passt.err")" -lt 60 ]
 ok 'nobody was turned away' sh -c "! grep discarding '$T/passt.err'"
 
 # a second guest beside one that is there still

@@ -5,8 +5,9 @@
 #
 #	faults_up		$f is the file with the rules
 #	faults_serve WHERE PORT	tools/faults serves there
-#	try [udp|rest] WHERE ADDR PORT WHO [PID] CALLS
-#				the cases of those calls, from there; rest: of PID
+#	try [udp|rest|again] WHERE ADDR PORT WHO [PID] CALLS
+#				the cases of those calls, from there; rest: of PID;
+#				again: one case, of rules
 
 # shellcheck disable=SC2154 # the libraries set pid and so on
 faults_up()
@@ -29,7 +30,7 @@ try()
 {
 	try_how=try
 	case $1 in
-	udp | rest)
+	udp | rest | again)
 		try_how=$1
 		shift
 		;;

@@ -270,6 +270,7 @@ int epoll_wait(int fd, struct epoll_event *ev, int n, int timeout)
 		if (text)
 			tell();
 	}
+	FAIL_IF("epoll_wait", -1, "file");
 	return real(fd, ev, n, timeout);
 }
 
@@ -280,6 +281,47 @@ int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 		FAIL_IF("epoll_ctl", fd, NULL);
 	}
 	return real(ep, op, fd, ev);
+}
+
+/* The stay in a namespace: its beginning, the way in, its end */
+int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
+int setns(int fd, int type);
+pid_t waitpid(pid_t pid, int *status, int options);
+
+int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
+{
+	NEXT(int, "clone", int (*)(void *), void *, int, void *, ...);
+	FAIL_IF("clone", -1, "any");
+	return real(fn, stack, flags, arg);
+}
+
+int setns(int fd, int type)
+{
+	NEXT(int, "setns", int, int);
+	FAIL_IF("setns", fd, NULL);
+	return real(fd, type);
+}
+
+pid_t waitpid(pid_t pid, int *status, int options)
+{
+	NEXT(pid_t, "waitpid", pid_t, int *, int);
+	FAIL_IF("waitpid", -1, "any");
+	return real(pid, status, options);
+}
+
+/* The name with which the program is linked, whatever it is */
+int fcntl64(int fd, int cmd, ...);
+int fcntl64(int fd, int cmd, ...)
+{
+	unsigned long arg;
+	va_list ap;
+	NEXT(int, "fcntl64", int, int, unsigned long);
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, unsigned long);
+	va_end(ap);
+	FAIL_IF("fcntl", fd, NULL);
+	return real(fd, cmd, arg);
 }
 
 int accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
