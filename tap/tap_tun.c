@@ -8,8 +8,8 @@
  * doesn't.
  *
  * Flow in: readable → up to TUN_BATCH reads, as long as a frame of the largest
- * size still fits in the area → tap_rx(). Level-triggered: what is left makes
- * another event.
+ * size still fits in the area → tap_rx(); again, as long as that many small ones
+ * come. Level-triggered: what is left makes another event.
  *
  * Offloads: a virtio-net header of 10 bytes precedes every frame. With
  * TUNSETOFFLOAD the guest's kernel hands us TCP and UDP segments of up to 64 KiB
@@ -43,6 +43,7 @@ enum {
 	TUN_SEND_IOV	= TAP_TX_FRAMES,	/* more is copied together */
 	TUN_RX_AREA	= 512 * 1024,
 	TUN_BATCH	= 128,
+	TUN_TURNS	= 8,		/* batches, of small frames */
 	TUN_LIGHT_PROBE	= 8,		/* see tun_is_light() */
 	TUN_LIGHT_FRAME	= 4096,
 	TUN_ALIGN	= 64,
@@ -223,7 +224,8 @@ static void tun_read_failed(int rc)
 	tun.faults += tun.faults < UINT8_MAX;
 }
 
-static void tun_readable(void)
+/* How many frames there were */
+static unsigned tun_readable(void)
 {
 	size_t used = 0;
 	unsigned n = 0;
@@ -254,13 +256,19 @@ static void tun_readable(void)
 	}
 	if (n)
 		tap_rx(tun_buf.rx_frame, n);
+	return n;
 }
 
 static void tun_event(struct loop_ref ref, uint32_t events)
 {
 	(void)ref;
 	if (events & EPOLLIN) {
-		tun_readable();
+		/* Small ones come fast, and the kernel keeps a thousand of them;
+		 * meanwhile, all sockets may have their turn
+		 */
+		for (unsigned i = 0; i < TUN_TURNS; i++)
+			if (tun_readable() < TUN_BATCH)
+				break;
 	} else if (events & (EPOLLHUP | EPOLLERR)) {
 		tun_gone();
 	}

@@ -36,16 +36,19 @@ GREETING = 1 << 15
 def serve(port, greeting):
     l = socket.create_server(("", port), backlog=4096)
     print("ready", flush=True)
-    have = []
+    have, ready = {}, select.epoll()
+    ready.register(l)
     while True:
-        s = l.accept()[0]
-        s.setblocking(False)
-        try:
+        for fd, _ in ready.poll():
+            if fd in have:          # its end
+                have.pop(fd).close()
+                continue
+            s = l.accept()[0]
             if greeting:
+                s.setblocking(False)
                 s.send(greeting)
-                have.append(s)
-        except OSError:             # the host has no memory for so many
-            s.close()
+                have[s.fileno()] = s
+                ready.register(s, select.EPOLLRDHUP)
 
 def read(s):
     n = 0

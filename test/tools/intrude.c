@@ -487,7 +487,8 @@ static void try_allowed(unsigned modes)
 		long result;
 		int sig;
 
-		if (!(a->allowed & modes) || is_for_command(a))
+		if (!(a->allowed & modes) || a->only_refused ||
+		    is_for_command(a))
 			continue;
 		sig = attempt(pid, &old, a, &result);
 		if (sig) {
