@@ -21,7 +21,6 @@ VM_LINK=${VM_LINK:-stream}
 mode=
 [ "$VM_LINK" = stream ] || mode=--vhost-user
 
-[ "$(uname -m)" = x86_64 ] || skip_all 'guests are x86-64'
 world_up
 vm_build || bail 'no guest'
 ip addr show dev eth0 | grep -q "$HOST4" || bail 'not in a network of our own'

@@ -18,7 +18,6 @@ VM_LINK=${VM_LINK:-stream}
 mode=
 [ "$VM_LINK" = stream ] || mode=--vhost-user
 
-[ "$(uname -m)" = x86_64 ] || skip_all 'guests are x86-64'
 world_up
 world_dns || bail 'no name server'
 vm_build || bail 'no guest'

@@ -6,6 +6,9 @@
 # and put back, the daemon is another one, the machine is paused, suspended, gets more
 # memory, is reset, and killed.
 #
+# By the machine's own QEMU only the first half of that; passt_vu_qemu10.sh does all.
+#
+#	VU_ALL		1: all of it here, too
 #	VU_PAUSE	seconds that it is paused and suspended (3)
 #	VM_BACKEND	where its memory is, see test/lib/vm.sh
 
@@ -21,7 +24,6 @@ VM_IMAGE=image
 # shellcheck source=test/lib/vm.sh
 . "$TOP/test/lib/vm.sh"
 
-[ "$(uname -m)" = x86_64 ] || skip_all 'guests are x86-64'
 world_up
 vm_build || bail 'no guest'
 diag "$(qemu-system-x86_64 --version | head -n 1)"
@@ -165,6 +167,18 @@ a=$pid
 ok 'another one at the same place' wait_for "[ \"\$(starts a)\" -gt $n ]"
 bulk '... the guest goes on'
 
+the_end()
+{
+	not_ok 'nothing has ended a connection' grep 'ending the connection' "$T/a.err"
+	kill -KILL "$vm_pid"
+	ok 'QEMU is killed: --one-off ends' wait_gone "$a"
+	wait "$a"
+	is $? 0 '... with status 0'
+	done_testing
+	exit
+}
+[ "${VU_ALL:-}" = 1 ] || the_end
+
 ### more memory, while the rings run
 
 # hotplug N: 128 MiB more
@@ -247,9 +261,4 @@ fi
 qmp system_reset >/dev/null
 ok 'reset: the guest comes up again' come_up 2
 bulk '... and its network'
-not_ok 'nothing has ended a connection' grep 'ending the connection' "$T/a.err"
-kill -KILL "$vm_pid"
-ok 'QEMU is killed: --one-off ends' wait_gone "$a"
-wait "$a"
-is $? 0 '... with status 0'
-done_testing
+the_end

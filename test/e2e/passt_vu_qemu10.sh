@@ -11,5 +11,6 @@
 tree_guest
 tree_enter "$@"
 VM_NIC=
+VU_ALL=1
 # shellcheck source=test/e2e/passt_vu_driver.sh
 . "$(dirname "$0")/passt_vu_driver.sh"

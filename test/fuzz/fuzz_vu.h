@@ -45,6 +45,11 @@ static struct {
 	size_t len, at;			/* of what it says */
 	int fds[VU_MSG_FDS];
 	unsigned fd_count;
+	struct vu_msg reply;		/* the last one, and how many came */
+	size_t reply_len;
+	unsigned replies;
+	/* What a target does with a frame of the guest's, if it is more than to read it */
+	void (*received)(const struct tap_frame *frame);
 } front;
 
 static loop_handler front_event;
@@ -195,9 +200,22 @@ ssize_t recv(int fd, void *buf, size_t len, int flags)
 
 ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
-	(void)buf;
+	struct vu_msg *m = &front.reply;
+
 	(void)flags;
-	assert(fd == FRONT_FD);
+	assert(fd == FRONT_FD && len);
+	/* Header and payload come apart */
+	if (!front.reply_len) {
+		assert(len == sizeof(m->h));
+		memcpy(&m->h, buf, len);
+		assert(m->h.flags == 5 && m->h.size <= VU_MSG_PAYLOAD);
+		front.reply_len = m->h.size;
+	} else {
+		assert(len == front.reply_len);
+		memcpy(m->p.bytes, buf, len);
+		front.reply_len = 0;
+	}
+	front.replies += !front.reply_len;
 	return (ssize_t)len;
 }
 
@@ -215,7 +233,9 @@ static void front_say(uint32_t request, uint32_t flags, const void *payload,
 	struct vu_header h = { request, flags, size };
 
 	memcpy(front.msg, &h, sizeof(h));
-	memcpy(front.msg + sizeof(h), payload, MIN(size, (uint32_t)VU_MSG_PAYLOAD));
+	if (size)
+		memcpy(front.msg + sizeof(h), payload,
+		       MIN(size, (uint32_t)VU_MSG_PAYLOAD));
 	front.len = sizeof(h) + MIN(size, (uint32_t)VU_MSG_PAYLOAD);
 	front.at = 0;
 	front.fd_count = MIN(fds, (unsigned)VU_MSG_FDS);
@@ -246,7 +266,7 @@ static void front_kick(enum vu_ring_name i)
 }
 
 /* Some bytes for the guest, straight into its buffers, and otherwise */
-static void front_receive(size_t len, size_t seg)
+static inline void front_receive(size_t len, size_t seg)
 {
 	static const struct tap_meta meta;
 	static uint8_t hdr[TAP_HDR_MAX], data[4096];
@@ -265,28 +285,39 @@ static void front_receive(size_t len, size_t seg)
 	front_end_of_turn();
 }
 
-static void front_starts(uint64_t features)
+static void front_ring_starts(enum vu_ring_name i, uint16_t base, int call)
+{
+	uint64_t at = FRONT_USER + i * FRONT_RING;
+	struct vu_addr a = { .index = i, .desc = at, .avail = at + FRONT_AVAIL,
+			     .used = at + FRONT_USED };
+
+	front_say_state(SET_VRING_NUM, i, FRONT_NUM);
+	front_say_state(SET_VRING_BASE, i, base);
+	front_say(SET_VRING_ADDR, 1, &a, sizeof(a), -1, 0);
+	front_say_u64(SET_VRING_CALL, i, call);
+	front_say_state(SET_VRING_ENABLE, i, 1);
+	front_say_u64(SET_VRING_KICK, i, front.event_fd);
+}
+
+/* Up to what is said of the rings */
+static void front_comes(uint64_t features)
 {
 	struct vu_table t = { .count = 1, .region = { {
 		FRONT_GPA, FRONT_MEM, FRONT_USER, 0 } } };
 
 	front.here = true;
+	front.reply_len = front.replies = 0;
 	front_connected(FRONT_FD);
 	front_say_u64(SET_PROTOCOL_FEATURES, 1 << 3, -1);
 	front_say_u64(SET_FEATURES, features, -1);
 	front_say(SET_MEM_TABLE, 1, &t, 8 + sizeof(t.region[0]), front.mem_fd, 1);
-	for (enum vu_ring_name i = VU_RX; i < VU_RINGS; i++) {
-		uint64_t at = FRONT_USER + i * FRONT_RING;
-		struct vu_addr a = { .index = i, .desc = at,
-				     .avail = at + FRONT_AVAIL,
-				     .used = at + FRONT_USED };
+}
 
-		front_say_state(SET_VRING_NUM, i, FRONT_NUM);
-		front_say(SET_VRING_ADDR, 1, &a, sizeof(a), -1, 0);
-		front_say_u64(SET_VRING_CALL, i, front.event_fd);
-		front_say_state(SET_VRING_ENABLE, i, 1);
-		front_say_u64(SET_VRING_KICK, i, front.event_fd);
-	}
+static inline void front_starts(uint64_t features)
+{
+	front_comes(features);
+	for (enum vu_ring_name i = VU_RX; i < VU_RINGS; i++)
+		front_ring_starts(i, 0, front.event_fd);
 }
 
 static void front_goes(void)
@@ -305,6 +336,8 @@ static void front_frames(const struct tap_frame *frames, unsigned count)
 		uint8_t piece[256];
 		struct pkt pkt;
 
+		if (front.received)
+			front.received(&frames[i]);
 		if (frame_parse(&frames[i], &pkt) != PKT_OK)
 			continue;
 		for (uint32_t at = 0; at < pkt.payload.len; at += sizeof(piece))

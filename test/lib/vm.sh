@@ -3,7 +3,8 @@
 #
 # Guests for tests, in QEMU, from test/tools/mkinitramfs. After world.sh.
 #
-#	vm_build		make kernel and initramfs, if not there yet
+#	vm_build		make kernel and initramfs, if not there yet; skips the file
+#				on machines that aren't the guests' kind
 #	vm_initrd SCRIPT FILE	make the initramfs of a guest that runs SCRIPT, for
 #				who starts it by other means, with $vm_dir/kernel
 #				and $VM_CMDLINE
@@ -46,6 +47,7 @@ VM_PROGRAMS='getent ip ping curl socat iperf3 dhclient dhcpcd'
 
 vm_build()
 {
+	[ "$(uname -m)" = x86_64 ] || skip_all 'guests are x86-64'
 	vm_dir=$TOP/build/vm
 	# in another tree: of the machine's programs, made before
 	[ "${TREE_INSIDE:-}" != 1 ] || return 0
