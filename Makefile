@@ -283,7 +283,7 @@ $(BUILD)/tools/intrude: test/lib/attempts.h
 # Kernels that lack something, by LD_PRELOAD
 SHIMS	= $(patsubst test/shims/%.c,$(BUILD)/tools/%.so,$(wildcard test/shims/*.c))
 
-$(BUILD)/tools/%.so: test/shims/%.c
+$(BUILD)/tools/%.so: test/shims/%.c test/shims/libc.h
 	@echo "  SHIM    $@"
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(WARN) -std=gnu11 -O2 -fPIC -shared \

@@ -36,6 +36,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "test/shims/libc.h"
+
 enum { FAULTS_SIZE = 4096, HEAD = 10, RULES = 16, IOV = 1024, SHORT = -1 };
 
 static const struct { const char *name; int error; } errors[] = {
@@ -51,15 +53,6 @@ struct rule {
 	bool each;
 	unsigned long n, seen;
 };
-
-/* C libraries differ in these */
-#ifdef __GLIBC__
-typedef unsigned long request_t;
-typedef int mmsg_flags_t;
-#else
-typedef int request_t;
-typedef unsigned int mmsg_flags_t;
-#endif
 
 static volatile char *text;
 static char known[FAULTS_SIZE];		/* of which rules were made */

@@ -64,6 +64,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "test/shims/libc.h"
+#include "util/sockopt.h"
+
 enum {
 	CSUM	= 0x01,
 	TSO	= 0x02 | 0x04,
@@ -72,8 +75,8 @@ enum {
 
 enum { FDS = 1024, LONG_US = 200000 };
 
-/* What the C library has for 64-bit times on 32-bit machines */
-#ifdef __USE_TIME_BITS64
+/* What glibc has for 64-bit times on 32-bit machines */
+#if defined(__USE_TIME_BITS64) && defined(__GLIBC__)
 static const char clock_name[] = "__clock_gettime64";
 #else
 static const char clock_name[] = "clock_gettime";
@@ -288,7 +291,7 @@ static bool refused(unsigned long request, unsigned long arg)
 	return false;
 }
 
-int ioctl(int fd, unsigned long request, ...)
+int ioctl(int fd, request_t request, ...)
 {
 	unsigned long arg;
 	va_list ap;
@@ -425,7 +428,7 @@ static bool has_segment(struct msghdr *m)
 	return false;
 }
 
-int sendmmsg(int fd, struct mmsghdr *mm, unsigned int n, int flags)
+int sendmmsg(int fd, struct mmsghdr *mm, unsigned int n, mmsg_flags_t flags)
 {
 	for (unsigned int i = 0; i < n && lacks("segment"); i++) {
 		if (!has_segment(&mm[i].msg_hdr))

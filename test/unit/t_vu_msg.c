@@ -45,7 +45,8 @@ static void say(const void *p, size_t len, unsigned n)
 	union {
 		struct cmsghdr h;
 		char buf[CMSG_SPACE(MANY * sizeof(int))];
-	} u = { .h = { CMSG_LEN(n * sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	} u = { .h = { .cmsg_len = CMSG_LEN(n * sizeof(int)),
+		   .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
 	struct iovec iov = { (void *)(uintptr_t)p, len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	int fds[MANY] = { 0 };
@@ -61,11 +62,15 @@ static void say(const void *p, size_t len, unsigned n)
 		printf("Bail out! sendmsg\n");
 }
 
+/* A message with a number, which is in the machine's order of bytes */
+struct said {
+	struct vu_header h;
+	uint8_t v[8];
+};
+
 static void say_u64(uint32_t request, uint64_t v, unsigned fds)
 {
-	struct { struct vu_header h; uint8_t v[8]; } m = {
-		.h = { request, 1, sizeof(v) },
-	};
+	struct said m = { .h = { request, 1, sizeof(v) } };
 
 	memcpy(m.v, &v, sizeof(v));
 	say(&m, sizeof(m), fds);
@@ -180,9 +185,17 @@ static void descriptors(void)
 	disconnect();
 }
 
+static uint64_t number(const struct said *m)
+{
+	uint64_t v;
+
+	memcpy(&v, m->v, sizeof(v));
+	return v;
+}
+
 static void replies(void)
 {
-	struct { struct vu_header h; uint8_t v[8]; } got;
+	struct said got;
 	struct vu_msg m = { .h = { GET_FEATURES, 9, 8 }, .p.u64 = 42 };
 	uint8_t junk[4096] = { 0 };
 	unsigned n = 0;
@@ -194,7 +207,7 @@ static void replies(void)
 	is_int(vu_msg_push(&conn), 0, "a reply");
 	is_int(recv(other, &got, sizeof(got), 0), sizeof(got), "... arrives");
 	is_int(got.h.flags, 5, "... as one");
-	is_int(got.v[0], 42, "... with its payload");
+	is_int(number(&got), 42, "... with its payload");
 	while (send(conn.fd, junk, sizeof(junk), MSG_DONTWAIT) > 0)
 		n++;
 	vu_msg_send(&conn, &m);
@@ -204,7 +217,7 @@ static void replies(void)
 		recv(other, junk, sizeof(junk), MSG_WAITALL);
 	is_int(vu_msg_push(&conn), 0, "... now it does");
 	len = recv(other, &got, sizeof(got), 0);
-	ok(len == sizeof(got) && got.v[0] == 42, "... and gets what waited");
+	ok(len == sizeof(got) && number(&got) == 42, "... and gets what waited");
 	close(other);
 	vu_msg_send(&conn, &m);
 	ok(vu_msg_push(&conn) == -EPIPE, "nobody is there any more");

@@ -25,6 +25,12 @@ static struct {
 	unsigned run, failed;
 } tap_count;
 
+/* What the tested code says on stderr comes between lines */
+__attribute__((constructor)) static void tap_lines(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
 static inline bool tap_result(bool held, const char *file, int line,
 			      const char *fmt, va_list ap)
 {
