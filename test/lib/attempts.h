@@ -100,6 +100,13 @@ static const struct attempt attempts[] = {
 	CALL(shutdown, ANY, AT_NONE, 0),
 	CALL(dup, ANY, AT_NONE),
 	CALL(getsockname, ANY, AT_NONE, 0, 0),
+#ifdef SYS_epoll_wait
+	CALL(epoll_wait, ANY, AT_NONE, 0, 1, 0),
+#endif
+	CALL(ftruncate, ANY, AT_NONE, 0),
+	CALL(rt_sigprocmask, ANY, 0, 0, 0, 8),
+	CALL(getpid, ANY, 0),
+	CALL(gettid, ANY, 0),
 	CALL(epoll_pwait, ANY, AT_NONE, 0, 1, 0, 0, 0),
 	CALL(splice, E, AT_NONE, 0, AT_NONE),
 	CALL(pipe2, E, 0, 0),
@@ -159,6 +166,15 @@ static const struct attempt attempts[] = {
 	CALL(getdents64, NEVER, AT_NONE, 0, 0),
 	CALL(inotify_init1, W, 0),
 	CALL(inotify_add_watch, W, AT_NONE, 0, 0),
+	CALL(inotify_rm_watch, W, AT_NONE, 0),
+#ifdef SYS_readlink
+	CALL(readlink, W | S, 0, 0, 0),
+	CALL(stat, S, 0, 0),
+#endif
+#ifdef SYS_fstat
+	CALL(fstat, V | S, AT_NONE, 0),
+#endif
+	CALL(getcwd, S, 0, 0),
 	CALL(readlinkat, W | S, AT_NONE, 0, 0, 0),
 #ifdef SYS_newfstatat
 	CALL(newfstatat, V | S, AT_NONE, 0, 0, AT_EMPTY_PATH),
@@ -219,6 +235,9 @@ static const struct attempt attempts[] = {
 	CALL(rt_tgsigqueueinfo, NEVER, OTHER_PID, OTHER_PID, SIGKILL, 0),
 	CALL(wait4, ANY | S, OTHER_PID, 0, 0, 0),
 	CALL(wait4, S, OTHER_PID, 0, 0, 1),
+#ifdef SYS_getpgrp
+	CALL(getpgrp, C, 0),
+#endif
 	CALL(getpgid, C, 0),
 	CALL(getpgid, NEVER, OTHER_PID),
 	CALL(waitid, NEVER, AT_NONE, 0, 0, 0, 0),
@@ -227,6 +246,13 @@ static const struct attempt attempts[] = {
 	CALL(move_pages, NEVER, OTHER_PID, 0, 0, 0, 0, 0),
 	CALL(setsid, NEVER, 0),
 	CALL(setpgid, NEVER, OTHER_PID, 0),
+	REFUSED(exit, E | S, 0),
+	CALL(futex, S, 0, 1 /* FUTEX_WAKE */, 0, 0, 0, 0),
+	CALL(sched_yield, S, 0),
+	CALL(rt_sigaction, S, SIGUSR1, 0, 0, 8),
+	CALL(sigaltstack, S, 0, 0),
+	CALL(getppid, S, 0),
+	CALL(gettimeofday, S, 0, 0),
 	CALL(prlimit64, S, OTHER_PID, 0, 0, 0),
 	CALL(setpriority, NEVER, 0, OTHER_PID, 0),
 
@@ -267,6 +293,7 @@ static const struct attempt attempts[] = {
 	CALL(request_key, NEVER, 0, 0, 0, 0),
 #ifdef SYS_setrlimit
 	CALL(setrlimit, NEVER, 0, 0),
+	CALL(getrlimit, S, 0, 0),
 #endif
 
 	/* Memory, and code */
@@ -279,6 +306,7 @@ static const struct attempt attempts[] = {
 	CALL(munmap, V | S, 1, 0),
 	CALL(mprotect, S, 1, 0, PROT_EXEC),
 	CALL(mremap, S, 1, 0, 0, 0, 0),
+	CALL(madvise, S, 1, 0, 0),
 	CALL(brk, S, 0),
 	CALL(remap_file_pages, NEVER, 1, 0, 0, 0, 0),
 #ifdef SYS_pkey_mprotect
