@@ -8,7 +8,9 @@
  * none, the system that it boots many. So they are fixed when the first ring begins
  * to run, until both have ended.
  *
- * Memory: each new table unmaps the old one; rings that run are looked up anew.
+ * Memory: each new table unmaps the old one; rings that run are looked up anew. Where
+ * a region changes its bounds, it is removed, and added as another: rings in it wait in
+ * between.
  *
  * Errors: what the protocol forbids ends the connection, with one line; a request
  * that we don't know is refused (REPLY_ACK), and otherwise ignored.
@@ -174,7 +176,7 @@ static void vu_ring_stop(enum vu_ring_name i)
 static const char *vu_ring_update(enum vu_ring_name i)
 {
 	const struct vu_ring *r = &vu.ring[i];
-	bool run = r->ready && r->enabled;
+	bool run = r->ready && r->enabled && !r->away;
 
 	if (run && !vu_is_running(r))
 		return vu_ring_start(i);
@@ -195,17 +197,44 @@ static const char *vu_rings_update(void)
 static void vu_rings_reset(void)
 {
 	for (enum vu_ring_name i = VU_RX; i < VU_RINGS; i++) {
-		vu.ring[i].ready = false;
+		vu.ring[i].ready = vu.ring[i].away = false;
 		vu_ring_stop(i);
 	}
 }
 
-/* Memory is another */
-static const char *vu_rings_find(void)
+/* The guest is told once more than it may have to be */
+static void vu_ring_call(const struct vu_ring *r)
 {
-	for (enum vu_ring_name i = VU_RX; i < VU_RINGS; i++)
-		if (vu_is_running(&vu.ring[i]) && !vu_ring_find(&vu.ring[i]))
+	const uint64_t one = 1;
+
+	if (r->call_fd >= 0 && vu_is_running(r) &&
+	    write(r->call_fd, &one, sizeof(one)) < 0)
+		debug("vhost-user: calling the guest: %s", strerror(errno));
+}
+
+/* Memory is another, or a ring elsewhere in it. May a ring that isn't there wait until it
+ * is? One that does goes on doing so.
+ */
+static const char *vu_rings_find(bool may_wait)
+{
+	for (enum vu_ring_name i = VU_RX; i < VU_RINGS; i++) {
+		struct vu_ring *r = &vu.ring[i];
+		const char *why;
+		bool found;
+
+		if (!vu_is_running(r) && !r->away)
+			continue;
+		found = vu_ring_find(r);
+		if (!found && !may_wait && !r->away)
 			return "a ring isn't in the memory that was shared";
+		if (found != r->away)
+			continue;
+		r->away = !found;
+		why = vu_ring_update(i);
+		if (why)
+			return why;
+		vu_ring_call(r);
+	}
 	return NULL;
 }
 
@@ -284,7 +313,7 @@ static const char *vu_set_mem_table(struct vu_msg *m)
 	gmem_clear();
 	for (unsigned i = 0; i < t->count && !why; i++)
 		why = vu_map(&t->region[i], i);
-	return why ? why : vu_rings_find();
+	return why ? why : vu_rings_find(false);
 }
 
 static const char *vu_get_max_mem_slots(struct vu_msg *m)
@@ -296,7 +325,7 @@ static const char *vu_add_mem_reg(struct vu_msg *m)
 {
 	const char *why = vu_map(&m->p.one.region, 0);
 
-	return why ? why : vu_rings_find();
+	return why ? why : vu_rings_find(true);
 }
 
 static const char *vu_rem_mem_reg(struct vu_msg *m)
@@ -307,7 +336,7 @@ static const char *vu_rem_mem_reg(struct vu_msg *m)
 
 	if (!gmem_remove(&r))
 		return "a region of memory to be removed isn't there";
-	return vu_rings_find();
+	return vu_rings_find(true);
 }
 
 static const char *vu_set_log_base(struct vu_msg *m)
@@ -351,7 +380,7 @@ static const char *vu_set_vring_addr(struct vu_msg *m)
 	r->used = a->used;
 	r->log = a->flags & ADDR_LOG ? a->log : 0;
 	vu_ring_log(r);
-	return vu_rings_find();
+	return vu_rings_find(false);
 }
 
 static const char *vu_set_vring_base(struct vu_msg *m)
@@ -366,7 +395,7 @@ static const char *vu_get_vring_base(struct vu_msg *m)
 {
 	struct vu_ring *r = &vu.ring[m->p.state.index];
 
-	r->ready = false;
+	r->ready = r->away = false;
 	vu_ring_stop(m->p.state.index);
 	close_fd(&r->kick_fd);
 	close_fd(&r->call_fd);
@@ -412,7 +441,6 @@ static const char *vu_set_vring_kick(struct vu_msg *m)
 
 static const char *vu_set_vring_call(struct vu_msg *m)
 {
-	const uint64_t one = 1;
 	int fd = -1;
 	struct vu_ring *r = vu_ring_fd(m, &fd);
 
@@ -421,9 +449,7 @@ static const char *vu_set_vring_call(struct vu_msg *m)
 	close_fd(&r->call_fd);
 	r->call_fd = fd;
 	/* What the old one was not there to tell */
-	if (fd >= 0 && vu_is_running(r) &&
-	    write(fd, &one, sizeof(one)) < 0)
-		debug("vhost-user: calling the guest: %s", strerror(errno));
+	vu_ring_call(r);
 	return NULL;
 }
 

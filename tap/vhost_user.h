@@ -41,6 +41,7 @@ struct vu_ring {
 	struct virtq q;			/* q.num 0: not running */
 	int kick_fd, call_fd, err_fd;	/* or -1 */
 	bool enabled, ready;		/* ready: told where it is, and to run */
+	bool away;			/* its memory was removed meanwhile */
 
 	/* As told: addresses are the front-end's */
 	uint32_t num;

@@ -94,6 +94,13 @@ memory()
 {
 	sed -n 's/^MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo
 }
+# the host bridge's register for the 64 KiB below 1 MiB: 000 is the BIOS, 060 is memory,
+# which is one region with what follows
+shadow()
+{
+	printf "\\\\\$1" | dd bs=1 seek=144 conv=notrunc \
+		of=/sys/bus/pci/devices/0000:00:00.0/config 2>/dev/null
+}
 rebind()
 {
 	cd /sys/bus/virtio/drivers/virtio_net
@@ -202,6 +209,36 @@ ok '... the guest, too' vm_sh \
 	'eventually "[ \$(memory) -ge $((had + 131072)) ]"' 60
 bulk '... it is used'
 
+# transfer: bulk() in the background; transferred NAME: has come to its end
+transfer()
+{
+	vm_sh 'bulk >/tmp/sums 2>&1 & job=$!' >/dev/null
+}
+transferred()
+{
+	is "$(vm_sh 'wait $job; cat /tmp/sums' 120)" "$sum  -
+$sum  -" "$1: the transfer goes to its end"
+}
+
+### memory is taken away, and what the rings are in becomes another region
+
+vm_sh 'echo online_movable >/sys/devices/system/memory/auto_online_blocks' >/dev/null
+ok 'more is plugged in' hotplug 2
+ok '... the guest has it' vm_sh \
+	'eventually "[ \$(memory) -ge $((had + 2 * 131072)) ]"' 60
+transfer
+qmp device_del '{"id": "dimm2"}' >/dev/null
+ok '... unplugged' wait_for '! qmp query-memory-devices | grep -q dimm2' 60
+ok '... the daemon has it no more' \
+	wait_for "[ \"\$(mapped $a)\" -eq $((n + 1)) ]"
+transferred '... meanwhile'
+
+transfer
+for i in 000 060 000 060; do
+	ok "the 64 KiB below 1 MiB are $i" vm_sh "shadow $i"
+done
+transferred '... meanwhile'
+
 ### paused, suspended, in the middle of a transfer
 
 vm_sh 'echo served >/tmp/served' >/dev/null
@@ -214,10 +251,6 @@ is_state()
 {
 	qmp query-status | grep -q "\"status\": \"$1\""
 }
-transfer()
-{
-	vm_sh 'bulk >/tmp/sums 2>&1 & job=$!' >/dev/null
-}
 # somebody comes, and it stays as it is for a while
 meanwhile()
 {
@@ -228,8 +261,7 @@ meanwhile()
 }
 goes_on()
 {
-	is "$(vm_sh 'wait $job; cat /tmp/sums' 120)" "$sum  -
-$sum  -" "$1: the transfer goes to its end"
+	transferred "$1"
 	wait_gone "$served" 70
 	is "$(cat "$T/served")" served '... and who connected meanwhile is served'
 }
