@@ -13,7 +13,8 @@
  * what is mounted, which may be over it, and the host's links, addresses and routes
  * (nl_watch.h).
  * After a change that matters it waits a little, as changes seldom come alone. Then
- * it asks for all facts, as news may have been lost. What was lost isn't a change, see
+ * it reads the file, and if rtnetlink has news, it asks for all facts, as some may have
+ * been lost. What was lost isn't a change, see
  * net_facts_renew(). What there is to be done in the namespace is done (ns_follow.h),
  * and what the guest has from us then is sent. So are facts that are others than
  * before. Which addresses the host doesn't have any more is found by comparing all of
@@ -27,10 +28,12 @@
  * Its end: it goes when our end of the socket pair is closed, by whatever we died
  * of. If it dies, we tell so once, and go on with what is known.
  *
- * Cost: no wake-up without a change. Changes without end are looked at as often as
- * SHARE of the processor's time allows. Hosts where there can be no inotify (its
- * instances are few: sysctl fs.inotify.max_user_instances) are looked at once a
- * second.
+ * Cost: no wake-up without a change. Our work is paid from an account that grows by
+ * SHARE of the time that passes, so rtnetlink's changes without end are looked at as
+ * often as that allows. The file isn't part of this: to read it costs little, while a
+ * host with many routes can leave us in debt for seconds. Hosts where there can be no
+ * inotify (its instances are few: sysctl fs.inotify.max_user_instances) are looked at
+ * once a second.
  */
 #include "start/watcher.h"
 
@@ -70,6 +73,7 @@ enum {
 	SETTLE_MS	= 20,		/* from the first news to a look */
 	SHARE		= 64,		/* 1 / this, of a processor's time: with a look
 					 * under way it stays below 2 % */
+	CREDIT_MAX_US	= 30 * 1000,	/* the most that is saved */
 	POLL_MS		= 1000,		/* where nothing can be watched */
 	MISSED_MAX	= 256,
 	REAP_S		= 1,
@@ -109,6 +113,7 @@ static struct {
 	int ask_fd;			/* rtnetlink: what is so; or < 0 */
 	int ns_fd;			/* and in the guest's namespace; or < 0 */
 	int fd;				/* our end of the socket pair */
+	int64_t credit_us, paid_us;	/* of the processor's time; when it grew */
 	bool link_news, mount_news;	/* since the last look */
 	struct host_addrs told;		/* all of the host's */
 	struct host_addrs known;	/* the same, with those that came since,
@@ -212,17 +217,24 @@ static void child_follow(const struct net *old, const bool has[FAMILIES])
 }
 
 /* What is so now goes where it has to: into the namespace, if routes and addresses
- * may have changed, and to our parent
+ * may have changed, and to our parent. They are asked for only if rtnetlink has news, or
+ * can't have: where there are many routes, resolvers are to be followed all the same.
  */
 static void child_look(bool nl_news)
 {
 	static struct net_facts now, facts;
 	static struct tell told = { .kind = TELL_FACTS };
 	static struct net old;
+	static bool asked;
+	bool asks = nl_news || !asked || child.news_fd < 0;
 	bool has[FAMILIES], changed;
 
-	child.torn = false;
-	net_ask(child.ask_fd, child.options, &now);
+	asked = true;
+	if (asks) {
+		child.torn = false;
+		net_ask(child.ask_fd, child.options, &now);
+		child.torn |= now.torn;
+	}
 	if (net_needs_resolv(child.options)) {
 		if (path_watch_open(&child.path, RESOLV_CONF))
 			child.path.fd = -1;
@@ -231,7 +243,6 @@ static void child_look(bool nl_news)
 	}
 	facts = *net_get_facts();
 	net_facts_renew(&now, &facts, has);
-	child.torn |= now.torn;
 	facts.links += child.link_news;
 	child.link_news = child.mount_news = false;
 
@@ -239,34 +250,65 @@ static void child_look(bool nl_news)
 	changed = memcmp(&facts, net_get_facts(), sizeof(facts));
 	if (changed)
 		net_update(&facts);
-	if (child.ns_fd >= 0 && (changed || nl_news))
+	if (child.ns_fd >= 0 && asks && (changed || nl_news))
 		child_follow(&old, has);
 	if (changed) {
 		told.facts = facts;
 		child_tell(&told, sizeof(told.facts));
 	}
-	child_look_addrs(has);
+	if (asks)
+		child_look_addrs(has);
 }
 
-/* What we have worked so far: microseconds */
-static int64_t child_cpu_us(void)
+/* Microseconds; CLOCK_PROCESS_CPUTIME_ID: what we have worked so far */
+static int64_t child_clock_us(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	clock_gettime(clock, &ts);
 	return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
 }
 
-/* Wait for news, or for nothing but the end of our parent: at most so long. That
- * mounts have changed is told once, by an error: proc(5), /proc/pid/mounts.
+static int64_t child_cpu_us(void)
+{
+	return child_clock_us(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static void child_earn(void)
+{
+	int64_t now_us = child_clock_us(CLOCK_MONOTONIC);
+
+	child.credit_us += (now_us - child.paid_us) / SHARE;
+	child.credit_us = MIN(child.credit_us, CREDIT_MAX_US);
+	child.paid_us = now_us;
+}
+
+/* For work that began at this time of the processor's */
+static void child_pay(int64_t begin_us)
+{
+	child_earn();
+	child.credit_us -= child_cpu_us() - begin_us;
+}
+
+/* Milliseconds until all is paid; 0: it is */
+static int child_debt_ms(void)
+{
+	child_earn();
+	return child.credit_us < 0 ?
+	       (int)(-child.credit_us * SHARE / 1000) + 1 : 0;
+}
+
+/* Wait for news of the file, for those of rtnetlink, and for the end of our parent in any
+ * case: at most so long. That mounts have changed is told once, by an error: proc(5),
+ * /proc/pid/mounts.
  */
-static void child_wait(bool for_news, int timeout_ms)
+static void child_wait(bool file, bool netlink, int timeout_ms)
 {
 	struct pollfd p[] = {
 		{ .fd = child.fd, .events = POLLIN },
-		{ .fd = for_news ? child.path.fd : -1, .events = POLLIN },
-		{ .fd = for_news ? child.news_fd : -1, .events = POLLIN },
-		{ .fd = for_news ? child.mounts_fd : -1, .events = POLLPRI },
+		{ .fd = file ? child.path.fd : -1, .events = POLLIN },
+		{ .fd = netlink ? child.news_fd : -1, .events = POLLIN },
+		{ .fd = file ? child.mounts_fd : -1, .events = POLLPRI },
 	};
 
 	if (poll(p, ARRAY_SIZE(p), timeout_ms) < 0 && errno != EINTR)
@@ -274,14 +316,6 @@ static void child_wait(bool for_news, int timeout_ms)
 	if (p[0].revents)
 		_exit(EXIT_SUCCESS);
 	child.mount_news |= p[3].revents;
-}
-
-/* After work that began at this time of the processor's: our share of it */
-static void child_rest(int64_t begin_us)
-{
-	int64_t spent_us = child_cpu_us() - begin_us;
-
-	child_wait(false, (int)MAX(spent_us * SHARE / 1000, SETTLE_MS));
 }
 
 /* It may come and go between two looks, and be used meanwhile */
@@ -310,23 +344,32 @@ static bool child_matters(struct nlmsghdr *nh)
 	       net_matters(child.options, net_get_facts(), nh);
 }
 
-/* Wait until something has happened that matters; does rtnetlink say so? */
+/* Wait until something has happened that matters; does rtnetlink say so? It isn't heard
+ * as long as we are in debt.
+ */
 static bool child_news(void)
 {
 	bool polls = child.path.fd < 0 && net_needs_resolv(child.options);
 
 	for (;;) {
+		int debt_ms = child_debt_ms();
+		bool netlink = !debt_ms && child.news_fd >= 0, matters;
 		int64_t begin_us;
 
-		child_wait(true, polls ? POLL_MS : -1);
+		if (!debt_ms && child.torn)
+			return true;
+		child_wait(true, netlink,
+			   debt_ms ? debt_ms : polls ? POLL_MS : -1);
 		begin_us = child_cpu_us();
-		if (child.news_fd >= 0 &&
-		    nl_watch_read(child.news_fd, child_matters))
+		matters = netlink && nl_watch_read(child.news_fd, child_matters);
+		child_pay(begin_us);
+		if (matters)
 			return true;
 		if (polls || child.mount_news ||
 		    (child.path.fd >= 0 && path_watch_read(&child.path)))
 			return false;
-		child_rest(begin_us);
+		if (!debt_ms)
+			child_wait(false, false, SETTLE_MS);
 	}
 }
 
@@ -339,9 +382,10 @@ static void child_run(void)
 		int64_t begin_us = child_cpu_us();
 
 		child_look(nl_news);
-		child_rest(begin_us);
-		nl_news = child.torn || child_news();
-		child_wait(false, SETTLE_MS);
+		child_pay(begin_us);
+		child_wait(false, false, SETTLE_MS);
+		nl_news = child_news();
+		child_wait(false, false, SETTLE_MS);
 	}
 }
 

@@ -205,6 +205,23 @@ file /etc/resolv.conf "$D"
 follows 'only a resolver of the other family' "$D"
 pasta_down
 
+# many routes, which cost a look at them much: not for resolvers, however often they
+# change
+awk 'BEGIN { for (i = 0; i < 100000; i++)
+	printf "route add 10.%d.%d.%d/32 via 203.0.113.1\n",
+		i / 65536, i / 256 % 256, i % 256 }' >"$T/routes"
+ip -b "$T/routes"
+start
+up
+for i in 1 2 3 4; do
+	file /etc/resolv.conf "$B"
+	follows "100000 routes, change $i" "$B"
+	replace /etc/resolv.conf "$A"
+	follows '... and back' "$A"
+done
+pasta_down
+ip route flush root 10.0.0.0/8
+
 # all of them: the next one when one is silent, or not there; who answers is
 # remembered
 in_world ip route add blackhole 198.51.100.66
