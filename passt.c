@@ -192,7 +192,7 @@ static int namespace_open(const struct conf *c)
 	rehearsal_end(conf_joins(c));
 	if (!c->splice_only)
 		tun_fd = tun_open(c);
-	netns_on_addr(guest_given);
+	netns_on_given(guest_given, ns_follow_given_default);
 	netns_configure(c);
 	ports_open(c, GUEST);
 	portscan_open(c);

@@ -23,6 +23,7 @@ enum {
 	SEEN_MAX	= 64,
 	OLD_MAX		= 64,		/* deprecated in one pass */
 	OLD_PASSES	= 128,
+	V6_METRIC	= 1024,		/* linux/ipv6_route.h: IP6_RT_PRIO_USER */
 };
 
 /* Next hop of a route, as far as we care */
@@ -469,16 +470,14 @@ int nl_addr_add(int fd, unsigned ifi, const struct addr *a,
 	return rc == -EEXIST ? 0 : rc;
 }
 
-static struct rtmsg *route_init(struct nlmsg *m, uint16_t type, uint16_t flags,
-				unsigned ifi, const struct addr *gw)
+static struct rtmsg *default_init(struct nlmsg *m, uint16_t type, uint16_t flags,
+				  enum family f, unsigned ifi)
 {
 	struct rtmsg *rt = nlmsg_init(m, type, flags, sizeof(*rt));
 
-	rt->rtm_family = nlmsg_af(addr_family(gw));
+	rt->rtm_family = nlmsg_af(f);
 	rt->rtm_table = RT_TABLE_MAIN;
-	rt->rtm_scope = RT_SCOPE_UNIVERSE;
 	rt->rtm_type = RTN_UNICAST;
-	nlmsg_put_addr(m, RTA_GATEWAY, gw);
 	nlmsg_put_u32(m, RTA_OIF, ifi);
 	return rt;
 }
@@ -489,8 +488,11 @@ int nl_route_add_default(int fd, unsigned ifi, const struct addr *gw)
 	struct nlmsg m;
 	int rc;
 
-	rt = route_init(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, ifi, gw);
+	rt = default_init(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL,
+			  addr_family(gw), ifi);
+	rt->rtm_scope = RT_SCOPE_UNIVERSE;
 	rt->rtm_protocol = RTPROT_BOOT;
+	nlmsg_put_addr(&m, RTA_GATEWAY, gw);
 	rc = nlmsg_talk(fd, &m.nh);
 	if (rc && rc != -EEXIST) {
 		rt->rtm_flags |= RTNH_F_ONLINK;
@@ -499,11 +501,24 @@ int nl_route_add_default(int fd, unsigned ifi, const struct addr *gw)
 	return rc == -EEXIST ? 0 : rc;
 }
 
-int nl_route_del_default(int fd, unsigned ifi, const struct addr *gw)
+struct nl_default nl_default_by(const struct addr *gw)
 {
+	return (struct nl_default){
+		.gw = *gw, .metric = addr_is_v4(gw) ? 0 : V6_METRIC,
+	};
+}
+
+int nl_route_del_default(int fd, enum family f, unsigned ifi,
+			 const struct nl_default *d)
+{
+	struct rtmsg *rt;
 	struct nlmsg m;
 
-	route_init(&m, RTM_DELROUTE, 0, ifi, gw);
+	rt = default_init(&m, RTM_DELROUTE, 0, f, ifi);
+	rt->rtm_scope = RT_SCOPE_NOWHERE;	/* any */
+	nlmsg_put_u32(&m, RTA_PRIORITY, d->metric);
+	if (!addr_is_none(&d->gw))
+		nlmsg_put_addr(&m, RTA_GATEWAY, &d->gw);
 	return nlmsg_talk(fd, &m.nh);
 }
 

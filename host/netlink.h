@@ -65,8 +65,16 @@ int nl_addr_add(int fd, unsigned ifi, const struct addr *a,
  * interface is up.
  */
 int nl_route_add_default(int fd, unsigned ifi, const struct addr *gw);
-/* Remove that one, whatever its metric; -ESRCH if it isn't there */
-int nl_route_del_default(int fd, unsigned ifi, const struct addr *gw);
+/* A default route, by `gw` or, if that is none, without one */
+struct nl_default {
+	struct addr gw;
+	uint32_t metric;		/* as the kernel tells it, 0 for none */
+};
+/* What nl_route_add_default() makes: the kernel has a metric of its own for IPv6 */
+struct nl_default nl_default_by(const struct addr *gw);
+/* Remove one; -ESRCH if it isn't there */
+int nl_route_del_default(int fd, enum family f, unsigned ifi,
+			 const struct nl_default *d);
 
 /* An address that nothing new should use, and that goes away in time: those of
  * the interface for which it is true are made so

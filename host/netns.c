@@ -78,6 +78,7 @@ static struct {
 	int nl_fd;			/* rtnetlink in the guest's namespace */
 	int host_nl_fd;			/* and in ours */
 	void (*on_addr)(const struct addr *a);
+	void (*on_default)(enum family f, const struct nl_default *d);
 	char path[PATH_MAX];		/* of the namespace, for messages */
 
 	int pid_fd;			/* its process, or -1 */
@@ -389,6 +390,11 @@ static int configure_routes(const struct net_family *fam,
 		return MIN(nl_routes_copy(cp), 0);
 	if (addr_is_none(&fam->gw))
 		return 0;
+	if (cp->copied_default) {
+		struct nl_default d = nl_default_by(&fam->gw);
+
+		cp->copied_default(cp->family, &d);
+	}
 	return nl_route_add_default(cp->to_fd, cp->to_ifi, &fam->gw);
 }
 
@@ -411,7 +417,7 @@ static void configure_family(enum family f, unsigned ifi)
 	const struct nl_copy cp = {
 		.from_fd = ns.host_nl_fd, .from_ifi = fam->template_ifi,
 		.to_fd = ns.nl_fd, .to_ifi = ifi, .family = f,
-		.copied = ns.on_addr,
+		.copied = ns.on_addr, .copied_default = ns.on_default,
 	};
 	const char *what;
 	int rc = netns_apply(&cp, &what);
@@ -460,9 +466,11 @@ static void configure_net(const struct conf *c, const struct nl_link *link)
 	close_fd(&ns.host_nl_fd);
 }
 
-void netns_on_addr(void (*fn)(const struct addr *a))
+void netns_on_given(void (*addr)(const struct addr *a),
+		    void (*def)(enum family f, const struct nl_default *d))
 {
-	ns.on_addr = fn;
+	ns.on_addr = addr;
+	ns.on_default = def;
 }
 
 void netns_configure(const struct conf *c)

@@ -58,8 +58,12 @@ int netns_apply(const struct nl_copy *cp, const char **ret_what);
 struct nl_link;
 /* Can there be IPv6 on that link of the guest's? */
 bool netns_has_v6(const struct conf *c, const struct nl_link *link);
-/* Who is told each address that the guest is given by that; before it */
-void netns_on_addr(void (*fn)(const struct addr *a));
+struct nl_default;
+/* Who is told each address, and each default route, that the guest is given by that;
+ * before it
+ */
+void netns_on_given(void (*addr)(const struct addr *a),
+		    void (*def)(enum family f, const struct nl_default *d));
 
 /* Exit when the namespace that others made is gone: registers with the loop, as
  * LOOP_NETNS and TIMER_NETNS

@@ -338,6 +338,27 @@ int nl_addrs_copy(const struct nl_copy *cp, bool keep_noprefix)
 	return rc ? rc : ca.copied;
 }
 
+/* Who is told of default routes by one hop. What refers to several isn't told. */
+static void tell_defaults(const struct copy_routes *cr)
+{
+	struct nlmsghdr *nh = NULL;
+
+	while (cr->cp->copied_default && (nh = route_next(cr, nh))) {
+		const struct rtmsg *rt = NLMSG_DATA(nh);
+		struct rtattr *tb[RTA_MAX + 1];
+		struct nl_default d;
+
+		nlmsg_attrs(nh, sizeof(*rt), tb, RTA_MAX);
+		if (rt->rtm_dst_len || tb[RTA_MULTIPATH] || tb[RTA_VIA])
+			continue;
+		d = (struct nl_default){
+			.gw = nlmsg_addr(tb[RTA_GATEWAY], cr->cp->family),
+			.metric = nlmsg_u32(tb[RTA_PRIORITY], 0),
+		};
+		cr->cp->copied_default(cr->cp->family, &d);
+	}
+}
+
 int nl_routes_copy(const struct nl_copy *cp)
 {
 	struct copy_routes cr = { .cp = cp,
@@ -353,6 +374,7 @@ int nl_routes_copy(const struct nl_copy *cp)
 	else if (cr.lost)
 		warn("%u IPv%c routes not copied: too many", cr.lost,
 		     cp->family == V4 ? '4' : '6');
+	tell_defaults(&cr);
 
 	do {
 		n = routes_pass(&cr);

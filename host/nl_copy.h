@@ -3,6 +3,7 @@
 #ifndef HOST_NL_COPY_H
 #define HOST_NL_COPY_H
 
+#include "host/netlink.h"
 #include "util/addr.h"
 
 /* An interface to copy from, and one to copy to */
@@ -11,6 +12,8 @@ struct nl_copy {
 	unsigned from_ifi, to_ifi;
 	enum family family;
 	void (*copied)(const struct addr *a);	/* is told each; may be NULL */
+	/* ... and each default route by one hop; may be NULL */
+	void (*copied_default)(enum family f, const struct nl_default *d);
 	bool *torn;			/* set if the host changed while it was
 					 * read, again and again; may be NULL */
 	bool again;			/* renew what is there: lifetimes; with few

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: the guest's namespace follows the host's network, see ns_follow.h
  *
- * Data: the addresses that the guest has from us. At first those that were given
+ * Data: the addresses and default routes that the guest has from us. At first those that were given
  * at the start.
  *
  * Flow, for each family:
  * 1. Addresses and routes as at the start (netns_apply()): what is there already
  *    isn't touched, but addresses that have come back get their lifetimes back.
- * 2. A default route by the gateway of before, if there is one, is ours, as are those
- *    of other metrics: they go, and the new one takes their place. If one was in the
- *    way, as two of the same metric can't be, that takes a second pass. One that a
- *    user has put there instead is by another gateway.
+ * 2. Default routes of ours that the host hasn't got any more, known by gateway and
+ *    metric, go. If one was in the way of another, as two of the same metric can't
+ *    be, that takes a second pass. One that a user has put there instead stays.
  * 3. Addresses of ours that the host hasn't got any more are deprecated: what uses
  *    them goes on, and nothing new does. Routes stay: all of them lead to us.
  */
@@ -34,9 +33,14 @@
 #include "util/log.h"
 
 enum {
-	DEFAULTS_MAX	= 16,		/* by one gateway, of several metrics */
+	DEFAULTS_MAX	= 64,		/* more of them stay */
 	OLD_VALID_S	= 2 * 60 * 60,	/* RFC 4862 5.5.3 e */
 	FOREVER_S	= -1,
+};
+
+struct defaults {
+	struct nl_default d[DEFAULTS_MAX];
+	unsigned count;
 };
 
 static struct {
@@ -47,6 +51,7 @@ static struct {
 					 * others of its network alone */
 	struct host_addrs given;	/* by us */
 	struct host_addrs now;		/* by the pass that is going on */
+	struct defaults given_defaults[FAMILIES], now_defaults;
 } follow = { .fd = -1 };
 
 static void note(struct host_addrs *l, const struct addr *a)
@@ -77,6 +82,37 @@ static void forget_old(enum family f)
 			note(&follow.now, a);
 	}
 	host_addrs_copy(&follow.given, &follow.now);
+}
+
+static bool have_default(const struct defaults *l, const struct nl_default *d)
+{
+	for (unsigned i = 0; i < l->count; i++) {
+		if (addr_eq(&l->d[i].gw, &d->gw) && l->d[i].metric == d->metric)
+			return true;
+	}
+	return false;
+}
+
+static void note_default(struct defaults *l, const struct nl_default *d)
+{
+	if (l->count < DEFAULTS_MAX && !have_default(l, d))
+		l->d[l->count++] = *d;
+}
+
+static void note_default_now(enum family f, const struct nl_default *d)
+{
+	(void)f;
+	note_default(&follow.now_defaults, d);
+}
+
+/* All that it got so far, of which some may be old */
+static void keep_old(enum family f)
+{
+	for (uint32_t i = 0; i < follow.now.count; i++)
+		host_addrs_add(&follow.given, &follow.now.a[i]);
+	for (unsigned i = 0; i < follow.now_defaults.count; i++)
+		note_default(&follow.given_defaults[f],
+			     &follow.now_defaults.d[i]);
 }
 
 /* Does our user namespace own the host's network, too? Then the capability that it
@@ -146,43 +182,57 @@ void ns_follow_given(const struct addr *a)
 	note(&follow.given, a);
 }
 
+void ns_follow_given_default(enum family f, const struct nl_default *d)
+{
+	note_default(&follow.given_defaults[f], d);
+}
+
 const struct host_addrs *ns_follow_all_given(void)
 {
 	return &follow.given;
 }
 
-/* The default routes that were ours, if they are by another gateway than now */
-static bool remove_routes(const struct net_family *was,
-			  const struct net_family *now)
+/* The default routes of ours that the host hasn't got any more */
+static bool remove_routes(enum family f)
 {
+	struct defaults *given = &follow.given_defaults[f];
 	unsigned n = 0;
 
-	if (addr_is_none(&was->gw) || addr_eq(&was->gw, &now->gw))
-		return false;
-	while (n < DEFAULTS_MAX &&
-	       !nl_route_del_default(follow.fd, follow.ifi, &was->gw))
-		n++;
+	for (unsigned i = 0; i < given->count; i++) {
+		if (!have_default(&follow.now_defaults, &given->d[i]))
+			n += !nl_route_del_default(follow.fd, f, follow.ifi,
+						   &given->d[i]);
+	}
+	*given = follow.now_defaults;
 	return n;
 }
 
+static int apply(const struct nl_copy *cp, const char **ret_what)
+{
+	follow.now.count = 0;
+	follow.now_defaults.count = 0;
+	return netns_apply(cp, ret_what);
+}
+
 /* Returns whether that has to be done again */
-static bool follow_family(const struct net *old, enum family f, int host_fd)
+static bool follow_family(enum family f, int host_fd)
 {
 	const struct net_family *now = &net_get()->fam[f];
 	bool torn = false;
 	const struct nl_copy cp = {
 		.from_fd = host_fd, .from_ifi = now->template_ifi,
 		.to_fd = follow.fd, .to_ifi = follow.ifi, .family = f,
-		.copied = note_now, .again = true,
+		.copied = note_now, .copied_default = note_default_now,
+		.again = true,
 		.torn = &torn,
 	};
 	const char *what;
 	int rc;
 
-	follow.now.count = 0;
-	rc = netns_apply(&cp, &what);
-	if (remove_routes(&old->fam[f], now))
-		rc = netns_apply(&cp, &what);
+	rc = apply(&cp, &what);
+	if (!torn && remove_routes(f))
+		rc = apply(&cp, &what);
+	keep_old(f);
 	if (rc) {
 		debug("Couldn't complete IPv%c %s in the namespace: %s",
 		      f == V4 ? '4' : '6', what, strerror(-rc));
@@ -201,14 +251,14 @@ static bool follow_family(const struct net *old, enum family f, int host_fd)
 	return rc == -EAGAIN;
 }
 
-bool ns_follow(const struct net *old, int host_fd, const bool has[FAMILIES])
+bool ns_follow(int host_fd, const bool has[FAMILIES])
 {
 	bool again = false;
 
 	/* An IPv4 route's gateway may be one of IPv6, not the reverse */
 	if (has[V6] && net_get()->fam[V6].enabled && follow.v6)
-		again |= follow_family(old, V6, host_fd);
+		again |= follow_family(V6, host_fd);
 	if (has[V4] && net_get()->fam[V4].enabled)
-		again |= follow_family(old, V4, host_fd);
+		again |= follow_family(V4, host_fd);
 	return again;
 }

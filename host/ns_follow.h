@@ -19,16 +19,19 @@ int ns_follow_open(const struct conf *c);
 
 /* The guest has this address from us, since its start: before ns_follow_open() */
 void ns_follow_given(const struct addr *a);
+struct nl_default;
+/* The same for a default route */
+void ns_follow_given_default(enum family f, const struct nl_default *d);
 struct host_addrs;
 /* All that it has from us by now, but those that are deprecated */
 const struct host_addrs *ns_follow_all_given(void);
 
 /* Bring addresses and routes up to what net_get() says now, in the families for
- * which the host has a network (`has`); `old` is what it said before. What a user
- * has put there stays, and so does what we put there: deprecated, for two hours.
- * `host_fd`: rtnetlink of the host. Needs CAP_NET_ADMIN. True: to be done again, as
- * what the host has changed while it was read.
+ * which the host has a network (`has`). What a user has put there stays, and so do
+ * addresses that we put there: deprecated, for two hours. Default routes of ours go with
+ * the host's. `host_fd`: rtnetlink of the host. Needs CAP_NET_ADMIN. True: to be done
+ * again, as what the host has changed while it was read.
  */
-bool ns_follow(const struct net *old, int host_fd, const bool has[FAMILIES]);
+bool ns_follow(int host_fd, const bool has[FAMILIES]);
 
 #endif /* HOST_NS_FOLLOW_H */

@@ -203,12 +203,12 @@ static void child_look_addrs(const bool has[FAMILIES])
 }
 
 /* What has to be done in the guest's namespace; which addresses it has then is told */
-static void child_follow(const struct net *old, const bool has[FAMILIES])
+static void child_follow(const bool has[FAMILIES])
 {
 	static struct host_addrs told;
 	const struct host_addrs *given;
 
-	child.torn |= ns_follow(old, child.ask_fd, has);
+	child.torn |= ns_follow(child.ask_fd, has);
 	given = ns_follow_all_given();
 	if (host_addrs_eq(&told, given))
 		return;
@@ -224,7 +224,6 @@ static void child_look(bool nl_news)
 {
 	static struct net_facts now, facts;
 	static struct tell told = { .kind = TELL_FACTS };
-	static struct net old;
 	static bool asked;
 	bool asks = nl_news || !asked || child.news_fd < 0;
 	bool has[FAMILIES], changed;
@@ -246,12 +245,11 @@ static void child_look(bool nl_news)
 	facts.links += child.link_news;
 	child.link_news = child.mount_news = false;
 
-	old = *net_get();
 	changed = memcmp(&facts, net_get_facts(), sizeof(facts));
 	if (changed)
 		net_update(&facts);
 	if (child.ns_fd >= 0 && asks && (changed || nl_news))
-		child_follow(&old, has);
+		child_follow(has);
 	if (changed) {
 		told.facts = facts;
 		child_tell(&told, sizeof(told.facts));

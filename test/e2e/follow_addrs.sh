@@ -161,6 +161,42 @@ ip addr add "$ll" dev eth0 nodad
 ip link del eth1
 pasta_down
 
+# Many addresses go, and the metric of the default routes changes
+for i in $(seq 90); do
+	echo "address add 203.0.113.$((100 + i))/24 dev eth0"
+	echo "address add 2001:db8:1::$((100 + i))/64 dev eth0 nodad"
+done >"$T/many"
+ip -b "$T/many"
+# shellcheck disable=SC2086 # words
+pasta_up $plain
+# deprecated FAMILY: how many addresses inside are
+deprecated()
+{
+	in_ns "$ns" ip "-$1" -o addr show dev eth0 deprecated | wc -l
+}
+is "$(deprecated 4) $(deprecated 6)" '0 0' '90 addresses more'
+sed 's/ add / del /;s/ nodad//' "$T/many" >"$T/none"
+ip -b "$T/none"
+soon '... are gone: all are deprecated inside, IPv4' \
+	eval '[ "$(deprecated 4)" = 90 ]'
+soon '... and IPv6' eval '[ "$(deprecated 6)" = 90 ]'
+for i in 1 2 3 4 5; do
+	ip route add default via "$GW4" metric "$((500 - i))"
+	ip -6 route add default via "$GW6LL" dev eth0 metric "$((500 - i))"
+	ip route del default metric "$([ "$i" -eq 1 ] && echo 0 || echo $((501 - i)))"
+	ip -6 route del default metric \
+		"$([ "$i" -eq 1 ] && echo 1024 || echo $((501 - i)))"
+	for f in 4 6; do
+		wait_for "in_ns $ns ip -$f route show default |
+			grep -q 'metric $((500 - i))'"
+	done
+done
+soon 'the metric changes five times: one default route is left inside, IPv4' \
+	eval '[ "$(in_ns "$ns" ip -4 route show default | wc -l)" = 1 ]'
+soon '... and IPv6' \
+	eval '[ "$(in_ns "$ns" ip -6 route show default | wc -l)" = 1 ]'
+pasta_down
+
 # A namespace that we may not change, as our user namespace has the host's, too: it has
 # its old address, and its ports are there
 if [ "$WORLD_ROOT" ]; then
