@@ -28,16 +28,11 @@ world_up
 vm_build || bail 'no guest'
 diag "$(qemu-system-x86_64 --version | head -n 1)"
 
-make_file "$T/file" 4
-sum=$(sha256 "$T/file")
+bulk_serve world 4
 sums="$sum  -
 $sum  -"
-spawn world socat TCP6-LISTEN:9001,reuseaddr,fork "EXEC:cat $T/file,nofork"
-spawn world socat TCP6-LISTEN:9002,reuseaddr,fork EXEC:sha256sum,nofork
 spawn world socat TCP6-LISTEN:9003,reuseaddr,fork EXEC:cat,nofork
-for p in 9001 9002 9003; do
-	wait_port world tcp $p
-done
+wait_port world tcp 9003
 
 # vu_passt NAME OPTIONS...: a daemon at $T/user/NAME, what it says in $T/NAME.err
 vu_passt()
@@ -98,12 +93,18 @@ busy()
 {
 	while :; do
 		dd if=/dev/zero of=/tmp/zero bs=1M count=8 conv=notrunc
+		sleep 0.05
 	done >/dev/null 2>&1 &
 	busy=\$!
 	while :; do
 		bulk busy
 	done >/dev/null 2>&1 &
 	busy="\$busy \$!"
+}
+# how many connections have got all, of which little was read
+queued()
+{
+	netstat -tn | awk '\$2 > 4000000 && \$6 == "CLOSE_WAIT"' | wc -l
 }
 # what has come stays in the socket's queue, where the daemon wrote it, until /tmp/go
 unread()
@@ -114,7 +115,7 @@ unread()
 			sha256sum
 		} &
 	done >/tmp/sums
-	eventually '[ \$(netstat -tn | grep -c CLOSE_WAIT) -eq 2 ]'
+	eventually '[ \$(queued) -eq 2 ]'
 }
 # a connection that can be written to as /tmp/to, and what comes from it is /tmp/from
 hold()
