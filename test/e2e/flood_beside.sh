@@ -34,6 +34,7 @@ flood()
 }
 flood 'SYNs to a port that is open' syn "$HOST4" "$WORLD4" 92
 flood 'datagrams to destinations that are new' udp "$HOST4" 198.18.0.0/16 81
+flood 'pings that are new' echo "$HOST4" 198.18.0.0/16 0
 flood 'SYNs to a port that is not open' syn "$HOST4" "$WORLD4" 91
 flood 'SYNs of addresses that are not its own' syn 192.0.2.0/24 198.18.0.0/16 81
 flood 'ACKs of no connection' ack "$HOST4" "$WORLD4" 90
