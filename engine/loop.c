@@ -43,6 +43,7 @@ enum {
 	LOOP_OPEN_PART	= 2,		/* of the time for anything else */
 	LOOP_OPEN_MIN_US = 200,		/* in each turn, however short */
 	LOOP_OPEN_MAX_US = 2000,	/* after a pause */
+	LOOP_OPEN_DEBT_US = 10000,	/* at most: we may have been stopped */
 };
 
 /* Where a turn's events came from, as bits */
@@ -189,7 +190,8 @@ void loop_opening_ends(void)
 	loop.opening = false;
 	us = mono_sub(loop_clock(), loop.opening_since).us;
 	loop.opening_us += us;
-	loop.opening_left_us -= us;
+	loop.opening_left_us = MAX(loop.opening_left_us - us,
+				   -LOOP_OPEN_DEBT_US);
 }
 
 /* What has gone by since the last turn, and not for opening, earns a part of it */

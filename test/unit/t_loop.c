@@ -159,6 +159,8 @@ int main(void)
 	run_flood(3000, 1000);
 	ok(flood.opened >= 160 && flood.opened <= 170,
 	   "... a slow kernel: not in each turn (%u)", flood.opened);
-	flood.cost_us = 0;
+	run_flood(30 * SECOND, 1000);
+	ok(flood.opened >= 45 && flood.opened <= 55,
+	   "... stopped meanwhile: soon again (%u)", flood.opened);
 	return done();
 }
