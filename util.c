@@ -60,6 +60,12 @@ ssize_t read_file(const char *path, char *buf, size_t size)
 	return read_file_fd(open(path, O_RDONLY | O_CLOEXEC), buf, size);
 }
 
+ssize_t read_file_nowait(const char *path, char *buf, size_t size)
+{
+	return read_file_fd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+				       O_NOCTTY), buf, size);
+}
+
 long long read_file_number(const char *path, long long fallback)
 {
 	char buf[64], *end;

@@ -16,6 +16,8 @@ int write_all(int fd, const void *buf, size_t len);
  * doesn't fit in size - 1)
  */
 ssize_t read_file(const char *path, char *buf, size_t size);
+/* The same of a file that may be something else, like a FIFO to which nobody writes */
+ssize_t read_file_nowait(const char *path, char *buf, size_t size);
 /* The same of what open() has just returned, -1 and errno included; it is closed */
 ssize_t read_file_fd(int fd, char *buf, size_t size);
 /* The first number in a file, or fallback if there is none */

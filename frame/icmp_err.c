@@ -227,6 +227,20 @@ struct icmp_quote icmp_quote_of(const struct dgram_sent *sent, uint8_t ttl)
 	};
 }
 
+/* Can the guest be told who sent the message? The destination itself is known to it
+ * by another address, perhaps; and nobody takes what comes from his own, which the
+ * host's may be.
+ */
+static bool offender_is_known(const struct flow_side *guest,
+			      const struct icmp_err *e)
+{
+	return !addr_is_none(&e->offender) &&
+	       addr_is_v4(&e->offender) == addr_is_v4(&guest->our) &&
+	       !addr_is_loopback(&e->offender) &&
+	       !addr_eq(&e->offender, &e->dst) &&
+	       !addr_eq(&e->offender, &guest->peer);
+}
+
 void icmp_err_quote(const struct flow_side *guest, uint8_t proto,
 		    const void *l4, size_t l4_len, const struct icmp_quote *q,
 		    const struct icmp_err *e)
@@ -244,8 +258,7 @@ void icmp_err_quote(const struct flow_side *guest, uint8_t proto,
 	be32_t mtu;
 
 	icmp_err_translate(e, v4, &type, &code);
-	if (!addr_is_none(&e->offender) && addr_is_v4(&e->offender) == v4 &&
-	    !addr_is_loopback(&e->offender))
+	if (offender_is_known(guest, e))
 		ip.src = e->offender;
 	mtu = be32_put(v4 ? MIN(e->info, UINT16_MAX) : e->info);
 	if (e->error == EMSGSIZE)

@@ -52,7 +52,8 @@ struct icmp_quote icmp_quote_of(const struct dgram_sent *sent, uint8_t ttl);
 
 /* Tell the guest, quoting its packet as it was on its side: `l4` is the header that
  * it had there; a checksum of 0 is computed if all of the data is in e. Sent from
- * the offender if that has the guest's family, else from the destination.
+ * the offender, or the destination: if that is who it was, or if the guest can't know
+ * the offender, as it has the other family, or an address that is the guest's own.
  */
 void icmp_err_quote(const struct flow_side *guest, uint8_t proto,
 		    const void *l4, size_t l4_len, const struct icmp_quote *q,

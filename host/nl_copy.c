@@ -27,6 +27,8 @@
 enum {
 	ROUTES_MAX	= 1024 * 1024,
 	AGAIN_MAX	= 128 * 1024,	/* by the watcher, which is to stay small */
+	DEFAULTS_ROOM	= 8 * 1024,	/* of either, for default routes alone: IPv6
+					 * ones are told last */
 };
 
 static struct {
@@ -186,6 +188,7 @@ static int copy_route(struct nlmsghdr *nh, void *arg)
 	struct rtattr *tb[RTA_MAX + 1];
 	struct copy_routes *cr = arg;
 	const struct nl_copy *cp = cr->cp;
+	size_t max = cr->max;
 	struct rtmsg *to;
 	struct nlmsg m;
 
@@ -209,8 +212,10 @@ static int copy_route(struct nlmsghdr *nh, void *arg)
 	else if (!copy_hops(cp, tb[RTA_MULTIPATH], &m))
 		return 0;
 
+	if (rt->rtm_dst_len)
+		max -= DEFAULTS_ROOM;
 	if (m.nh.nlmsg_len > sizeof(m) ||
-	    cr->len + NLMSG_ALIGN(m.nh.nlmsg_len) > cr->max) {
+	    cr->len + NLMSG_ALIGN(m.nh.nlmsg_len) > max) {
 		cr->lost++;
 		return 0;
 	}
@@ -235,7 +240,7 @@ static struct nlmsghdr *route_next(const struct copy_routes *cr,
 	return NULL;
 }
 
-/* Only default routes are left, which are the first ones that the kernel tells */
+/* Only default routes are left */
 static void routes_keep_default(const struct copy_routes *cr)
 {
 	struct nlmsghdr *nh = NULL;

@@ -78,5 +78,6 @@ int resolv_read(struct resolv *ret)
 {
 	static char text[RESOLV_MAX];
 
-	return resolv_take(text, read_file(RESOLV_CONF, text, sizeof(text)), ret);
+	return resolv_take(text, read_file_nowait(RESOLV_CONF, text,
+						  sizeof(text)), ret);
 }

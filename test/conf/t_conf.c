@@ -136,6 +136,11 @@ ssize_t read_file(const char *path, char *buf, size_t size)
 	return snprintf(buf, size, "%s", text);
 }
 
+ssize_t read_file_nowait(const char *path, char *buf, size_t size)
+{
+	return read_file(path, buf, size);
+}
+
 bool parse_number(const char *s, int base, long long min, long long max,
 		  long long *ret)
 {

@@ -324,6 +324,17 @@ pasta_down
 ns=$ns1 pasta_pid=$pid1
 pasta_down
 
+# something that nobody writes to, in place of the file
+rm -f /etc/resolv.conf
+mkfifo /etc/resolv.conf
+up
+is "$(who)" '' 'a FIFO at the start: no answer'
+replace /etc/resolv.conf "$A"
+follows 'a file in its place' "$A"
+looks sh -c 'rm /etc/resolv.conf; mkfifo /etc/resolv.conf'
+answers '... and a FIFO: the last one known' "$A"
+pasta_down
+
 # no file, at a place that isn't there yet
 rm -f /etc/resolv.conf
 ln -s /run/later/resolv.conf /etc/resolv.conf

@@ -311,6 +311,28 @@ kib=$(awk '/^Private_/ { n += $2 } END { print n }' "/proc/$helper/smaps_rollup"
 ok "... $kib KiB of its own" [ "$kib" -lt 512 ]
 pasta_down
 
+# more IPv6 routes than we copy: the default one, which the kernel tells last, is there
+awk 'BEGIN { for (i = 0; i < 15000; i++)
+	printf "route add 2001:db8:ff::%x/128 via fe80::1 dev eth0\n", i }' >"$T/add"
+sed 's/ add / del /' "$T/add" >"$T/del"
+ip -6 -b "$T/add"
+# shellcheck disable=SC2086 # words
+pasta_up $plain
+defaults6()
+{
+	in_ns "$ns" ip -6 route show default
+}
+like "$(defaults6)" 'default via fe80::1 *' 'many IPv6 routes: the default one'
+in_world ip addr add fe80::5/64 dev eth0 nodad
+ip -6 route flush default
+ip -6 route add default via fe80::5 dev eth0
+soon '... follows' eval 'defaults6 | grep -q "via fe80::5 "'
+ip -6 route flush default
+ip -6 route add default via "$GW6LL" dev eth0
+soon '... and back' eval 'defaults6 | grep -q "via fe80::1 "'
+ip -6 -b "$T/del"
+pasta_down
+
 # what was given by option, and --no-follow-host: another network is better, and isn't
 # taken
 ip route replace default via "$GW4" metric 100

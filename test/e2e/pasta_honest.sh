@@ -63,6 +63,18 @@ done
 ok '... UDP from loopback' udprefused host 127.0.0.1 7101
 pasta_down
 
+# the other way: the guest's own address is the host's, which the one that says so is,
+# whatever the guest calls it
+pasta_up --config-net -t none -u none -T none -U none \
+	--map-guest-addr 169.254.1.2 --map-guest-addr fd00:1::2
+for a in 169.254.1.2 fd00:1::2 "$GW4" "$GW6" "$WORLD4" "$WORLD6"; do
+	ok "from inside to $a: UDP" udprefused "ns:$ns" "$a" 7201
+	ok '... TCP' refused "ns:$ns" "$a" 7201
+done
+iptables -A OUTPUT -p udp --dport 7202 -j REJECT 2>/dev/null &&
+	ok "the host's own firewall says so" udprefused "ns:$ns" "$WORLD4" 7202
+pasta_down
+
 # frames only
 pasta_up --config-net --no-splice -t 7001 -u none
 for a in "$HOST4" "$HOST6" 127.0.0.1 ::1; do
