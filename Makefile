@@ -11,7 +11,7 @@
 #				slirp4netns has: where that isn't installed
 #
 # make check ARCH=i386	the same for armhf, aarch64, riscv64, s390x and musl, as far
-#			as it can be run here: see test/arch/run
+#			as it can be run here: see doc/architectures.md
 #
 # Knobs: V=1 shows the commands, SAN=address,undefined builds with sanitizers,
 # WERROR=1 turns warnings into errors, CC, CFLAGS, LDFLAGS as usual.

@@ -86,6 +86,10 @@ static const struct attempt attempts[] = {
 	CALL(recvmsg, ANY, AT_NONE),
 	CALL(sendto, ANY | W, AT_NONE),
 	CALL(recvfrom, ANY | W, AT_NONE),
+#ifdef SYS_recv
+	CALL(send, ANY | W, AT_NONE),
+	CALL(recv, ANY | W, AT_NONE),
+#endif
 	CALL(epoll_ctl, ANY, AT_NONE),
 	CALL(getsockopt, ANY, AT_NONE, 0, 0),
 	CALL(writev, ANY, AT_NONE, 0, 0),
