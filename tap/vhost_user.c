@@ -6,7 +6,8 @@
  * come before anything else, and again and again. Where it had got is kept over
  * stops, as `base`. Features may be others at each start of a driver: firmware takes
  * none, the system that it boots many. So they are fixed when the first ring begins
- * to run, until both have ended.
+ * to run, until both have ended. A ring that is disabled stops: the protocol would have
+ * what is sent meanwhile discarded, here it waits.
  *
  * Memory: each new table unmaps the old one; rings that run are looked up anew. Where
  * a region changes its bounds, it is removed, and added as another: rings in it wait in
