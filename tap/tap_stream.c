@@ -67,7 +67,7 @@ static void stream_fault(bool to_write)
 {
 	debug("The guest's connection: %s", strerror(errno));
 	if (to_write && !stream.blocked) {
-		tap_unix_watch(true);
+		tap_unix_watch(true, true);
 		stream.blocked = true;
 	}
 	tap_unix_rest(stream.faults);
@@ -86,7 +86,7 @@ static bool stream_push(void)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
 			if (!stream.blocked)
-				tap_unix_watch(true);
+				tap_unix_watch(true, true);
 			stream.blocked = true;
 			return false;
 		}
@@ -104,7 +104,7 @@ static bool stream_push(void)
 	}
 	stream.tx_sent = stream.tx_len = 0;
 	if (stream.blocked)
-		tap_unix_watch(false);
+		tap_unix_watch(true, false);
 	stream.blocked = false;
 	return true;
 }

@@ -39,7 +39,7 @@ static struct {
 	int listen_fd, fd;
 	int spare_fd;			/* given up to accept a guest */
 	bool one_off;
-	bool writable;			/* it is told of that */
+	bool readable, writable;	/* it is told of that */
 	struct retry retry;
 	uint64_t retry_marks[RETRY_LEVELS];
 	void (*connected)(int fd);
@@ -85,6 +85,7 @@ static void tap_unix_connected(int fd)
 		return;
 	}
 	guest.fd = fd;
+	guest.readable = true;
 	guest.writable = false;
 	news_tell(NEWS_GUEST_HERE, NULL);
 	guest.connected(fd);
@@ -188,7 +189,7 @@ static void tap_unix_again(uint32_t index)
 	if (index == UNIX_LISTENER)
 		tap_unix_watch_listener();
 	else if (guest.fd >= 0)
-		tap_unix_watch(guest.writable);
+		tap_unix_watch(guest.readable, guest.writable);
 }
 
 void tap_unix_start(bool one_off, void (*connected)(int fd))
@@ -211,13 +212,14 @@ void tap_unix_start(bool one_off, void (*connected)(int fd))
 		die("Couldn't watch socket %s: %s", guest.path, strerror(-rc));
 }
 
-void tap_unix_watch(bool writable)
+void tap_unix_watch(bool readable, bool writable)
 {
 	struct loop_ref ref = { .kind = LOOP_TAP };
 
+	guest.readable = readable;
 	guest.writable = writable;
-	if (loop_mod(guest.fd, EPOLLIN | EPOLLRDHUP | (writable ? EPOLLOUT : 0),
-		     ref))
+	if (loop_mod(guest.fd, (readable ? EPOLLIN | EPOLLRDHUP : 0) |
+			       (writable ? EPOLLOUT : 0), ref))
 		retry_later(&guest.retry, UNIX_GUEST, RETRY_LEVELS);
 }
 

@@ -24,8 +24,10 @@ void tap_unix_use_fd(int fd);
  */
 void tap_unix_start(bool one_off, void (*connected)(int fd));
 
-/* Is it to be told when the connection can be written to? */
-void tap_unix_watch(bool writable);
+/* Is it to be told when the connection can be read from, and when it can be written to?
+ * Its end is told in any case.
+ */
+void tap_unix_watch(bool readable, bool writable);
 
 /* A call for the connection has failed for a reason that may be over in a moment:
  * nothing is told of it until then. tries: how often it has already, in succession.

@@ -29,6 +29,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "engine/drop.h"
@@ -686,11 +687,10 @@ static void vu_event(struct loop_ref ref, uint32_t events)
 	uint64_t kicks;
 	ssize_t n;
 
-	(void)events;
 	if (!vhost_user_is_open())
 		return;
 	if (!ref.index) {
-		vhost_user_readable();
+		vhost_user_readable(events & EPOLLHUP);
 		return;
 	}
 	if (!vu_q(ref.index - 1)->num)

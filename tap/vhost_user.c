@@ -598,7 +598,7 @@ static const char *vu_handle(struct vu_msg *m)
 }
 
 /* Send what is left of a reply: 0, or -errno as vu_msg_push() says. What it has to wait
- * for makes an event of the connection's.
+ * for makes an event of the connection's, and requests that come meanwhile make none.
  */
 static int vu_push(void)
 {
@@ -606,15 +606,17 @@ static int vu_push(void)
 
 	if (vu.waits != (rc && is_momentary(rc))) {
 		vu.waits = !vu.waits;
-		tap_unix_watch(vu.waits);
+		tap_unix_watch(!vu.waits, vu.waits);
 	}
 	return rc;
 }
 
-/* A call for the connection has failed. Only for a moment? */
-static bool vu_rests(int rc)
+/* A call for the connection has failed. Only for a moment? Of one that has ended, what
+ * can't be read now isn't waited for: its end would be told again and again.
+ */
+static bool vu_rests(int rc, bool gone)
 {
-	if (!is_momentary(rc))
+	if (!is_momentary(rc) || gone)
 		return false;
 	debug("vhost-user: %s", strerror(-rc));
 	tap_unix_rest(vu.faults);
@@ -637,7 +639,7 @@ static int vu_next(const char **ret_why)
 	return rc;
 }
 
-void vhost_user_readable(void)
+void vhost_user_readable(bool gone)
 {
 	const char *why = NULL;
 	int rc = vu_push();
@@ -648,7 +650,7 @@ void vhost_user_readable(void)
 			break;
 		rc = vu_push();
 	}
-	if (why || (rc < 0 && rc != -EAGAIN && !vu_rests(rc)))
+	if (why || (rc < 0 && rc != -EAGAIN && !vu_rests(rc, gone)))
 		vhost_user_end(why);
 }
 

@@ -61,8 +61,8 @@ void vhost_user_init(const struct vu_events *events);
 
 /* Somebody has connected */
 void vhost_user_connected(int fd);
-/* Read and do what the front-end asks for */
-void vhost_user_readable(void);
+/* Read and do what the front-end asks for. gone: it has closed its end */
+void vhost_user_readable(bool gone);
 /* End the connection: what was wrong, in one line; NULL: it has ended by itself */
 void vhost_user_end(const char *why);
 /* The same for a ring that is broken: its err_fd hears of it */

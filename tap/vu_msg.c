@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -64,6 +65,16 @@ void vu_msg_send(struct vu_conn *c, const struct vu_msg *m)
 	c->reply_sent = 0;
 }
 
+/* No request of those we know comes with a socket. One might be the front-end's own end
+ * of the connection: as long as we have that, the connection doesn't end with it.
+ */
+static bool vu_is_socket(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISSOCK(st.st_mode);
+}
+
 static void vu_take_fds(struct vu_conn *c, struct msghdr *msg)
 {
 	for (struct cmsghdr *m = CMSG_FIRSTHDR(msg); m;
@@ -76,10 +87,10 @@ static void vu_take_fds(struct vu_conn *c, struct msghdr *msg)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(m) + i * sizeof(fd), sizeof(fd));
+			if (c->fd_count == VU_MSG_FDS || vu_is_socket(fd))
+				close_fd(&fd);
 			if (c->fd_count < VU_MSG_FDS)
 				c->fds[c->fd_count++] = fd;
-			else
-				close(fd);
 		}
 	}
 }

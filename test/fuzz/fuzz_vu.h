@@ -142,8 +142,9 @@ void tap_unix_start(bool one_off, void (*connected)(int fd))
 	front_connected = connected;
 }
 
-void tap_unix_watch(bool writable)
+void tap_unix_watch(bool readable, bool writable)
 {
+	(void)readable;
 	(void)writable;
 }
 
