@@ -75,14 +75,18 @@ static bool vu_is_socket(int fd)
 	return !fstat(fd, &st) && S_ISSOCK(st.st_mode);
 }
 
-static void vu_take_fds(struct vu_conn *c, struct msghdr *msg)
+/* Keep those that came: how many that were, with those that were not kept */
+static size_t vu_take_fds(struct vu_conn *c, struct msghdr *msg)
 {
+	size_t came = 0;
+
 	for (struct cmsghdr *m = CMSG_FIRSTHDR(msg); m;
 	     m = CMSG_NXTHDR(msg, m)) {
 		size_t n = (m->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
 		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
 			continue;
+		came += n;
 		for (size_t i = 0; i < n; i++) {
 			int fd;
 
@@ -93,6 +97,7 @@ static void vu_take_fds(struct vu_conn *c, struct msghdr *msg)
 				c->fds[c->fd_count++] = fd;
 		}
 	}
+	return came;
 }
 
 /* Give up those that came after the first n */
@@ -107,6 +112,10 @@ static void vu_drop_fds(struct vu_conn *c, unsigned n)
  * It's looked at first, and taken out of the queue when all of its descriptors have got
  * a place (-EMFILE): those that lack one would be lost, and the front-end doesn't send
  * them again. -EMSGSIZE: there are more than a message may have.
+ *
+ * Where a piece has none, the kernel shows those of the next one that has
+ * (unix_stream_read_generic(), Linux 6.18): they come behind those of this message, if
+ * it has some, and once more with their own.
  */
 static ssize_t vu_msg_piece_read(struct vu_conn *c, struct iovec iov)
 {
@@ -119,6 +128,7 @@ static ssize_t vu_msg_piece_read(struct vu_conn *c, struct iovec iov)
 		.msg_control = &control, .msg_controllen = sizeof(control),
 	};
 	unsigned before = c->fd_count;
+	size_t came;
 	bool lost;
 	ssize_t n;
 	int rc;
@@ -126,14 +136,14 @@ static ssize_t vu_msg_piece_read(struct vu_conn *c, struct iovec iov)
 	n = recvmsg(c->fd, &msg, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n <= 0)
 		return n ? -errno : 0;
-	vu_take_fds(c, &msg);
+	came = vu_take_fds(c, &msg);
 	lost = msg.msg_flags & MSG_CTRUNC;
 	if (!lost)
 		n = recv(c->fd, iov.iov_base, (size_t)n, MSG_DONTWAIT);
 	if (!lost && n >= 0)
 		return n;
 	rc = !lost ? -errno :
-	     c->fd_count - before == VU_MSG_FDS ? -EMSGSIZE : -EMFILE;
+	     came == VU_MSG_FDS ? -EMSGSIZE : -EMFILE;
 	vu_drop_fds(c, before);
 	return rc;
 }

@@ -85,6 +85,18 @@ for what in EINTR EAGAIN ENOBUFS ENOMEM EMFILE EPERM; do
 done
 is "$(grep -c 'ending the connection' "$T/passt.err")" 0 'none has been turned away'
 
+# One leaves while what it has sent can't be read
+with=$(fds_of "$passt")
+stop "$front"
+wait_for "[ \"\$(fds_of $passt)\" -lt $with ]"
+without=$(steady 1 fds_of "$passt")
+before=$("$peer" set "$f" unix:recvmsg=EMFILE%1)
+printf x | socat - "UNIX-CONNECT:$sock"
+wait_for "[ \"\$('$peer' set '$f' unix:recvmsg=EMFILE%1)\" -gt $before ]"
+ok "one that has gone isn't waited for" wait_for "[ \"\$(fds_of $passt)\" = $without ]"
+"$peer" set "$f" >/dev/null
+front_comes
+
 # Its memory is taken away, and then the answer comes
 kill -USR1 "$front"
 echo >&7

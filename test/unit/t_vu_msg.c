@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -39,7 +40,10 @@ static void disconnect(void)
 	close(other);
 }
 
-/* Bytes of a message, with n descriptors of pipes' */
+/* What descriptors are of that come with a message */
+static int given = -1;
+
+/* Bytes of a message, with n of these */
 static void say(const void *p, size_t len, unsigned n)
 {
 	union {
@@ -52,7 +56,7 @@ static void say(const void *p, size_t len, unsigned n)
 	int fds[MANY] = { 0 };
 
 	for (unsigned i = 0; i < n; i++)
-		fds[i] = other;
+		fds[i] = given;
 	memcpy(CMSG_DATA(&u.h), fds, n * sizeof(int));
 	if (n) {
 		msg.msg_control = &u;
@@ -147,9 +151,11 @@ static void pieces(void)
 
 static void descriptors(void)
 {
-	unsigned before = files() + 2;
-	int fd;
+	unsigned before;
+	int fd, rc;
 
+	given = memfd_create("given", 0);
+	before = files() + 2;
 	connect_them();
 	say_u64(SET_MEM_TABLE, 0, VU_MSG_FDS);
 	is_int(hear(), 1, "as many descriptors as there can be");
@@ -182,6 +188,26 @@ static void descriptors(void)
 	is_int(hear(), -ENOTCONN, "more descriptors than a message may have");
 	ok(why, "... is a reason: %s", why ? why : "");
 	is_int(files(), before, "none is left");
+	disconnect();
+
+	connect_them();
+	say_u64(SET_VRING_KICK, 0, 0);
+	say_u64(SET_VRING_KICK, 0, VU_MSG_FDS);
+	say_u64(SET_VRING_KICK, 0, 0);
+	say_u64(SET_VRING_KICK, 0, VU_MSG_FDS + 1);
+	while ((rc = hear()) == 1)
+		vu_msg_done(&conn);
+	is_int(rc, -ENOTCONN, "too many behind others");
+	ok(why, "... is a reason");
+	disconnect();
+
+	connect_them();
+	close(given);
+	given = other;
+	say_u64(SET_VRING_KICK, 0, 1);
+	is_int(hear(), 1, "with its own end");
+	is_int(vu_msg_take_fd(&conn, 0), -1, "... which is not taken");
+	is_int(files(), before - 1, "... nor kept");
 	disconnect();
 }
 
