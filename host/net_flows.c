@@ -17,7 +17,7 @@
 #include "host/net.h"
 #include "host/sock.h"
 
-enum { STEP = 2048 };			/* entries of the table, a turn */
+enum { STEP = 512 };			/* entries of the table, a turn */
 
 static struct {
 	struct host_addrs gone;
