@@ -39,9 +39,7 @@ static void input_learn_addr(const struct pkt *p)
 	if (addr_eq(&p->src, &tap_guest.v4) || addr_eq(&p->src, &tap_guest.v6) ||
 	    !addr_is_unicast(&p->src) || addr_is_loopback(&p->src))
 		return;
-	guest_addrs_see(&tap_guest, &p->src,
-			!net_get()->fam[p->family].guest_fixed ||
-			(p->family == V6 && addr_is_linklocal(&p->src)));
+	guest_addrs_see(&tap_guest, &p->src, net_follows_guest(&p->src));
 }
 
 static void input_learn(const struct pkt *p)

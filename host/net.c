@@ -332,6 +332,14 @@ void net_dns_failed(const struct flow_side *guest, const struct addr *resolver)
 	}
 }
 
+bool net_follows_guest(const struct addr *a)
+{
+	enum family f = addr_family(a);
+
+	return !nets.now.fam[f].guest_fixed ||
+	       (f == V6 && addr_is_linklocal(a));
+}
+
 const struct net_facts *net_get_facts(void)
 {
 	return &nets.facts;

@@ -90,6 +90,11 @@ void net_dns_answered(const struct flow_side *guest,
 		      const struct addr *resolver);
 void net_dns_failed(const struct flow_side *guest, const struct addr *resolver);
 
+/* Is the guest where it was last seen at this address? Not if an option says where it is,
+ * but link-local ones are for the guest to choose.
+ */
+bool net_follows_guest(const struct addr *a);
+
 /* The facts that it follows from */
 const struct net_facts *net_get_facts(void);
 

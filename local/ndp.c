@@ -367,8 +367,14 @@ static void ndp_input_ns(const struct pkt *pkt, struct rd rd)
 		drop(DROP_NDP);
 		return;
 	}
-	if (dad ? !fwd_is_our(net_get(), &target) :
-		  !addr_is_unicast(&pkt->src))
+	if (dad && !fwd_is_our(net_get(), &target)) {
+		/* Whoever publishes a port needn't wait for it to speak */
+		if (!addr_is_loopback(&target))
+			guest_addrs_see(&tap_guest, &target,
+					net_follows_guest(&target));
+		return;
+	}
+	if (!dad && !addr_is_unicast(&pkt->src))
 		return;
 	if (!ndp_is_ours(&target))
 		return;

@@ -263,6 +263,11 @@ const struct net *net_get(void)
 	return &net;
 }
 
+bool net_follows_guest(const struct addr *a)
+{
+	return !net.fam[addr_family(a)].guest_fixed;
+}
+
 static net_hook fake_hook;		/* the last one */
 
 void net_add_hook(net_hook fn)

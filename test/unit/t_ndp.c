@@ -101,6 +101,8 @@ static void dad(void)
 
 	fake_reset();
 	ok(!answers("::", "2001:db8:1::2"), "DAD: a free address");
+	is_str(ADDR_STR(&tap_guest.v6), "2001:db8:1::2",
+	       "  where the guest is, from now on");
 	ok(!answers("::", "fe80::2"), "  a free link-local one");
 	ok(answers("::", "fe80::1"), "  the gateway's");
 	is_str(ADDR_STR(&s->src), "fe80::1", "  from the target");
