@@ -118,11 +118,25 @@ static void udp_send_err(struct flow *f, const struct icmp_err *e)
 	icmp_err_quote(g, PROTO_UDP, &l4, sizeof(l4), &q, e);
 }
 
-/* Nobody answers there */
-static void udp_dns_failed(const struct flow *f)
+/* Nobody answers there: was it a resolver, behind an address that is ours? */
+static bool udp_dns_failed(const struct flow *f)
 {
-	if (f->ini == GUEST)
-		net_dns_failed(&f->side[GUEST], &f->side[HOST].peer);
+	return f->ini == GUEST &&
+	       net_dns_failed(&f->side[GUEST], &f->side[HOST].peer);
+}
+
+/* A query that can't be asked is refused, as by a host without a resolver: "no route"
+ * isn't told to sockets (RFC 1122 4.2.3.9 calls it soft, and Linux does so for UDP, too),
+ * and their programs would wait.
+ */
+static void udp_dns_refuse(struct flow *f, const struct icmp_err *e)
+{
+	static struct icmp_err refused;
+
+	refused.error = ECONNREFUSED;
+	refused.data_len = e->data_len;
+	memcpy(refused.data, e->data, e->data_len);
+	udp_send_err(f, &refused);
 }
 
 /* An error of the network, off the queue of a socket */
@@ -137,9 +151,10 @@ static void udp_error(void *arg, const struct icmp_err *e)
 	udp_counters.errors++;
 	if (!f || dgram_sock_of(f) != s || f->type != FLOW_UDP || !e->error)
 		return;
-	if (e->error != EMSGSIZE)
-		udp_dns_failed(f);
-	udp_send_err(f, e);
+	if (e->error != EMSGSIZE && udp_dns_failed(f))
+		udp_dns_refuse(f, e);
+	else
+		udp_send_err(f, e);
 }
 
 void udp_refused(struct flow *f, const struct msghdr *m, int error)
@@ -152,10 +167,11 @@ void udp_refused(struct flow *f, const struct msghdr *m, int error)
 	e.info = 0;
 	if (error == EMSGSIZE)
 		e.info = icmp_err_local_mtu(s->fd, udp_error, s);
-	if (error != EHOSTUNREACH && error != ENETUNREACH && !e.info)
+	else if (error != ENOBUFS && error != ENOMEM && udp_dns_failed(f))
+		error = ECONNREFUSED;
+	if (error != EHOSTUNREACH && error != ENETUNREACH &&
+	    error != ECONNREFUSED && !e.info)
 		return;
-	if (error != EMSGSIZE)
-		udp_dns_failed(f);
 	udp_counters.errors++;
 	for (uint32_t i = 0; i < data.cnt; i++)
 		data.len += (uint32_t)m->msg_iov[i].iov_len;

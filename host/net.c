@@ -322,14 +322,15 @@ void net_dns_answered(const struct flow_side *guest,
 	}
 }
 
-void net_dns_failed(const struct flow_side *guest, const struct addr *resolver)
+bool net_dns_failed(const struct flow_side *guest, const struct addr *resolver)
 {
 	if (!is_query(guest))
-		return;
+		return false;
 	for (enum family f = V4; f < FAMILIES; f++) {
 		if (addr_eq(&nets.now.fam[f].dns_host, resolver))
 			dns_next(f);
 	}
+	return true;
 }
 
 bool net_follows_guest(const struct addr *a)

@@ -88,7 +88,8 @@ unsigned net_scope(const struct addr *a);
 void net_dns_asked(const struct flow_side *guest, mono_t now);
 void net_dns_answered(const struct flow_side *guest,
 		      const struct addr *resolver);
-void net_dns_failed(const struct flow_side *guest, const struct addr *resolver);
+/* True if it was a query */
+bool net_dns_failed(const struct flow_side *guest, const struct addr *resolver);
 
 /* Is the guest where it was last seen at this address? Not if an option says where it is,
  * but link-local ones are for the guest to choose.

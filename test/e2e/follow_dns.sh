@@ -200,6 +200,15 @@ up
 follows 'pasta: before' "$A"
 all_ways pasta
 
+# no way to any: the host's programs know at once, and so do the guest's
+file /etc/resolv.conf "$A"
+follows 'pasta: the first' "$A"
+ip route add unreachable "$A"
+is "$(in_ns "$ns" "$TOP/test/tools/peer" fails udp $forward 53 2>&1)" \
+	'Connection refused' 'no resolver can be reached: a query is refused'
+ip route del unreachable "$A"
+follows '... until one can' "$A"
+
 # the other family's
 file /etc/resolv.conf "$D"
 follows 'only a resolver of the other family' "$D"
