@@ -185,6 +185,7 @@ static const struct attempt attempts[] = {
 	CALL(newfstatat, S, AT_FDCWD, 0, 0, 0),
 #endif
 	CALL(statx, V, AT_NONE, 0, AT_EMPTY_PATH, 0, 0),
+	CALL(statx, V, AT_NONE, 0, AT_EMPTY_PATH | AT_NO_AUTOMOUNT, 0, 0),
 	CALL(statx, NEVER, AT_FDCWD, 0, 0, 0, 0),
 	CALL(fanotify_init, NEVER, 0, 0),
 	CALL(name_to_handle_at, NEVER, AT_NONE, 0, 0, 0, 0),
