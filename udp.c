@@ -139,6 +139,15 @@ static void udp_dns_refuse(struct flow *f, const struct icmp_err *e)
 	udp_send_err(f, &refused);
 }
 
+/* Not that a datagram was too long, or its way: that's asked for by traceroute */
+static bool udp_is_unreachable(const struct icmp_err *e)
+{
+	unsigned time = addr_is_v4(&e->offender) ? ICMP4_TIME_EXCEEDED :
+						   ICMP6_TIME_EXCEEDED_;
+
+	return e->error != EMSGSIZE && !(e->is_icmp && e->type == time);
+}
+
 /* An error of the network, off the queue of a socket */
 static void udp_error(void *arg, const struct icmp_err *e)
 {
@@ -151,7 +160,7 @@ static void udp_error(void *arg, const struct icmp_err *e)
 	udp_counters.errors++;
 	if (!f || dgram_sock_of(f) != s || f->type != FLOW_UDP || !e->error)
 		return;
-	if (e->error != EMSGSIZE && udp_dns_failed(f))
+	if (udp_is_unreachable(e) && udp_dns_failed(f))
 		udp_dns_refuse(f, e);
 	else
 		udp_send_err(f, e);
@@ -167,7 +176,8 @@ void udp_refused(struct flow *f, const struct msghdr *m, int error)
 	e.info = 0;
 	if (error == EMSGSIZE)
 		e.info = icmp_err_local_mtu(s->fd, udp_error, s);
-	else if (error != ENOBUFS && error != ENOMEM && udp_dns_failed(f))
+	else if ((error == EPERM || !is_momentary(-error)) &&
+		 udp_dns_failed(f))
 		error = ECONNREFUSED;
 	if (error != EHOSTUNREACH && error != ENETUNREACH &&
 	    error != ECONNREFUSED && !e.info)

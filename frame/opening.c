@@ -7,7 +7,8 @@
  *	|record 3|record 4|     |record 1|record 2|  |
  *	                  ^ tail ^ head            ^ end
  *
- * First come, first served: while some wait, so does whoever comes. Whose turn hasn't
+ * First come, first served: while some wait, so does whoever comes. One a turn goes,
+ * also if others (clients of forwarded ports, say) have taken the time. Whose turn hasn't
  * come after a second is dropped: what was meant has been sent again by then.
  */
 #include "frame/opening.h"
@@ -105,16 +106,22 @@ bool opening_begin(const struct pkt *pkts, unsigned n)
 
 void opening_run(void)
 {
+	bool one = true;
+
 	opening.runs = true;
-	while (opening.count && loop_may_open()) {
+	while (opening.count) {
 		const struct opening_rec *r = (const void *)
 					      (opening.ring + opening.head);
 
 		if (mono_before(mono_add(r->since, DUR_S(OPENING_WAIT_S)),
-				loop_now()))
+				loop_now())) {
 			drop(DROP_OPENING);
-		else
+		} else if (one || loop_may_open()) {
+			one = false;
 			opening.input(&r->pkt, 1);
+		} else {
+			break;
+		}
 		opening.head += r->size;
 		if (opening.head == opening.end) {
 			opening.head = 0;

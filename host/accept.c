@@ -158,12 +158,14 @@ static bool accept_is_of_client(int rc)
 	       rc == -ETIMEDOUT || rc == -ENOPROTOOPT || rc == -EOPNOTSUPP;
 }
 
-/* As many as there is time for: the others wait in the kernel's queue */
+/* As many as there is time for, and one for each listener, or one that is flooded would
+ * take it all: the others wait in the kernel's queue
+ */
 static void accept_all(const struct listener *l, uint32_t index)
 {
 	unsigned tries = 0;
 
-	for (int i = 0; i < ACCEPT_BUDGET && loop_may_open(); i++) {
+	for (int i = 0; i < ACCEPT_BUDGET && (!i || loop_may_open()); i++) {
 		union sockaddr_any sa;
 		socklen_t len = sizeof(sa);
 		int fd, rc;

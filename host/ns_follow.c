@@ -196,14 +196,24 @@ const struct host_addrs *ns_follow_all_given(void)
 static bool remove_routes(enum family f)
 {
 	struct defaults *given = &follow.given_defaults[f];
-	unsigned n = 0;
+	struct nl_default kept[DEFAULTS_MAX];
+	unsigned n = 0, kept_n = 0;
 
 	for (unsigned i = 0; i < given->count; i++) {
-		if (!have_default(&follow.now_defaults, &given->d[i]))
-			n += !nl_route_del_default(follow.fd, f, follow.ifi,
-						   &given->d[i]);
+		int rc;
+
+		if (have_default(&follow.now_defaults, &given->d[i]))
+			continue;
+		rc = nl_route_del_default(follow.fd, f, follow.ifi,
+					  &given->d[i]);
+		n += !rc;
+		/* Once more at the next look, unless it has gone by itself */
+		if (rc && rc != -ESRCH)
+			kept[kept_n++] = given->d[i];
 	}
 	*given = follow.now_defaults;
+	while (kept_n)
+		note_default(given, &kept[--kept_n]);
 	return n;
 }
 
@@ -230,7 +240,8 @@ static bool follow_family(enum family f, int host_fd)
 	int rc;
 
 	rc = apply(&cp, &what);
-	if (!torn && remove_routes(f))
+	/* Of an error, nothing is known of what the host has */
+	if (!rc && !torn && remove_routes(f))
 		rc = apply(&cp, &what);
 	keep_old(f);
 	if (rc) {

@@ -355,6 +355,18 @@ static void ndp_input_rs(const struct pkt *pkt, struct rd rd)
 		ndp_send_ra(&pkt->src, pkt->src_mac);
 }
 
+/* The guest will use this address, if nobody has it: whoever publishes a port needn't wait
+ * for it to speak, if it had none of the kind (RFC 4862 5.4)
+ */
+static void ndp_probed(const struct addr *target)
+{
+	const struct addr *known = addr_is_linklocal(target) ?
+				   &tap_guest.v6_ll : &tap_guest.v6;
+
+	if (addr_is_none(known) && !addr_is_loopback(target))
+		guest_addrs_see(&tap_guest, target, net_follows_guest(target));
+}
+
 static void ndp_input_ns(const struct pkt *pkt, struct rd rd)
 {
 	bool dad = addr_is_none(&pkt->src);
@@ -368,10 +380,7 @@ static void ndp_input_ns(const struct pkt *pkt, struct rd rd)
 		return;
 	}
 	if (dad && !fwd_is_our(net_get(), &target)) {
-		/* Whoever publishes a port needn't wait for it to speak */
-		if (!addr_is_loopback(&target))
-			guest_addrs_see(&tap_guest, &target,
-					net_follows_guest(&target));
+		ndp_probed(&target);
 		return;
 	}
 	if (!dad && !addr_is_unicast(&pkt->src))

@@ -48,6 +48,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -476,18 +477,18 @@ static int filter_add(scmp_filter_ctx filter, const struct sys_rule *r,
 /* The program that libseccomp makes of a filter: number of instructions or -errno */
 static int filter_export(scmp_filter_ctx filter, struct sock_filter *ret, size_t size)
 {
+	/* Not through a pipe, which may be as small as a page, and we would wait */
+	int fd = memfd_create("filter", MFD_CLOEXEC);
 	ssize_t len;
-	int fd[2], rc;
+	int rc;
 
-	if (pipe2(fd, O_CLOEXEC))
+	if (fd < 0)
 		return -errno;
-	/* At once, and more than that fits: it is smaller than any pipe */
-	rc = seccomp_export_bpf(filter, fd[1]);
-	len = rc ? rc : read(fd[0], ret, size);
+	rc = seccomp_export_bpf(filter, fd);
+	len = rc ? rc : pread(fd, ret, size, 0);
 	if (len < 0 && !rc)
 		len = -errno;
-	close(fd[0]);
-	close(fd[1]);
+	close(fd);
 	return len < 0 ? (int)len : (int)((size_t)len / sizeof(*ret));
 }
 

@@ -218,9 +218,11 @@ static void vu_ring_call(const struct vu_ring *r)
  */
 static const char *vu_rings_find(bool may_wait)
 {
+	bool back[VU_RINGS] = { false };
+
+	/* None goes on before those that are gone have ended */
 	for (enum vu_ring_name i = VU_RX; i < VU_RINGS; i++) {
 		struct vu_ring *r = &vu.ring[i];
-		const char *why;
 		bool found;
 
 		if (!vu_is_running(r) && !r->away)
@@ -228,13 +230,19 @@ static const char *vu_rings_find(bool may_wait)
 		found = vu_ring_find(r);
 		if (!found && !may_wait && !r->away)
 			return "a ring isn't in the memory that was shared";
-		if (found != r->away)
-			continue;
+		back[i] = found && r->away;
 		r->away = !found;
-		why = vu_ring_update(i);
+		if (!found)
+			vu_ring_stop(i);
+	}
+	for (enum vu_ring_name i = VU_RX; i < VU_RINGS; i++) {
+		struct vu_ring *r = &vu.ring[i];
+		const char *why = back[i] ? vu_ring_update(i) : NULL;
+
 		if (why)
 			return why;
-		vu_ring_call(r);
+		if (back[i])
+			vu_ring_call(r);
 	}
 	return NULL;
 }

@@ -106,7 +106,7 @@ void virtq_start(struct virtq *q, uint16_t base)
 	q->next_avail = q->seen_avail = base;
 	q->next_used = q->published = get16(q->used + 2);
 	/* Whether it was called for these nobody knows any more */
-	q->called = (uint16_t)(q->published - MIN(q->published, q->num));
+	q->called = (uint16_t)(q->published - q->num);
 	q->why = NULL;
 	q->listening = false;
 	put16(q->used, q->event_idx ? 0 : NO_NOTIFY);

@@ -295,8 +295,11 @@ static void notifications(void)
 	start(5, 0);
 	set16(AVAIL + 4 + NUM * 2, 5);
 	ok(!virtq_wants_call(&q), "not if it has");
-	start(0, 0);
+	start(3, 0);
 	set16(AVAIL + 4 + NUM * 2, 65535);
+	ok(virtq_wants_call(&q), "called where the index has wrapped since");
+	start(0, 0);
+	set16(AVAIL + 4 + NUM * 2, 0);
 	ok(!virtq_wants_call(&q), "not at the first start");
 
 	start(0, 0);
