@@ -48,7 +48,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -477,18 +476,20 @@ static int filter_add(scmp_filter_ctx filter, const struct sys_rule *r,
 /* The program that libseccomp makes of a filter: number of instructions or -errno */
 static int filter_export(scmp_filter_ctx filter, struct sock_filter *ret, size_t size)
 {
-	/* Not through a pipe, which may be as small as a page, and we would wait */
-	int fd = memfd_create("filter", MFD_CLOEXEC);
 	ssize_t len;
-	int rc;
+	int fd[2], rc;
 
-	if (fd < 0)
+	/* A pipe takes a page at least: 512 instructions, twice of what there are. A file's
+	 * size has a limit, which may be 0.
+	 */
+	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK))
 		return -errno;
-	rc = seccomp_export_bpf(filter, fd);
-	len = rc ? rc : pread(fd, ret, size, 0);
+	rc = seccomp_export_bpf(filter, fd[1]);
+	len = rc ? rc : read(fd[0], ret, size);
 	if (len < 0 && !rc)
 		len = -errno;
-	close(fd);
+	close(fd[0]);
+	close(fd[1]);
 	return len < 0 ? (int)len : (int)((size_t)len / sizeof(*ret));
 }
 

@@ -94,6 +94,9 @@ static struct {
 
 /* ---- Rings ---- */
 
+static const char vu_no_ring[] =
+	"a ring isn't in the memory that was shared (QEMU: share=on?)";
+
 static bool vu_is_running(const struct vu_ring *r)
 {
 	return r->q.num;
@@ -142,7 +145,7 @@ static const char *vu_ring_start(enum vu_ring_name i)
 	if (!r->num || r->num & (r->num - 1) || r->num > VIRTQ_NUM_MAX)
 		return "a ring's size must be a power of two up to 32768";
 	if (!vu_ring_find(r))
-		return "a ring isn't in the memory that was shared";
+		return vu_no_ring;
 	why = vu_ring_watch(i);
 	if (why)
 		return why;
@@ -229,7 +232,7 @@ static const char *vu_rings_find(bool may_wait)
 			continue;
 		found = vu_ring_find(r);
 		if (!found && !may_wait && !r->away)
-			return "a ring isn't in the memory that was shared";
+			return vu_no_ring;
 		back[i] = found && r->away;
 		r->away = !found;
 		if (!found)

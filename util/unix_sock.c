@@ -10,20 +10,23 @@
 
 #include "util.h"
 
-static int unix_socket(void)
+static int unix_socket(int type)
 {
-	return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
+/* Does anybody listen? Without a connection, which would end who waits for one only: of
+ * another type's socket, the kernel says so (EPROTOTYPE), and of a dead one ECONNREFUSED.
+ */
 static bool is_live(const struct sockaddr_un *sun)
 {
-	int fd = unix_socket();
+	int fd = unix_socket(SOCK_DGRAM);
 	bool live;
 
 	if (fd < 0)
 		return false;
 	live = !connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) ||
-	       errno == EAGAIN || errno == EINPROGRESS;
+	       errno == EPROTOTYPE;
 	close(fd);
 	return live;
 }
@@ -54,7 +57,7 @@ int unix_listen(const char *path, enum unix_replace what, mode_t mask,
 	rc = clear(&sun, what);
 	if (rc)
 		return rc;
-	fd = unix_socket();
+	fd = unix_socket(SOCK_STREAM);
 	if (fd < 0)
 		return -errno;
 	before = umask(0777);

@@ -183,7 +183,7 @@ run_table pasta <"$T/pasta.table"
 
 # facts of the host
 fresh
-spawn user passt -q -f -s "$d/busy" >/dev/null 2>&1
+spawn user passt -q -f -1 -s "$d/busy" >/dev/null 2>&1
 busy=$pid
 wait_for "[ -S '$d/busy' ]"
 as_user timeout 5 passt -s "$d/busy" -P "$d/pid" 2>"$T/err" >&2
