@@ -40,8 +40,8 @@ enum {
 	LOOP_LATE_US	= 1000000,	/* longer than a busy machine takes */
 	LOOP_CATCH_UP	= 64,		/* turns before timers, at most */
 	LOOP_SPANS	= 8,
-	LOOP_OPEN_PART	= 2,		/* of the time for anything else */
-	LOOP_OPEN_MIN_US = 200,		/* in each turn, however short */
+	LOOP_OPEN_PART	= 3,		/* of the time for anything else */
+	LOOP_OPEN_MIN_US = 50,		/* in each turn, however short */
 	LOOP_OPEN_MAX_US = 2000,	/* after a pause */
 	LOOP_OPEN_DEBT_US = 10000,	/* at most: we may have been stopped */
 };

@@ -69,7 +69,7 @@ dur_t loop_cpu_time(void);
 
 /* Beginning a flow takes some 10 to 100 µs, mostly of the kernel's, and at times
  * milliseconds; and whoever floods us asks for nothing else. So it has a share of the
- * time: half of what all else takes, and a little in each turn. May one more begin now, or
+ * time: a third of what all else takes, and a little in each turn. May one more begin now, or
  * has it to wait for the next turn? Each who asks, for guest or host, may begin one a turn
  * without: the time is for all.
  */
