@@ -169,7 +169,8 @@ static void udp_error(void *arg, const struct icmp_err *e)
 void udp_refused(struct flow *f, const struct msghdr *m, int error)
 {
 	static struct icmp_err e;
-	struct bytes data = { m->msg_iov, (uint32_t)m->msg_iovlen, 0, 0 };
+	const struct bytes data = bytes_all(m->msg_iov,
+					    (uint32_t)m->msg_iovlen);
 	struct dgram_sock *s = dgram_sock_of(f);
 
 	drop(DROP_UDP_ERROR);
@@ -183,8 +184,6 @@ void udp_refused(struct flow *f, const struct msghdr *m, int error)
 	    error != ECONNREFUSED && !e.info)
 		return;
 	udp_counters.errors++;
-	for (uint32_t i = 0; i < data.cnt; i++)
-		data.len += (uint32_t)m->msg_iov[i].iov_len;
 	e.error = error;
 	e.data_len = bytes_copy(&data, 0, e.data, sizeof(e.data));
 	udp_send_err(f, &e);

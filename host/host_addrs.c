@@ -45,13 +45,21 @@ bool host_addrs_wanted(void)
 	return wanted;
 }
 
+uint32_t host_addrs_plain(const struct host_addrs *l, struct addr *ret,
+			  uint32_t max)
+{
+	uint32_t n = MIN(l->count, max);
+
+	for (uint32_t i = 0; i < n; i++)
+		ret[i] = l->a[i].addr;
+	return n;
+}
+
 void host_addrs_tell(const struct host_addrs *l)
 {
 	static struct addr addrs[HOST_ADDRS_MAX];
 
-	for (uint32_t i = 0; i < l->count; i++)
-		addrs[i] = l->a[i].addr;
-	policy_set_host_addrs(addrs, l->count);
+	policy_set_host_addrs(addrs, host_addrs_plain(l, addrs, HOST_ADDRS_MAX));
 }
 
 static bool host_addr_eq(const struct host_addr *a, const struct host_addr *b)

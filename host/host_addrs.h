@@ -26,6 +26,9 @@ struct nlmsghdr;
 bool host_addr_of(struct nlmsghdr *nh, enum family f, struct host_addr *ret);
 /* *to becomes *from, without touching more than that takes */
 void host_addrs_copy(struct host_addrs *to, const struct host_addrs *from);
+/* Up to max of them, without interfaces, to ret: how many */
+uint32_t host_addrs_plain(const struct host_addrs *l, struct addr *ret,
+			  uint32_t max);
 bool host_addrs_eq(const struct host_addrs *l, const struct host_addrs *m);
 
 /* Read them, in the network namespace of the caller, and tell policy.c, if there is

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: the guest's namespace follows the host's network, see ns_follow.h
  *
- * Data: the addresses and default routes that the guest has from us. At first those that were given
- * at the start.
+ * Data: the addresses and default routes that the guest has from us. At first those
+ * that were given at the start.
  *
  * Flow, for each family:
  * 1. Addresses and routes as at the start (netns_apply()): what is there already
@@ -192,28 +192,25 @@ const struct host_addrs *ns_follow_all_given(void)
 	return &follow.given;
 }
 
-/* The default routes of ours that the host hasn't got any more */
+/* The default routes of ours that the host hasn't got any more: were there some? One that
+ * can't be removed is ours still, until the next look.
+ */
 static bool remove_routes(enum family f)
 {
 	struct defaults *given = &follow.given_defaults[f];
-	struct nl_default kept[DEFAULTS_MAX];
-	unsigned n = 0, kept_n = 0;
+	unsigned n = 0, kept = 0;
 
 	for (unsigned i = 0; i < given->count; i++) {
-		int rc;
+		const struct nl_default d = given->d[i];
+		bool stays = have_default(&follow.now_defaults, &d);
+		int rc = stays ? 0 : nl_route_del_default(follow.fd, f,
+							  follow.ifi, &d);
 
-		if (have_default(&follow.now_defaults, &given->d[i]))
-			continue;
-		rc = nl_route_del_default(follow.fd, f, follow.ifi,
-					  &given->d[i]);
-		n += !rc;
-		/* Once more at the next look, unless it has gone by itself */
-		if (rc && rc != -ESRCH)
-			kept[kept_n++] = given->d[i];
+		n += !stays && !rc;
+		if (stays || (rc && rc != -ESRCH))
+			given->d[kept++] = d;
 	}
-	*given = follow.now_defaults;
-	while (kept_n)
-		note_default(given, &kept[--kept_n]);
+	given->count = kept;
 	return n;
 }
 

@@ -11,15 +11,14 @@
  *
  * Flow, its side: /etc/resolv.conf, and what leads there, is watched (path_watch.h),
  * what is mounted, which may be over it, and the host's links, addresses and routes
- * (nl_watch.h).
- * After a change that matters it waits a little, as changes seldom come alone. Then
- * it reads the file, and if rtnetlink has news, it asks for all facts, as some may have
- * been lost. What was lost isn't a change, see
- * net_facts_renew(). What there is to be done in the namespace is done (ns_follow.h),
- * and what the guest has from us then is sent. So are facts that are others than
- * before. Which addresses the host doesn't have any more is found by comparing all of
- * them with those that are known, and sent; and all, if the policy wants to know
- * them. Where something changed while it was read, a look comes again without news.
+ * (nl_watch.h). After a change that matters it waits a little, as changes seldom come
+ * alone. Then it reads the file, and if rtnetlink has news, it asks for all facts, as
+ * some may have been lost. What was lost isn't a change, see net_facts_renew(). What
+ * there is to be done in the namespace is done (ns_follow.h), and what the guest has
+ * from us then is sent. So are facts that are others than before. Which addresses the
+ * host doesn't have any more is found by comparing all of them with those that are
+ * known, and sent; and all, if the policy wants to know them. Where something changed
+ * while it was read, a look comes again without news.
  *
  * Flow, our side: facts that make sense go to net_update(), which computes what
  * follows, and calls who has to do something about it; addresses to the policy, to
@@ -505,11 +504,9 @@ static void watcher_facts(const struct net_facts *facts)
 static void watcher_guest(const struct host_addrs *l)
 {
 	static struct addr given[GUEST_ADDRS_MAX];
-	unsigned n = 0;
 
-	for (; n < l->count && n < GUEST_ADDRS_MAX; n++)
-		given[n] = l->a[n].addr;
-	guest_addrs_give_all(&tap_guest, given, n);
+	guest_addrs_give_all(&tap_guest, given,
+			     host_addrs_plain(l, given, GUEST_ADDRS_MAX));
 }
 
 static void watcher_addrs(enum tell_kind kind, const struct host_addrs *l)

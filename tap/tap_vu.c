@@ -248,15 +248,6 @@ static size_t vu_whole(size_t hdr_len, size_t len)
 	return vu.vnet.size + MAX(hdr_len + len, ETH_MIN_FRAME);
 }
 
-static size_t vu_sum(const struct iovec *iov, unsigned n)
-{
-	size_t sum = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		sum += iov[i].iov_len;
-	return sum;
-}
-
 /* Lend one frame with room for up to len bytes of payload: how many; 0: the ring has
  * no more
  */
@@ -282,7 +273,7 @@ static size_t vu_lend(struct tap_tx *tx, size_t hdr_len, size_t len)
 			       (uint32_t)(head + len) };
 	room = bytes_slice(&room, (uint32_t)head, (uint32_t)len);
 	n = bytes_to_iov(&room, tx->iov + tx->iovs, TAP_TX_IOV - tx->iovs);
-	sum = vu_sum(tx->iov + tx->iovs, n);
+	sum = bytes_all(tx->iov + tx->iovs, n).len;
 	/* Of many small buffers, the first frame takes as many as can be lent */
 	if (sum < len && tx->count) {
 		vu_put_back(f->chain);

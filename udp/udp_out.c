@@ -63,14 +63,10 @@ struct udp_out {
 static void udp_send_each(struct flow *f, const struct msghdr *train,
 			  uint32_t seg)
 {
-	struct bytes all = { train->msg_iov, (uint32_t)train->msg_iovlen, 0,
-			     UINT32_MAX };
+	const struct bytes all = bytes_all(train->msg_iov,
+					   (uint32_t)train->msg_iovlen);
 	struct msghdr m = *train;
-	size_t len = 0;
 
-	for (uint32_t i = 0; i < all.cnt; i++)
-		len += train->msg_iov[i].iov_len;
-	all.len = (uint32_t)len;
 	/* The segment size is the last control message */
 	m.msg_controllen -= CMSG_SPACE(sizeof(uint16_t));
 	if (!m.msg_controllen)

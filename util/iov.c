@@ -4,6 +4,15 @@
 
 #include <string.h>
 
+struct bytes bytes_all(const struct iovec *iov, uint32_t cnt)
+{
+	struct bytes all = { .iov = iov, .cnt = cnt };
+
+	for (uint32_t i = 0; i < cnt; i++)
+		all.len += (uint32_t)iov[i].iov_len;
+	return all;
+}
+
 struct bytes bytes_slice(const struct bytes *b, uint32_t off, uint32_t len)
 {
 	struct bytes s = *b;

@@ -17,6 +17,9 @@ struct bytes {
 	uint32_t len;
 };
 
+/* All that cnt iovecs hold */
+struct bytes bytes_all(const struct iovec *iov, uint32_t cnt);
+
 /* The part [off, off + len) of b; shorter if b is */
 struct bytes bytes_slice(const struct bytes *b, uint32_t off, uint32_t len);
 

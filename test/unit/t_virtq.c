@@ -277,6 +277,14 @@ static bool calls(unsigned base, unsigned n, unsigned event)
 	return virtq_wants_call(&q);
 }
 
+/* At a start behind `base` chains */
+static bool calls_at_start(unsigned base, unsigned event)
+{
+	start(base, 0);
+	set16(AVAIL + 4 + NUM * 2, event);
+	return virtq_wants_call(&q);
+}
+
 static void notifications(void)
 {
 	ok(calls(0, 1, 0) && calls(0, 3, 2) && calls(0, 3, 0),
@@ -289,18 +297,10 @@ static void notifications(void)
 	ok(!calls(0, 0, 0), "nothing was given");
 	ok(calls(0, 2, 1) && !virtq_wants_call(&q), "called once only");
 
-	start(5, 0);
-	set16(AVAIL + 4 + NUM * 2, 4);
-	ok(virtq_wants_call(&q), "called at the start for what it hasn't seen");
-	start(5, 0);
-	set16(AVAIL + 4 + NUM * 2, 5);
-	ok(!virtq_wants_call(&q), "not if it has");
-	start(3, 0);
-	set16(AVAIL + 4 + NUM * 2, 65535);
-	ok(virtq_wants_call(&q), "called where the index has wrapped since");
-	start(0, 0);
-	set16(AVAIL + 4 + NUM * 2, 0);
-	ok(!virtq_wants_call(&q), "not at the first start");
+	ok(calls_at_start(5, 4), "called at the start for what it hasn't seen");
+	ok(!calls_at_start(5, 5), "not if it has");
+	ok(calls_at_start(3, 65535), "called where the index has wrapped since");
+	ok(!calls_at_start(0, 0), "not at the first start");
 
 	start(0, 0);
 	q.event_idx = false;
