@@ -35,16 +35,6 @@ esac
 
 bulk_serve world 10
 
-# vu_passt NAME OPTIONS...: a daemon at $T/user/NAME, what it says in $T/NAME.err
-vu_passt()
-{
-	name=$1
-	shift
-	spawn user passt --vhost-user -d -f -s "$T/user/$name" "$@" \
-		>>"$T/$name.err" 2>&1
-	wait_for "[ -S '$T/user/$name' ]" || bail "passt: $(cat "$T/$name.err")"
-}
-
 # how often a driver has started at daemon $1
 starts()
 {
@@ -64,24 +54,8 @@ bulk()
 $sum  -" "$1: bulk both ways, v4 and v6" || diag "$(tail -n 5 "$vm_console")"
 }
 
-mkdir -p "$T/vmfs"
-cat >"$T/vmfs/functions" <<E
-# eventually CONDITION: it comes true within 15 seconds
-eventually()
-{
-	tries=0
-	until eval "\$1"; do
-		[ \$((tries += 1)) -lt 150 ] || return
-		sleep 0.1
-	done
-}
-link()
-{
-	sysctl -qw net.ipv6.conf.eth0.accept_dad=0
-	busybox udhcpc -q -f -n -t 10 -T 1 -i eth0 >/dev/null 2>&1
-	eventually 'ip -6 address show dev eth0 scope global | grep -q 2001:'
-	ping -c 1 -W 15 $GW4 >/dev/null
-}
+vm_functions
+cat >>"$T/vmfs/functions" <<E
 bulk()
 {
 	for a in "$WORLD4" "[$WORLD6]"; do

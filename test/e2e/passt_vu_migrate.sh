@@ -23,7 +23,6 @@ VM_MEMORY=$((384 * 1024 + 8))
 # shellcheck source=test/lib/vm.sh
 . "$TOP/test/lib/vm.sh"
 
-[ "$(uname -m)" = x86_64 ] || skip_all 'guests are x86-64'
 world_up
 vm_build || bail 'no guest'
 diag "$(qemu-system-x86_64 --version | head -n 1)"
@@ -33,16 +32,6 @@ sums="$sum  -
 $sum  -"
 spawn world socat TCP6-LISTEN:9003,reuseaddr,fork EXEC:cat,nofork
 wait_port world tcp 9003
-
-# vu_passt NAME OPTIONS...: a daemon at $T/user/NAME, what it says in $T/NAME.err
-vu_passt()
-{
-	name=$1
-	shift
-	spawn user passt --vhost-user -d -f -1 -s "$T/user/$name" "$@" \
-		2>"$T/$name.err"
-	wait_for "[ -S '$T/user/$name' ]" || bail "passt: $(cat "$T/$name.err")"
-}
 
 # qmp source|target COMMAND [ARGUMENTS]
 qmp()
@@ -58,24 +47,8 @@ is_state()
 	qmp "$1" query-status | grep -q "\"status\": \"$2\""
 }
 
-mkdir -p "$T/vmfs"
-cat >"$T/vmfs/functions" <<E
-# eventually CONDITION: it comes true within 15 seconds
-eventually()
-{
-	tries=0
-	until eval "\$1"; do
-		[ \$((tries += 1)) -lt 150 ] || return
-		sleep 0.1
-	done
-}
-link()
-{
-	sysctl -qw net.ipv6.conf.eth0.accept_dad=0 net.core.rmem_max=67108864
-	busybox udhcpc -q -f -n -t 10 -T 1 -i eth0 >/dev/null 2>&1
-	eventually 'ip -6 address show dev eth0 scope global | grep -q 2001:'
-	ping -c 1 -W 15 $GW4 >/dev/null
-}
+vm_functions
+cat >>"$T/vmfs/functions" <<E
 # KiB that the guest has
 memory()
 {
@@ -142,7 +115,7 @@ sent()
 }
 E
 
-vu_passt source -t 9005
+vu_passt source -1 -t 9005
 from=$pid
 mac=52:54:00:12:34:56
 # shellcheck disable=SC2046 # words
@@ -150,7 +123,8 @@ vm_start_shell -- -m slots=2,maxmem=2G $(vm_memory) \
 	$(vm_nic n "$T/user/source" $mac) \
 	-qmp "unix:$T/qmp.source,server=on,wait=off" ||
 	bail "no guest: $(cat "$T/vm1.qemu" "$vm_console")"
-ok 'a guest has its addresses' vm_sh '. /functions; link' 60
+ok 'a guest has its addresses' vm_sh \
+	'. /functions; sysctl -qw net.core.rmem_max=67108864; link' 60
 
 ### more memory, far from the rest
 
@@ -173,7 +147,7 @@ esac
 
 ### it moves
 
-vu_passt target -t 9006:9005
+vu_passt target -1 -t 9006:9005
 to=$pid
 # shellcheck disable=SC2046,SC2086 # words
 vm_incoming -- -m slots=2,maxmem=2G $(vm_memory) $more \

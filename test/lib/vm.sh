@@ -21,6 +21,12 @@
 #	vm_incoming -- ARGS	one more QEMU, which that guest moves to; ARGS say from
 #				where, and what the guest has got meanwhile
 #	vm_moved		it has: vm_sh goes there
+#	vm_functions		makes functions of the guest's shell, in its file
+#				/functions, to be added to: eventually CONDITION, within
+#				15 seconds; link, until eth0 has its addresses and the
+#				gateway answers
+#	vu_passt NAME OPTIONS...	a daemon of vhost-user at $T/user/NAME, what it
+#				says in $T/NAME.err
 #	vm_qmp SOCKET COMMAND [ARGUMENTS]	of QEMU's own protocol: prints what it
 #				returns, in JSON; fails with its error
 #	vm_net SOCKET [MAC [MORE]]	prints the ARGS of a guest at passt's SOCKET;
@@ -203,6 +209,39 @@ vm_start_shell()
 	exec 8<>"$vm_pipe.in"
 	vm_pipe=
 	vm_said SHELL
+}
+
+vm_functions()
+{
+	mkdir -p "$T/vmfs"
+	cat >"$T/vmfs/functions" <<-E
+		eventually()
+		{
+			tries=0
+			until eval "\$1"; do
+				[ \$((tries += 1)) -lt 150 ] || return
+				sleep 0.1
+			done
+		}
+		link()
+		{
+			sysctl -qw net.ipv6.conf.eth0.accept_dad=0
+			busybox udhcpc -q -f -n -t 10 -T 1 -i eth0 >/dev/null 2>&1
+			eventually 'ip -6 address show dev eth0 scope global |
+				grep -q 2001:'
+			ping -c 1 -W 15 $GW4 >/dev/null
+		}
+		E
+}
+
+vu_passt()
+{
+	vu_name=$1
+	shift
+	spawn user passt --vhost-user -d -f -s "$T/user/$vu_name" "$@" \
+		>>"$T/$vu_name.err" 2>&1
+	wait_for "[ -S '$T/user/$vu_name' ]" ||
+		bail "passt: $(cat "$T/$vu_name.err")"
 }
 
 vm_incoming()
