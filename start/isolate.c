@@ -44,6 +44,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -493,54 +494,49 @@ static int filter_export(scmp_filter_ctx filter, struct sock_filter *ret, size_t
 	return len < 0 ? (int)len : (int)((size_t)len / sizeof(*ret));
 }
 
+/* Before the program that libseccomp makes, in one filter with it, so that there is no
+ * moment at which one of two is in force. Whatever libseccomp allows of a socket call, it
+ * allows by socketcall(), too, where the conditions can't be looked at: it is forbidden,
+ * where there is one. See socketcall.c.
+ */
+static const struct sock_filter code_first[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+#ifdef SYS_socketcall
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socketcall, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+#endif
+};
+
 int isolate_load(void *filter, int rc)
 {
 	/* One more than the kernel takes: it refuses what was cut off */
 	static struct sock_filter code[BPF_MAXINSNS + 1];
+	const size_t first = ARRAY_SIZE(code_first);
 	struct sock_fprog prog = { .filter = code };
 
+	memcpy(code, code_first, sizeof(code_first));
 	if (!rc)
-		rc = filter_export(filter, code, sizeof(code));
+		rc = filter_export(filter, code + first,
+				   sizeof(code) - sizeof(code_first));
 	seccomp_release(filter);
 	if (rc < 0)
 		return rc;
-	prog.len = (unsigned short)rc;
+	prog.len = (unsigned short)(first + (size_t)rc);
 	/* A thread that couldn't have it is told by its ID */
 	rc = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 			  SECCOMP_FILTER_FLAG_TSYNC, &prog);
 	return rc < 0 ? -errno : rc ? -ESRCH : 0;
 }
 
-#ifdef SYS_socketcall
-/* Whatever libseccomp allows of a socket call, it allows by socketcall(), too, where the
- * conditions can't be looked at. See socketcall.c.
- */
-static int filter_load_socketcall(void)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-
-	if (!filter)
-		return -ENOMEM;
-	return isolate_load(filter, seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS,
-						     SYS_socketcall, 0));
-}
-#else
-static int filter_load_socketcall(void)
-{
-	return 0;
-}
-#endif
-
 static int filter_load(enum sys_mode mode, pid_t command)
 {
 	const pid_t whom[WHOM] = { [SELF] = getpid(), [COMMAND] = command };
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int rc;
+	int rc = 0;
 
 	if (!filter)
 		return -ENOMEM;
 
-	rc = filter_load_socketcall();
 	for (size_t i = 0; !rc && i < ARRAY_SIZE(sys_rules); i++) {
 		if (sys_rules[i].modes & mode)
 			rc = filter_add(filter, &sys_rules[i], whom);
