@@ -35,6 +35,9 @@ check_helper()
 {
 	is "$(field "$2" NoNewPrivs)" 1 "$1: no new privileges"
 	is "$(field "$2" Seccomp)" 2 "$1: system call filter"
+	# of two, each would be in force before it is whole
+	is "$(field "$2" Seccomp_filters)" $(($(field $$ Seccomp_filters) + 1)) \
+		"$1: one filter"
 	for set in CapInh CapPrm CapEff CapAmb; do
 		caps=$(field "$2" $set)
 		ok "$1: $set $caps" \
