@@ -327,6 +327,7 @@ bool nlmsg_is_addr(struct nlmsghdr *nh, enum family f,
 	     nh->nlmsg_type != RTM_DELADDR) ||
 	    nh->nlmsg_len < NLMSG_LENGTH(sizeof(*ifa)) ||
 	    ifa->ifa_family != nlmsg_af(f) ||
+	    ifa->ifa_prefixlen > 8 * family_addr_len(f) ||
 	    (ifi && ifa->ifa_index != ifi))
 		return false;
 

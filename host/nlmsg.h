@@ -86,7 +86,8 @@ struct rtattr *nlmsg_hop_attr(struct rtnexthop *nh, uint16_t type);
 int nlmsg_dump_addrs(int fd, enum family f, unsigned ifi,
 		     const struct nlmsg_reader *rd);
 /* Is this an address of that interface, or of any for 0? Told of in a dump, or in news
- * of it or of its end. Fills in tb, of IFA_MAX + 1.
+ * of it or of its end. With a prefix that is longer than an address it is none. Fills in
+ * tb, of IFA_MAX + 1.
  */
 bool nlmsg_is_addr(struct nlmsghdr *nh, enum family f, unsigned ifi,
 		   struct rtattr **tb);

@@ -256,7 +256,8 @@ static void test_stale(void)
 	is_int(seen.count, 1, "are none");
 }
 
-static void answer_addr(const char *text, unsigned ifi, uint32_t flags)
+static void answer_addr(const char *text, uint8_t prefix_len, unsigned ifi,
+			uint32_t flags)
 {
 	struct addr a = A(text);
 	struct ifaddrmsg *ifa;
@@ -264,7 +265,7 @@ static void answer_addr(const char *text, unsigned ifi, uint32_t flags)
 
 	ifa = nlmsg_init(&m, RTM_NEWADDR, 0, sizeof(*ifa));
 	ifa->ifa_family = AF_INET;
-	ifa->ifa_prefixlen = 24;
+	ifa->ifa_prefixlen = prefix_len;
 	ifa->ifa_index = ifi;
 	nlmsg_put_addr(&m, IFA_LOCAL, &a);
 	nlmsg_put_u32(&m, IFA_FLAGS, flags);
@@ -323,7 +324,7 @@ static void answer_host(void)
 	answer_none();
 	answer_part();
 	answer_link();
-	answer_addr("192.0.2.15", 2, IFA_F_PERMANENT);
+	answer_addr("192.0.2.15", 24, 2, IFA_F_PERMANENT);
 	answer_route("198.51.100.0", 24, "192.0.2.2", 2, 0);
 	answer_multipath();
 	answer_part();
@@ -355,8 +356,8 @@ static void test_template_later(void)
 	answer_part();
 	answer_link();
 	answer_multipath();
-	answer_addr("192.0.2.17", 2, IFA_F_TENTATIVE);
-	answer_addr("192.0.2.16", 2, IFA_F_PERMANENT);
+	answer_addr("192.0.2.17", 24, 2, IFA_F_TENTATIVE);
+	answer_addr("192.0.2.16", 24, 2, IFA_F_PERMANENT);
 	answer_end(NLMSG_DONE, 0, 0);
 	is_int(nl_template_get(ours, V4, "", &t), 0, "a tentative address");
 	ok(addr_eq(&t.addr, &ready) && !t.tentative, "another one is better");
@@ -365,7 +366,7 @@ static void test_template_later(void)
 	answer_part();
 	answer_link();
 	answer_multipath();
-	answer_addr("192.0.2.17", 2, IFA_F_TENTATIVE);
+	answer_addr("192.0.2.17", 24, 2, IFA_F_TENTATIVE);
 	answer_end(NLMSG_DONE, 0, 0);
 	is_int(nl_template_get(ours, V4, "", &t), 0, "nothing else");
 	ok(addr_eq(&t.addr, &early) && t.tentative, "it's told with that");
@@ -374,12 +375,27 @@ static void test_template_later(void)
 	answer_part();
 	answer_link();
 	answer_multipath();
-	answer_addr("192.0.2.17", 2, IFA_F_TENTATIVE | IFA_F_OPTIMISTIC);
+	answer_addr("192.0.2.17", 24, 2, IFA_F_TENTATIVE | IFA_F_OPTIMISTIC);
 	answer_end(NLMSG_DONE, 0, NLM_F_DUMP_INTR);
 	is_int(nl_template_get(ours, V4, "", &t), 1,
 	       "what changes all the time is taken, and told");
 	ok(addr_eq(&t.addr, &early) && !t.tentative,
 	   "an optimistic address can be used");
+}
+
+/* A watcher's facts with that would be refused as a whole */
+static void test_template_prefix(void)
+{
+	struct nl_template t;
+
+	answer_none();
+	answer_part();
+	answer_link();
+	answer_multipath();
+	answer_addr("192.0.2.17", 33, 2, IFA_F_PERMANENT);
+	answer_end(NLMSG_DONE, 0, 0);
+	is_int(nl_template_get(ours, V4, "", &t), 0, "a prefix of 33 bits");
+	ok(addr_is_none(&t.addr) && t.prefix_len <= 32, "is no address");
 }
 
 static void mutate(void)
@@ -429,6 +445,7 @@ int main(void)
 	test_stale();
 	test_template();
 	test_template_later();
+	test_template_prefix();
 	test_fuzz();
 	return done();
 }
