@@ -353,5 +353,5 @@ void tap_stream_start(bool one_off)
 {
 	loop_add_hook(stream_rest);
 	loop_set_handler(LOOP_TAP, stream_event);
-	tap_unix_start(one_off, stream_connected);
+	tap_unix_start(one_off, 1, stream_connected);
 }

@@ -6,7 +6,9 @@
  * hung up waits in the backlog: whoever speaks on the connection reads it to its
  * end, calls tap_unix_disconnect(), and that looks at the listener again.
  *
- * A descriptor is kept, so that a guest can connect when there are no more.
+ * Some descriptors are kept, so that a guest can connect when there are no more, and
+ * what it then sends along has a place. Nobody else gets in between: what is given up
+ * is used in the same turn.
  */
 #include "tap/tap_unix.h"
 
@@ -37,7 +39,8 @@ enum { UNIX_GUEST, UNIX_LISTENER };
 
 static struct {
 	int listen_fd, fd;
-	int spare_fd;			/* given up to accept a guest */
+	int spare_fd[TAP_UNIX_SPARES];	/* given up for the guest: these */
+	unsigned spares, spares_want;
 	bool one_off;
 	bool readable, writable;	/* it is told of that */
 	struct retry retry;
@@ -45,8 +48,7 @@ static struct {
 	void (*connected)(int fd);
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct leftover leftover;	/* that path */
-} guest = { .listen_fd = -1, .fd = -1, .spare_fd = -1,
-	    .leftover = { .dir_fd = -1 } };
+} guest = { .listen_fd = -1, .fd = -1, .leftover = { .dir_fd = -1 } };
 
 static pid_t tap_unix_peer_pid(int fd)
 {
@@ -57,11 +59,24 @@ static pid_t tap_unix_peer_pid(int fd)
 	       0 : cred.pid;
 }
 
-/* Keep a descriptor, so that a guest can always connect */
-static void tap_unix_spare(void)
+void tap_unix_spare(void)
 {
-	if (guest.spare_fd < 0 && guest.listen_fd >= 0)
-		guest.spare_fd = dup(guest.listen_fd);
+	while (guest.listen_fd >= 0 && guest.spares < guest.spares_want) {
+		int fd = dup(guest.listen_fd);
+
+		if (fd < 0)
+			return;
+		guest.spare_fd[guest.spares++] = fd;
+	}
+}
+
+bool tap_unix_make_room(int rc)
+{
+	if (!is_out_of_files(rc) || !guest.spares)
+		return false;
+	while (guest.spares)
+		close_fd(&guest.spare_fd[--guest.spares]);
+	return true;
 }
 
 /* Edge-triggered, so that nothing spins where accept4() lacks a descriptor */
@@ -126,11 +141,9 @@ static void tap_unix_accept(struct loop_ref ref, uint32_t events)
 			return;
 		fd = accept4(guest.listen_fd, NULL, NULL,
 			     SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 && is_out_of_files(-errno) && guest.spare_fd >= 0) {
-			close_fd(&guest.spare_fd);
+		if (fd < 0 && tap_unix_make_room(-errno))
 			fd = accept4(guest.listen_fd, NULL, NULL,
 				     SOCK_NONBLOCK | SOCK_CLOEXEC);
-		}
 		if (fd < 0 && errno != EAGAIN)
 			retry_later(&guest.retry, UNIX_LISTENER, RETRY_LEVELS);
 		if (fd < 0)
@@ -192,12 +205,13 @@ static void tap_unix_again(uint32_t index)
 		tap_unix_watch(guest.readable, guest.writable);
 }
 
-void tap_unix_start(bool one_off, void (*connected)(int fd))
+void tap_unix_start(bool one_off, unsigned spares, void (*connected)(int fd))
 {
 	struct loop_ref ref = { .kind = LOOP_TAP_LISTEN };
 	int rc, fd = guest.fd;
 
 	guest.one_off = one_off;
+	guest.spares_want = MIN(spares, (unsigned)TAP_UNIX_SPARES);
 	guest.connected = connected;
 	retry_init(&guest.retry, guest.retry_marks, 1, tap_unix_again);
 	loop_set_handler(LOOP_TAP_LISTEN, tap_unix_accept);

@@ -19,10 +19,22 @@ void tap_unix_listen(char *path);
 /* The guest's end comes as a connected socket */
 void tap_unix_use_fd(int fd);
 
+/* Descriptors that can be kept for a guest */
+enum { TAP_UNIX_SPARES = 16 };
+
 /* Register with the loop. connected(fd): a guest has come, whose connection fd is
- * watched for input from now on. one_off: exit when the first guest has gone.
+ * watched for input from now on. one_off: exit when the first guest has gone. spares:
+ * how many descriptors are kept for one that comes when there are no more, up to
+ * TAP_UNIX_SPARES; its connection takes one.
  */
-void tap_unix_start(bool one_off, void (*connected)(int fd));
+void tap_unix_start(bool one_off, unsigned spares, void (*connected)(int fd));
+
+/* A call for the guest has failed, with -errno: was it for want of descriptors, and are
+ * there some now, for what is tried again at once?
+ */
+bool tap_unix_make_room(int rc);
+/* Keep as many descriptors as there should be, if they can be had */
+void tap_unix_spare(void);
 
 /* Is it to be told when the connection can be read from, and when it can be written to?
  * Its end is told in any case.

@@ -707,5 +707,5 @@ void tap_vu_start(bool one_off)
 	retry_init(&vu.retry, vu.retry_marks, 1, vu_call);
 	loop_add_hook(vu_rest);
 	loop_set_handler(LOOP_TAP, vu_event);
-	tap_unix_start(one_off, vhost_user_connected);
+	tap_unix_start(one_off, TAP_UNIX_SPARES, vhost_user_connected);
 }

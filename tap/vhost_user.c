@@ -657,6 +657,10 @@ void vhost_user_readable(bool gone)
 
 	for (int i = 0; i < MSG_PER_EVENT && !rc && !why; i++) {
 		rc = vu_next(&why);
+		if (tap_unix_make_room(rc))
+			rc = vu_next(&why);
+		/* Those of regions are closed by now, and free for the next */
+		tap_unix_spare();
 		if (rc <= 0)
 			break;
 		rc = vu_push();

@@ -136,10 +136,21 @@ void retry_later(struct retry *r, uint32_t index, unsigned tries)
 	(void)tries;
 }
 
-void tap_unix_start(bool one_off, void (*connected)(int fd))
+void tap_unix_start(bool one_off, unsigned spares, void (*connected)(int fd))
 {
 	(void)one_off;
+	(void)spares;
 	front_connected = connected;
+}
+
+bool tap_unix_make_room(int rc)
+{
+	(void)rc;
+	return false;
+}
+
+void tap_unix_spare(void)
+{
 }
 
 void tap_unix_watch(bool readable, bool writable)
