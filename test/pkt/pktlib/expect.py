@@ -188,6 +188,7 @@ class GuestExpects:
         strict = f.flag("next")
         lost = f.flag("lost")
         optional = f.flag("maybe")
+        unordered = f.flag("unordered")
         text = "guest < " + " ".join(f.words)
         among, judge, kind = self.matcher(f, name)
         f.done()
@@ -201,6 +202,8 @@ class GuestExpects:
             self.pull()
             for p in [p for p in self.inbox if among(p)]:
                 bad = judge(p)
+                if bad and unordered:
+                    continue
                 if bad and optional:
                     return
                 if bad and not strict and (
