@@ -227,12 +227,18 @@ static int read_dest(struct reading *r)
 
 static void mark(uint64_t *bits, unsigned first, unsigned last)
 {
-	for (unsigned p = first; p <= last; p++)
-		bits[p / WORD] |= 1ULL << p % WORD;
+	for (unsigned p = first; p <= last; p++) {
+		if (p % WORD || last - p < WORD - 1) {
+			bits[p / WORD] |= 1ULL << p % WORD;
+		} else {
+			bits[p / WORD] = UINT64_MAX;
+			p |= WORD - 1;
+		}
+	}
 }
 
-/* What is in `in` and not in `out`, as ranges; false if they are too many. Words
- * that have none are passed over: there may be thousands of rules.
+/* What is in `in` and not in `out`, as ranges; false if they are too many. Words in which
+ * none begins or ends are passed over: there may be thousands of rules.
  */
 static bool take_ranges(struct policy_spec *s, const uint64_t *in,
 			const uint64_t *out)
@@ -243,17 +249,18 @@ static bool take_ranges(struct policy_spec *s, const uint64_t *in,
 		uint64_t word = in[p / WORD] & ~out[p / WORD];
 		bool is = word >> p % WORD & 1;
 
-		if (!word && !was) {
+		if (word == (was ? UINT64_MAX : 0)) {
 			p |= WORD - 1;
 			continue;
 		}
 		if (is && !was) {
 			if (s->ranges == POLICY_SPEC_RANGES)
 				return false;
-			s->range[s->ranges++].first = (uint16_t)p;
+			s->range[s->ranges].first = (uint16_t)p;
+			s->range[s->ranges++].last = PORTS - 1;
+		} else if (was && !is) {
+			s->range[s->ranges - 1].last = (uint16_t)(p - 1);
 		}
-		if (is)
-			s->range[s->ranges - 1].last = (uint16_t)p;
 		was = is;
 	}
 	return true;
