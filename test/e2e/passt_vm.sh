@@ -22,7 +22,7 @@ world_up
 world_dns || bail 'no name server'
 vm_build || bail 'no guest'
 
-bulk_serve world 100
+bulk_serve world 32
 mkdir -p "$T/vmfs"
 
 sock=$T/user/passt.socket
@@ -99,14 +99,14 @@ done
 is "$(said name)" $WORLD4 'name'
 for a in "$WORLD4" "$WORLD6"; do
 	# brackets would be a pattern
-	like "$(said "down .*${a}[^ ]*")" "$sum*" "100 MiB from $a"
-	like "$(said "up .*${a}[^ ]*")" "$sum*" "100 MiB to $a"
+	like "$(said "down .*${a}[^ ]*")" "$sum*" "32 MiB from $a"
+	like "$(said "up .*${a}[^ ]*")" "$sum*" "32 MiB to $a"
 done
 for a in "$HOST4" "[$HOST6]"; do
 	out=$(in_world timeout 60 socat -u "TCP:$a:9004" - | sha256sum)
-	like "$out" "$sum*" "100 MiB from the guest's service at $a"
+	like "$out" "$sum*" "32 MiB from the guest's service at $a"
 	out=$(in_world timeout 60 socat -t 60 - "TCP:$a:9003" <"$T/file")
-	like "$out" "$sum*" "100 MiB to the guest's service at $a"
+	like "$out" "$sum*" "32 MiB to the guest's service at $a"
 done
 out=$(timeout 5 socat -u "UNIX-CONNECT:$sock" - 2>&1)
 is "$?$out" 0 'one guest at a time: another one is turned away'
@@ -123,7 +123,7 @@ E
 # shellcheck disable=SC2046 # words
 out=$(vm_run "$T/script" -- $(vm_net "$sock" 52:54:00:00:00:02))
 is $? 7 'second guest'
-like "$out" "$sum*" '... 100 MiB'
+like "$out" "$sum*" '... 32 MiB'
 kill -TERM "$passt"
 wait_gone "$passt"
 wait "$passt"
