@@ -268,11 +268,27 @@ static void stream_disconnect(void)
 	tap_unix_disconnect();
 }
 
+/* Is it a request of vhost-user's? That begins with its number and flags, both below 256,
+ * in the machine's order of bytes: as a length, the number is too large on most.
+ */
+static bool stream_is_vhost_user(const uint8_t *p, size_t n)
+{
+	uint32_t word[2];
+
+	if (n < sizeof(word))
+		return false;
+	memcpy(word, p, sizeof(word));
+	return word[0] && word[0] <= UINT8_MAX && word[1] && word[1] <= UINT8_MAX;
+}
+
 static void stream_parse(void)
 {
 	if (!stream_frames()) {
 		drop(DROP_FRAME_LENGTH);
-		warn_limited("Bad frame size from guest, resetting connection");
+		warn_limited("Bad frame size from guest, resetting connection%s",
+			     stream_is_vhost_user(stream_buf.rx + stream.rx_off,
+						  stream.rx_len - stream.rx_off) ?
+			     ": for vhost-user, start passt with --vhost-user" : "");
 		stream_disconnect();
 		return;
 	}

@@ -52,6 +52,7 @@ enum {
 	VU_IOV		= TAP_TX_IOV + VIRTQ_CHAIN_MAX,
 	VU_WAITING	= 256 * 1024,	/* frames without a reservation */
 	VU_RETRIES	= 3,		/* while the driver refills its ring */
+	VU_SILENT	= 2,		/* kicks: QEMU makes one as a ring starts */
 };
 static_assert((int)VU_RX_IOV >= (int)TAP_RX_IOV, "one frame fits");
 
@@ -60,6 +61,9 @@ static struct {
 	struct vnet_format vnet;
 	bool mergeable;			/* frames over several chains */
 	bool runs;			/* both rings do */
+	bool seen;			/* what a driver has put into a ring */
+	bool told;			/* that nothing is */
+	uint8_t silent[VU_RINGS];	/* kicks of each, and nothing seen */
 	bool more, fresh;		/* frames wait in the transmit ring; a
 					 * batch was handed up this turn */
 
@@ -603,6 +607,8 @@ static void vu_up(void)
 		.mtu = vhost_user_mtu(),
 	};
 	vu.wait_at = vu.wait_len = 0;
+	vu.seen = false;
+	memset(vu.silent, 0, sizeof(vu.silent));
 	debug("vhost-user: driver started, header of %u bytes%s, checksums %s, TSO %s, USO %s",
 	      vu.vnet.size, vu.mergeable ? ", mergeable buffers" : "",
 	      guest_csum ? csum ? "both ways" : "to the guest" :
@@ -610,6 +616,23 @@ static void vu_up(void)
 	      vu.caps.tx.tso[V4] || vu.caps.rx.tso[V4] ? "yes" : "no",
 	      vu.caps.tx.uso[V4] || vu.caps.rx.uso[V4] ? "yes" : "no");
 	tap_set_link(&vu_ops, &vu.caps);
+}
+
+/* So many kicks, and what is in the ring was looked at. Who writes to private copies of the
+ * pages that we map, since memory isn't shared, kicks, and nothing appears in either ring.
+ */
+static void vu_look_for_silence(enum vu_ring_name i, uint64_t kicks)
+{
+	if (vu.seen || vu.told)
+		return;
+	vu.seen = virtq_waiting(vu_q(i), 1) || vu_q(i)->seen_avail;
+	kicks = MIN(kicks, (uint64_t)VU_SILENT);
+	vu.silent[i] = (uint8_t)MIN(vu.silent[i] + kicks, (uint64_t)VU_SILENT);
+	if (vu.seen || vu.silent[VU_RX] < VU_SILENT ||
+	    vu.silent[VU_TX] < VU_SILENT)
+		return;
+	vu.told = true;
+	warn_limited("vhost-user: the guest kicks, but nothing appears in its rings: its memory may not be shared (QEMU: share=on for its memory-backend; libvirt: access mode='shared')");
 }
 
 /* The driver has put something into a ring */
@@ -642,7 +665,7 @@ static void vu_ring_changed(enum vu_ring_name i)
 
 static void vu_closed(void)
 {
-	vu.runs = vu.more = false;
+	vu.runs = vu.more = vu.told = false;
 	tap_set_link(NULL, NULL);
 }
 
@@ -694,6 +717,7 @@ static void vu_event(struct loop_ref ref, uint32_t events)
 		return;
 	}
 	vu_kicked(ref.index - 1);
+	vu_look_for_silence(ref.index - 1, n == sizeof(kicks) ? kicks : 1);
 }
 
 void tap_vu_start(bool one_off)

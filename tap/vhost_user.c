@@ -11,7 +11,8 @@
  *
  * Memory: each new table unmaps the old one; rings that run are looked up anew. Where
  * a region changes its bounds, it is removed, and added as another: rings in it wait in
- * between.
+ * between, and so does a ring whose next buffer lies in it. QEMU removes all that change
+ * before it adds the first, while the guest runs.
  *
  * Errors: what the protocol forbids ends the connection, with one line; a request
  * that we don't know is refused (REPLY_ACK), and otherwise ignored.
@@ -86,6 +87,7 @@ static struct {
 	uint64_t status;
 	unsigned mtu;
 	int log_fd;			/* or -1 */
+	unsigned removed;		/* regions, and none added since */
 	uint8_t faults;			/* of the connection's calls, in
 					 * succession */
 	bool waits;			/* for it to take our reply */
@@ -216,6 +218,29 @@ static void vu_ring_call(const struct vu_ring *r)
 		debug("vhost-user: calling the guest: %s", strerror(errno));
 }
 
+/* It lacks what may be in a region that was removed, and waits for the next one */
+static bool vu_ring_waits(enum vu_ring_name i)
+{
+	struct vu_ring *r = &vu.ring[i];
+
+	if (!r->q.outside || !vu.removed)
+		return false;
+	info_limited("vhost-user: %s, which waits for a region to be added",
+		     r->q.why);
+	r->q.why = NULL;
+	r->q.outside = false;
+	r->away = true;
+	vu_ring_stop(i);
+	return true;
+}
+
+/* `removed` changes: of what was found before, this turn */
+static void vu_rings_wait(void)
+{
+	for (enum vu_ring_name i = VU_RX; i < VU_RINGS; i++)
+		vu_ring_waits(i);
+}
+
 /* Memory is another, or a ring elsewhere in it. May a ring that isn't there wait until it
  * is? One that does goes on doing so.
  */
@@ -322,6 +347,8 @@ static const char *vu_set_mem_table(struct vu_msg *m)
 	    m->h.size != offsetof(struct vu_table, region) +
 			 t->count * sizeof(t->region[0]))
 		return "a table of memory of wrong size";
+	vu_rings_wait();
+	vu.removed = 0;
 	gmem_clear();
 	for (unsigned i = 0; i < t->count && !why; i++)
 		why = vu_map(&t->region[i], i);
@@ -337,6 +364,8 @@ static const char *vu_add_mem_reg(struct vu_msg *m)
 {
 	const char *why = vu_map(&m->p.one.region, 0);
 
+	vu_rings_wait();
+	vu.removed -= !why && vu.removed;
 	return why ? why : vu_rings_find(true);
 }
 
@@ -348,6 +377,7 @@ static const char *vu_rem_mem_reg(struct vu_msg *m)
 
 	if (!gmem_remove(&r))
 		return "a region of memory to be removed isn't there";
+	vu.removed++;
 	return vu_rings_find(true);
 }
 
@@ -684,6 +714,7 @@ void vhost_user_connected(int fd)
 	vu.waits = false;
 	vu.features = vu.active = vu.protocol = vu.status = 0;
 	vu.mtu = 0;
+	vu.removed = 0;
 	for (enum vu_ring_name i = VU_RX; i < VU_RINGS; i++)
 		vu.ring[i] = (struct vu_ring){ .kick_fd = -1, .call_fd = -1,
 					       .err_fd = -1 };
@@ -715,6 +746,8 @@ void vhost_user_ring_broken(enum vu_ring_name i)
 	const struct vu_ring *r = &vu.ring[i];
 	const uint64_t one = 1;
 
+	if (vu_ring_waits(i))
+		return;
 	if (r->err_fd >= 0 && write(r->err_fd, &one, sizeof(one)) < 0)
 		debug("vhost-user: telling of an error: %s", strerror(errno));
 	vhost_user_end(r->q.why);

@@ -41,7 +41,8 @@ struct vu_ring {
 	struct virtq q;			/* q.num 0: not running */
 	int kick_fd, call_fd, err_fd;	/* or -1 */
 	bool enabled, ready;		/* ready: told where it is, and to run */
-	bool away;			/* its memory was removed meanwhile */
+	bool away;			/* its memory was removed meanwhile, or that of
+					 * its next buffer */
 
 	/* As told: addresses are the front-end's */
 	uint32_t num;
@@ -65,7 +66,9 @@ void vhost_user_connected(int fd);
 void vhost_user_readable(bool gone);
 /* End the connection: what was wrong, in one line; NULL: it has ended by itself */
 void vhost_user_end(const char *why);
-/* The same for a ring that is broken: its err_fd hears of it */
+/* The same for a ring that is broken: its err_fd hears of it. If what it lacks may be in a
+ * region that was removed, it waits for the next one that is added.
+ */
 void vhost_user_ring_broken(enum vu_ring_name i);
 
 struct vu_ring *vhost_user_ring(enum vu_ring_name i);

@@ -108,6 +108,7 @@ void virtq_start(struct virtq *q, uint16_t base)
 	/* Whether it was called for these nobody knows any more */
 	q->called = (uint16_t)(q->published - q->num);
 	q->why = NULL;
+	q->outside = false;
 	q->listening = false;
 	put16(q->used, q->event_idx ? 0 : NO_NOTIFY);
 	virtq_log(q, q->used, 2);
@@ -118,6 +119,12 @@ static bool virtq_broken(struct virtq *q, const char *why)
 	if (!q->why)
 		q->why = why;
 	return false;
+}
+
+static bool virtq_outside(struct virtq *q, const char *why)
+{
+	q->outside |= !q->why;
+	return virtq_broken(q, why);
 }
 
 unsigned virtq_waiting(struct virtq *q, unsigned want)
@@ -162,7 +169,7 @@ static bool virtq_buffer(struct virtq *q, struct virtq_walk *w,
 		uint8_t *p = gmem_at(d.addr, d.len, &len);
 
 		if (!p)
-			return virtq_broken(q, "a buffer outside of memory");
+			return virtq_outside(q, "a buffer outside of memory");
 		if (w->c->cnt == w->max) {
 			w->full = true;
 			return false;
@@ -187,7 +194,7 @@ static bool virtq_indirect(struct virtq *q, struct virtq_walk *w,
 		return virtq_broken(q, "an indirect table of odd size");
 	w->table = gmem_at(d->addr, d->len, &len);
 	if (!w->table || len < d->len)
-		return virtq_broken(q, "an indirect table outside of memory");
+		return virtq_outside(q, "an indirect table outside of memory");
 	w->indirect = true;
 	w->num = d->len / DESC_SIZE;
 	w->left = MIN(w->num, (uint32_t)VIRTQ_CHAIN_MAX);

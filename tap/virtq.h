@@ -36,6 +36,7 @@ struct virtq {
 	uint64_t log_used;		/* guest address of the used ring, to be
 					 * marked as dirty; 0: not asked for */
 	const char *why;		/* it is broken; NULL: it isn't */
+	bool outside;			/* ... since something isn't in memory */
 };
 
 /* A chain that was taken: pieces of iov[0, cnt), of len bytes */

@@ -170,7 +170,7 @@ int vu_msg_read(struct vu_conn *c, const char **ret_why)
 		if (c->got >= sizeof(m->h) &&
 		    ((m->h.flags & FLAG_VERSION_MASK) != FLAG_VERSION ||
 		     m->h.size > VU_MSG_PAYLOAD)) {
-			*ret_why = "that isn't vhost-user";
+			*ret_why = "that isn't vhost-user (QEMU's -netdev stream is for passt without --vhost-user)";
 			return -ENOTCONN;
 		}
 	}

@@ -53,6 +53,26 @@ wait_gone "$passt"
 wait "$passt"
 is $? 0 'exit status'
 
+# memory that isn't shared: said once, of a front-end where it is so
+sock=$T/user/silent.socket
+spawn user passt --vhost-user -f -s "$sock" >"$T/passt.err" 2>&1
+passt=$pid
+wait_for "[ -S '$sock' ]"
+"$TOP/test/tools/vuhostile" "$sock" "memory that isn't shared" >"$T/hostile"
+is $? 0 'kicks of rings that stay empty'
+is "$(grep -c "may not be shared (QEMU: share=on" "$T/passt.err")" 1 \
+	'... are told, once'
+stop "$passt"
+
+# each link, spoken to as the other
+spawn user passt -1 -f -s "$T/user/stream.socket" >"$T/passt.err" 2>&1
+wait_for "[ -S '$T/user/stream.socket' ]"
+printf '\1\0\0\0\1\0\0\0\0\0\0\0' | socat - "UNIX-CONNECT:$T/user/stream.socket" \
+	>/dev/null
+wait_gone "$pid"
+like "$(cat "$T/passt.err")" '*Bad frame size from guest*start passt with --vhost-user*' \
+	'a front-end of vhost-user at a stream socket is told what to do'
+
 # one-off
 sock=$T/user/one.socket
 spawn user passt --vhost-user -1 -f -s "$sock" >"$T/passt.err" 2>&1
@@ -63,4 +83,6 @@ ok 'one-off: it ends with its front-end' wait_gone "$passt"
 wait "$passt"
 is $? 0 '... with status 0'
 is "$(grep -c 'vhost-user: ' "$T/passt.err")" 1 '... and one line'
+like "$(cat "$T/passt.err")" '*-netdev stream is for passt without --vhost-user*' \
+	'... which says what to do'
 done_testing

@@ -109,7 +109,8 @@ static void check(uint32_t request, uint32_t flags, const struct vu_msg *m)
 		return;
 	note(request, m);
 	for (enum vu_ring_name i = VU_RX; i < VU_RINGS; i++) {
-		bool runs = said.ready[i] && said.enabled[i];
+		bool runs = said.ready[i] && said.enabled[i] &&
+			    !vhost_user_ring(i)->away;
 
 		assert(!vhost_user_ring(i)->q.num == !runs);
 		said.has_run[i] |= runs;
