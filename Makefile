@@ -322,7 +322,7 @@ fuzzers: $(FUZZ)
 
 fuzz:
 	@contrib/setup build check
-	@FUZZ_TIME=$(or $(FUZZ_TIME),30) FUZZERS="$(FUZZERS)" test/fuzz/run
+	@FUZZ_TIME="$(FUZZ_TIME)" FUZZERS="$(FUZZERS)" test/fuzz/run
 
 tools: $(TOOLS) $(SHIMS)
 
