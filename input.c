@@ -179,6 +179,7 @@ void input_init(const struct conf *c)
 	static const struct tap_events events = {
 		.rx = input_frames,
 		.up = input_link_up,
+		.down = opening_forget,
 	};
 
 	input.conf = c;

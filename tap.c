@@ -49,8 +49,10 @@ void tap_init(const struct tap_events *events, const uint8_t our_mac[6])
 void tap_set_link(const struct tap_ops *ops, const struct tap_caps *caps)
 {
 	tap.ops = ops;
-	if (!ops)
+	if (!ops) {
+		tap.events.down();
 		return;
+	}
 	tap.caps = *caps;
 	tap.rx_at = loop_now();
 	tap.events.up();

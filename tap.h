@@ -130,6 +130,7 @@ typedef void (*tap_rx_fn)(const struct tap_frame *frames, unsigned count);
 struct tap_events {
 	tap_rx_fn rx;			/* frames arrived */
 	void (*up)(void);		/* a guest is there */
+	void (*down)(void);		/* it has gone */
 };
 
 void tap_init(const struct tap_events *events, const uint8_t our_mac[6]);

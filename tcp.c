@@ -545,7 +545,7 @@ void tcp_open(const struct pkt *pkt)
 	struct flow *f;
 	int fd, rc;
 
-	net_dns_asked(&guest, loop_now());
+	net_dns_turn(&guest, loop_now());
 	e = egress_out(net_get(), PROTO_TCP, &guest, &host);
 	if (e.verdict != EGRESS_GO) {
 		if (e.verdict == EGRESS_UNREACHABLE)
@@ -589,6 +589,7 @@ void tcp_open(const struct pkt *pkt)
 		tcp_connect_failed(f, -rc);
 		return;
 	}
+	net_dns_asked(&guest, loop_now());
 	dns_proxy_note(f, fd);
 	tcp_watch(f);
 	if (!rc)
@@ -597,7 +598,7 @@ void tcp_open(const struct pkt *pkt)
 
 bool tcp_has_moved(struct flow *f)
 {
-	net_dns_asked(&f->side[GUEST], loop_now());
+	net_dns_turn(&f->side[GUEST], loop_now());
 	return egress_has_moved(net_get(), PROTO_TCP, &f->side[GUEST],
 				&f->side[HOST]);
 }

@@ -218,7 +218,7 @@ static struct flow *udp_flow_answered(const struct flow_side *guest)
  */
 static struct flow *udp_dns_turn(const struct flow_side *guest, struct flow *f)
 {
-	net_dns_asked(guest, loop_now());
+	net_dns_turn(guest, loop_now());
 	return f && dgram_flow_moved(f) ? NULL : f;
 }
 
@@ -245,6 +245,7 @@ void udp_input(const struct pkt *pkts, unsigned n)
 		return;
 	}
 	dgram_flow_used(f, GUEST);
+	net_dns_asked(&guest, loop_now());
 	udp_out_run(f, pkts, n);
 }
 

@@ -8,8 +8,9 @@
  *	                  ^ tail ^ head            ^ end
  *
  * First come, first served: while some wait, so does whoever comes. One a turn goes,
- * also if others (clients of forwarded ports, say) have taken the time. Whose turn hasn't
- * come after a second is dropped: what was meant has been sent again by then.
+ * also if others (clients of forwarded ports, say) have taken the time. Whose flow has
+ * been begun by then, by one before it, needs none. Whose turn hasn't come after a second
+ * is dropped: what was meant has been sent again by then.
  */
 #include "frame/opening.h"
 
@@ -33,7 +34,7 @@ struct opening_rec {
 
 static struct {
 	void (*input)(const struct pkt *pkts, unsigned n);
-	bool runs;
+	bool runs, one, stays;		/* the one a turn; it waits on */
 	unsigned count;
 	uint32_t head, tail, end;
 	_Alignas(OPENING_ALIGN) uint8_t ring[OPENING_BYTES];
@@ -94,7 +95,12 @@ static void opening_put(const struct pkt *pkt)
 
 bool opening_begin(const struct pkt *pkts, unsigned n)
 {
+	if (opening.runs && !opening.one && !loop_may_open()) {
+		opening.stays = true;
+		return false;
+	}
 	if (opening.runs || (!opening.count && loop_may_open())) {
+		opening.one = false;
 		loop_opening_starts();
 		return true;
 	}
@@ -106,9 +112,8 @@ bool opening_begin(const struct pkt *pkts, unsigned n)
 
 void opening_run(void)
 {
-	bool one = true;
-
-	opening.runs = true;
+	opening.runs = opening.one = true;
+	opening.stays = false;
 	while (opening.count) {
 		const struct opening_rec *r = (const void *)
 					      (opening.ring + opening.head);
@@ -116,12 +121,12 @@ void opening_run(void)
 		if (mono_before(mono_add(r->since, DUR_S(OPENING_WAIT_S)),
 				loop_now())) {
 			drop(DROP_OPENING);
-		} else if (one || loop_may_open()) {
-			one = false;
-			opening.input(&r->pkt, 1);
 		} else {
-			break;
+			opening.input(&r->pkt, 1);
 		}
+		/* The guest may have gone by that */
+		if (opening.stays || !opening.count)
+			break;
 		opening.head += r->size;
 		if (opening.head == opening.end) {
 			opening.head = 0;

@@ -167,8 +167,13 @@ static void listen_remove(struct listener *l)
 /* Another interface of the name that it was bound to is there */
 static void listen_again(struct listener *l)
 {
-	int rc = listen_new(fwd_slot_of(l->rule), l->port);
+	bool is_auto = listen_is_auto(l->rule);
+	int rc;
 
+	/* In the old one's place, which may be the last that there is */
+	listeners.auto_open -= is_auto;
+	rc = listen_new(fwd_slot_of(l->rule), l->port);
+	listeners.auto_open += is_auto;
 	if (!rc)
 		listen_remove(l);
 	else if (rc != -ENODEV)		/* not yet */

@@ -296,18 +296,23 @@ static bool is_query(const struct flow_side *guest)
 	       fwd_is_dns(&nets.now, &guest->our, PORT_DNS);
 }
 
-void net_dns_asked(const struct flow_side *guest, mono_t now)
+void net_dns_turn(const struct flow_side *guest, mono_t now)
 {
 	enum family f = addr_family(&guest->our);
-	struct turn *t = &nets.turn[f];
+	const struct turn *t = &nets.turn[f];
 
-	if (!is_query(guest))
-		return;
-	if (t->waiting &&
+	if (is_query(guest) && t->waiting &&
 	    mono_before(mono_add(t->since, DUR_MS(DNS_PATIENCE_MS)), now))
 		dns_next(f);
-	if (!t->waiting)
-		t->since = now;
+}
+
+void net_dns_asked(const struct flow_side *guest, mono_t now)
+{
+	struct turn *t = &nets.turn[addr_family(&guest->our)];
+
+	if (!is_query(guest) || t->waiting)
+		return;
+	t->since = now;
 	t->waiting = true;
 }
 

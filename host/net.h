@@ -80,11 +80,13 @@ const struct net *net_get(void);
  */
 unsigned net_scope(const struct addr *a);
 
-/* The resolvers behind --dns-forward take turns: the guest asks now, one has
- * answered, or can't be reached. Who doesn't answer in time loses its turn when the
- * guest asks again; who does, keeps it. Flows of the guest's that aren't queries
- * count for nothing: by TLS, which few resolvers know, clients just try.
+/* The resolvers behind --dns-forward take turns: the guest wants to ask now, has asked
+ * (what wasn't sent, nobody can answer), one has answered, or can't be reached. Who
+ * doesn't answer in time loses its turn when the guest asks again; who does, keeps it.
+ * Flows of the guest's that aren't queries count for nothing: by TLS, which few
+ * resolvers know, clients just try.
  */
+void net_dns_turn(const struct flow_side *guest, mono_t now);
 void net_dns_asked(const struct flow_side *guest, mono_t now);
 void net_dns_answered(const struct flow_side *guest,
 		      const struct addr *resolver);

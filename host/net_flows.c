@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Role: what exists while the host's network changes, see net_flows.h
  *
- * Data: what has changed since a walk through the table of flows began that came to
- * its end. A change while there's one under way begins it anew.
+ * Data: what has changed since all flows were last looked at. The walk through their
+ * table is round: a change while there's one under way has it go on from where it is,
+ * once around. A host that changes all the time keeps it from none of them.
  *
  * Flow: a change → walk(): some flows, more of them a timer later. Their sockets are
  * asked for their addresses only if there are some that are gone, and for their
@@ -23,6 +24,7 @@ static struct {
 	struct host_addrs gone;
 	bool links;
 	uint32_t next;			/* to be looked at */
+	uint32_t left;			/* so many, from there on */
 	struct timer timer;
 	/* Neighbours in the table mostly have the same address */
 	struct host_addr last;
@@ -31,19 +33,21 @@ static struct {
 
 static void walk(struct timer *t)
 {
-	uint32_t end = MIN(changed.next + STEP, flow_high());
+	uint32_t n = MIN(changed.left, STEP);
 
 	(void)t;
+	changed.left -= n;
 	changed.last = (struct host_addr){ .ifi = 0 };
 	changed.last_is_gone = false;
-	for (; changed.next < end; changed.next++) {
+	for (; n; n--) {
 		struct flow *f = flow_at(changed.next);
 		const struct flow_ops *ops = flow_ops(f);
 
 		if (ops && ops->host_changed)
 			ops->host_changed(f);
+		changed.next = (changed.next + 1) % flow_high();
 	}
-	if (changed.next < flow_high()) {
+	if (changed.left) {
 		timer_set(&changed.timer, TIMER_NET_FLOWS, loop_now());
 		return;
 	}
@@ -53,7 +57,7 @@ static void walk(struct timer *t)
 
 static void walk_begin(void)
 {
-	changed.next = 0;
+	changed.left = flow_high();
 	timer_cancel(&changed.timer);
 	walk(NULL);
 }

@@ -107,6 +107,7 @@ static struct {
 static struct {
 	const struct net_options *options;
 	struct path_watch path;		/* of resolv.conf */
+	bool polls;			/* that can't be watched */
 	int mounts_fd;			/* a change of what is mounted; or < 0 */
 	int news_fd;			/* rtnetlink: what changes; or < 0 */
 	int ask_fd;			/* rtnetlink: what is so; or < 0 */
@@ -234,8 +235,7 @@ static void child_look(bool nl_news)
 		child.torn |= now.torn;
 	}
 	if (net_needs_resolv(child.options)) {
-		if (path_watch_open(&child.path, RESOLV_CONF))
-			child.path.fd = -1;
+		child.polls = path_watch_open(&child.path, RESOLV_CONF);
 		now.resolv_error = child_read_resolv(&now.resolv);
 		net_ask_scopes(child.ask_fd, &now.resolv);
 	}
@@ -346,24 +346,23 @@ static bool child_matters(struct nlmsghdr *nh)
  */
 static bool child_news(void)
 {
-	bool polls = child.path.fd < 0 && net_needs_resolv(child.options);
-
 	for (;;) {
 		int debt_ms = child_debt_ms();
-		bool netlink = !debt_ms && child.news_fd >= 0, matters;
+		bool netlink = !debt_ms && child.news_fd >= 0;
+		bool file, matters;
 		int64_t begin_us;
 
 		if (!debt_ms && child.torn)
 			return true;
 		child_wait(true, netlink,
-			   debt_ms ? debt_ms : polls ? POLL_MS : -1);
+			   debt_ms ? debt_ms : child.polls ? POLL_MS : -1);
 		begin_us = child_cpu_us();
 		matters = netlink && nl_watch_read(child.news_fd, child_matters);
+		file = child.path.fd >= 0 && path_watch_read(&child.path);
 		child_pay(begin_us);
 		if (matters)
 			return true;
-		if (polls || child.mount_news ||
-		    (child.path.fd >= 0 && path_watch_read(&child.path)))
+		if (file || child.polls || child.mount_news)
 			return false;
 		if (!debt_ms)
 			child_wait(false, false, SETTLE_MS);

@@ -171,7 +171,7 @@ static bool walk_step(struct walk *w, struct path_watch *pw)
 	       walk_at(w, pw, name);
 }
 
-/* Nothing is watched any more. Not by closing it, for which the kernel waits until
+/* Nothing is watched any more; 0 or -errno. Not by closing it, for which the kernel waits until
  * nobody can be telling it of something: that takes milliseconds, or, with much to do,
  * hundreds of them.
  */
@@ -201,8 +201,7 @@ int path_watch_open(struct path_watch *pw, const char *path)
 	}
 	if (!w.error && pw->count)
 		return 0;
-	close_fd(&pw->fd);
-	pw->count = 0;
+	watch_nothing(pw);
 	return w.error ? w.error : -ENOENT;
 }
 

@@ -25,7 +25,7 @@ struct path_watch {
 };
 
 /* Watch an absolute path as it leads now, in place of what fd watches (-1: nothing so
- * far). 0; or -errno if something can't be watched, and fd is -1 then. What was
+ * far). 0; or -errno if something can't be watched: nothing is, then. What was
  * before can be read, for sure, after this: no change gets lost.
  */
 int path_watch_open(struct path_watch *pw, const char *path);

@@ -358,14 +358,15 @@ static void front_frames(const struct tap_frame *frames, unsigned count)
 	}
 }
 
-static void front_up(void)
+static void front_up_or_down(void)
 {
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static const struct tap_events events = { front_frames, front_up };
+	static const struct tap_events events = { front_frames, front_up_or_down,
+						   front_up_or_down };
 	static const uint8_t mac[6] = { 2 };
 
 	(void)argc;

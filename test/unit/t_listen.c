@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "engine/loop.h"
 #include "fake_log.h"
@@ -499,6 +500,37 @@ static void test_interface(void)
 	kernel.forbidden[1000] = true;
 	net_changed(NULL);
 	is_int(warnings, 1, "it can't be had any more: that is told");
+	warnings = 0;
+	kernel.forbidden[1000] = false;
+	reset();
+}
+
+/* As many automatic ports as there may be, and their interface becomes another */
+static void test_interface_full(void)
+{
+	struct rlimit was, few;
+
+	getrlimit(RLIMIT_NOFILE, &was);
+	few = was;
+	few.rlim_cur = 4;
+	setrlimit(RLIMIT_NOFILE, &few);
+	listen_set_auto(is_auto_wanted);
+	wanted[80] = wanted[81] = wanted[82] = true;
+	is_int(have(HOST, "%eth0/80-90,auto"), 0, "automatic ports");
+	is_int(kernel.open, 2, "no more than may be");
+	for (unsigned port = 80; port <= 81; port++)
+		kernel.sock[fd_at(port) - FD_FIRST].gone = true;
+	net_changed(NULL);
+	is_int(warnings, 0, "another interface: they come again");
+	is_int(kernel.open, 2, "... no more of them");
+	ok(!kernel.sock[fd_at(80) - FD_FIRST].gone &&
+	   !kernel.sock[fd_at(81) - FD_FIRST].gone, "... at that one");
+	wanted[80] = false;
+	is_int(touch_all(), 0, "one less");
+	is_int(kernel.open, 2, "lets another one in");
+	setrlimit(RLIMIT_NOFILE, &was);
+	listen_set_auto(is_auto_wanted);
+	memset(wanted, 0, sizeof(wanted));
 	reset();
 }
 
@@ -566,6 +598,7 @@ int main(void)
 	test_auto();
 	test_users();
 	test_interface();
+	test_interface_full();
 	test_random();
 	return done();
 }

@@ -405,13 +405,20 @@ static void test_turns(void)
 	is_int(net_get()->fam[V4].dns_host_count, 3,
 	       "all but a link-local one of the other family without link");
 	is_str(turn(), "192.0.2.53", "the first one begins");
+	net_dns_turn(&query, at(-2000));
+	net_dns_turn(&query, at(0));
+	is_str(turn(), "192.0.2.53", "  nobody is late with what wasn't asked");
 	net_dns_asked(&query, at(0));
+	net_dns_turn(&query, at(900));
 	net_dns_asked(&query, at(900));
 	is_str(turn(), "192.0.2.53", "  it may take its time");
-	net_dns_asked(&query, at(1100));
+	net_dns_turn(&query, at(1100));
 	is_str(turn(), "192.0.2.54", "  but not too long");
+	net_dns_turn(&query, at(3000));
+	is_str(turn(), "192.0.2.54", "  the next one's time hasn't begun");
+	net_dns_asked(&query, at(3000));
 	net_dns_answered(&query, &second);
-	net_dns_asked(&query, at(9000));
+	net_dns_turn(&query, at(9000));
 	is_str(turn(), "192.0.2.54", "who answers keeps the turn");
 	net_dns_answered(&query, &second);
 	net_dns_failed(&query, &third);

@@ -24,6 +24,8 @@ static struct {
 
 static struct {
 	unsigned n;
+	bool is_old;			/* it's of a flow that there is */
+	bool goes;			/* it ends the link */
 	uint32_t id, len, payload;	/* of the last one */
 	bool whole, in_order;
 } got;
@@ -61,6 +63,10 @@ static void input(const struct pkt *pkts, unsigned n)
 	static uint8_t l3[MAX];
 	const struct pkt *p = pkts;
 
+	if (got.goes)
+		opening_forget();
+	else if (!got.is_old && !opening_begin(pkts, n))
+		return;
 	got.whole = n == 1 && bytes_copy(&p->l3, 0, l3, MAX) == p->l3.len &&
 		    !memcmp(l3, bytes, p->l3.len) &&
 		    bytes_copy(&p->payload, 0, l3, MAX) == p->payload.len &&
@@ -71,7 +77,6 @@ static void input(const struct pkt *pkts, unsigned n)
 	got.id = p->ip_id;
 	got.len = p->l3.len;
 	got.payload = p->payload.len;
-	opening_begin(pkts, n);
 }
 
 static bool begin(uint8_t proto, uint32_t id, uint32_t len)
@@ -133,6 +138,36 @@ int main(void)
 	opening_forget();
 	run(9);
 	ok(got.n == 2 && dropped() == 2, "whose guest has gone is forgotten");
+	loop.may = 0;
+	begin(PROTO_UDP, ++id, 100);
+	begin(PROTO_UDP, ++id, 100);
+	got.goes = true;
+	run(9);
+	ok(got.n == 3 && dropped() == 2,
+	   "... also if it goes by what one of them does");
+	got.goes = false;
+	run(9);
+	is_int(got.n, 3, "... for good");
+
+	loop.may = 0;
+	for (unsigned i = 0; i < 9; i++)
+		begin(PROTO_UDP, ++id, 100);
+	got.n = 0;
+	got.is_old = true;
+	run(0);
+	is_int(got.n, 9, "those whose flow is there by now need no time");
+	got.is_old = false;
+	for (unsigned i = 0; i < 3; i++)
+		begin(PROTO_UDP, ++id, 100);
+	got.n = loop.starts = 0;
+	run(0);
+	is_int((int)loop.starts, 1, "those that begin one do, without: one goes");
+	run(1);
+	is_int((int)loop.starts, 2, "... with, as many as there is for");
+	loop.again = 0;
+	run(0);
+	is_int((int)loop.starts, 3, "none is lost by waiting on");
+	ok(got.in_order && got.whole && !loop.again, "... nor out of order");
 
 	/* All sizes, and from nobody to as many as there is room for */
 	srand(1);

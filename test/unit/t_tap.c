@@ -134,6 +134,13 @@ static void up(void)
 {
 }
 
+static unsigned downs;
+
+static void down(void)
+{
+	downs++;
+}
+
 /* Byte number i of the stream */
 static uint8_t byte_at(size_t i)
 {
@@ -217,7 +224,7 @@ static unsigned reservation(enum family f, size_t want, size_t seg, size_t n)
 
 int main(void)
 {
-	static const struct tap_events events = { rx, up };
+	static const struct tap_events events = { rx, up, down };
 	static const uint8_t mac[6] = { 0x9a, 0x55, 0x9a, 0x55, 0x9a, 0x55 };
 	static struct tap_caps caps;
 	static uint8_t data[SEG_MAX];
@@ -287,7 +294,9 @@ int main(void)
 	expected = &frame;
 	tap_rx(&frame, 1);
 	is_int(received, 1, "what is received is handed up");
+	is_int(downs, 0, "the link has been up");
 	tap_set_link(NULL, NULL);
-	ok(!tap_is_up(), "the link ends");
+	ok(!tap_is_up(), "... ends");
+	is_int(downs, 1, "... and that is told");
 	return done();
 }
