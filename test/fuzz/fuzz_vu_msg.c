@@ -5,7 +5,8 @@
  *
  * Requests of a vhost-user front-end: make fuzz, then build/fuzz/fuzz_vu_msg [CORPUS].
  * The first byte says whether it begins with a device that works; then come requests:
- * number, flags and descriptors, size, payload; or what else happens in between.
+ * number, flags and descriptors, size (below 128: the usual one), payload; or what else
+ * happens in between.
  *
  * Checked of each request that doesn't end the connection: whether there is a reply, and
  * which; what isn't offered isn't taken; which rings run; where they have got. At the
@@ -86,6 +87,40 @@ static void note(uint32_t request, const struct vu_msg *m)
 	}
 }
 
+/* Of the payload, where the table of memory has one region */
+static uint32_t usual_size(uint32_t request)
+{
+	switch (request) {
+	case SET_MEM_TABLE:
+		return 8 + sizeof(struct vu_region);
+	case SET_LOG_BASE:
+		return sizeof(struct vu_log);
+	case SET_VRING_ADDR:
+		return sizeof(struct vu_addr);
+	case ADD_MEM_REG:
+	case REM_MEM_REG:
+		return sizeof(struct vu_one_region);
+	case GET_FEATURES:
+	case SET_OWNER:
+	case RESET_OWNER:
+	case SET_LOG_FD:
+	case GET_PROTOCOL_FEATURES:
+	case GET_QUEUE_NUM:
+	case RESET_DEVICE:
+	case GET_MAX_MEM_SLOTS:
+	case GET_STATUS:
+		return 0;
+	}
+	return sizeof(uint64_t);
+}
+
+/* The first word says which ring it is */
+static bool is_of_ring(uint32_t request)
+{
+	return (request >= SET_VRING_NUM && request <= GET_VRING_BASE) ||
+	       request == SET_VRING_ENABLE;
+}
+
 static bool always_replies(uint32_t request)
 {
 	return request == GET_FEATURES || request == GET_PROTOCOL_FEATURES ||
@@ -114,6 +149,8 @@ static void check(uint32_t request, uint32_t flags, const struct vu_msg *m)
 
 		assert(!vhost_user_ring(i)->q.num == !runs);
 		said.has_run[i] |= runs;
+		assert(said.has_run[i] ||
+		       vhost_user_ring(i)->base == said.base[i]);
 	}
 }
 
@@ -141,9 +178,11 @@ static void said_start(void)
 /* One request, or event: how many bytes of the input */
 static size_t step(const uint8_t *p, size_t len)
 {
-	uint8_t payload[VU_MSG_PAYLOAD] = { 0 };
+	struct vu_msg m = { 0 };
+	uint8_t *payload = m.p.bytes;
 	uint32_t flags = 1 | (p[1] & 8);
-	size_t size = MIN((size_t)p[2], len - 3);
+	uint32_t asked = p[2] < 128 ? usual_size(p[0] % 64) : p[2] - 128U;
+	size_t size = MIN((size_t)asked, len - 3);
 
 	switch (p[0] % 64) {
 	case KICK:
@@ -154,8 +193,11 @@ static size_t step(const uint8_t *p, size_t len)
 		return 3;
 	}
 	memcpy(payload, p + 3, size);
+	/* One that is there, most often */
+	if (p[2] < 128 && is_of_ring(p[0] % 64))
+		m.p.state.index = payload[0] % 3;
 	say(p[0] % 64, p[0] % 64 == RAW ? p[1] : flags, payload,
-		  p[0] & 64 ? p[2] * 0x01010101U : p[2],
+		  p[0] & 64 ? p[2] * 0x01010101U : asked,
 		  p[1] & 1 ? front.mem_fd : front.event_fd, p[1] >> 4);
 	return 3 + size;
 }
