@@ -116,7 +116,7 @@ void cleaner_start(const struct leftover *const names[], unsigned count,
 		   const struct leftover *const begun[], unsigned begun_count)
 {
 	struct names n = { .count = count, .begun = begun_count };
-	int p[2] = { -1, -1 }, status = -1;
+	int p[2] = { -1, -1 }, status = -1, fork_fd;
 	pid_t pid;
 
 	if (!(count + begun_count))
@@ -130,7 +130,7 @@ void cleaner_start(const struct leftover *const names[], unsigned count,
 		warn("Names of sockets, and of files if the start fails, will stay: %s", strerror(errno));
 		return;
 	}
-	pid = fork();
+	pid = isolate_fork(&fork_fd);
 	if (!pid) {
 		pid = fork();
 		if (pid)
@@ -144,6 +144,7 @@ void cleaner_start(const struct leftover *const names[], unsigned count,
 		     "no process for them can be had");
 		close_fd(&p[0]);
 	}
+	isolate_fork_wait(&fork_fd);
 	hold_fd = p[0];
 }
 

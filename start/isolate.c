@@ -574,6 +574,30 @@ int isolate_filter(const struct conf *c, pid_t command)
 	return filter_load((enum sys_mode)mode, command);
 }
 
+pid_t isolate_fork(int *ret_fd)
+{
+	int p[2] = { -1, -1 };
+	pid_t pid;
+
+	/* Its end is closed with the others: that's what is told. Without, nothing is. */
+	if (pipe2(p, O_CLOEXEC))
+		debug("pipe2: %s", strerror(errno));
+	pid = fork();
+	if (pid)
+		close_fd(&p[1]);
+	*ret_fd = p[0];
+	return pid;
+}
+
+void isolate_fork_wait(int *fd)
+{
+	char none;
+
+	while (*fd >= 0 && read(*fd, &none, 1) < 0 && errno == EINTR)
+		;
+	close_fd(fd);
+}
+
 void isolate_watcher(const int *fds, unsigned count, bool net_admin)
 {
 	static const unsigned caps[] = { CAP_NET_ADMIN };

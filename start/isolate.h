@@ -50,6 +50,13 @@ int isolate_filter(const struct conf *c, pid_t command);
  */
 int isolate_load(void *filter, int rc);
 
+/* fork() for one that ends in isolate_watcher() or isolate_alone(). Until then it has all
+ * that we have, sockets of ports, too, which would outlive us: so it is waited for,
+ * as late as can be, by isolate_fork_wait() with what came as *ret_fd.
+ */
+pid_t isolate_fork(int *ret_fd);
+void isolate_fork_wait(int *fd);
+
 /* For the child that watches the host, in place of stages 3 and 4: it keeps our
  * root directory, but no descriptors besides fds[] (those < 0 are none), 0 to 2
  * being /dev/null, no capabilities (`net_admin`: none but CAP_NET_ADMIN), and the

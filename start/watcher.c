@@ -99,9 +99,10 @@ struct tell {
 /* Our side */
 static struct {
 	int fd;				/* -1: nobody watches */
+	int fork_fd;			/* isolate_fork()'s, or -1 */
 	pid_t pid;
 	struct timer reap;
-} watcher = { .fd = -1 };
+} watcher = { .fd = -1, .fork_fd = -1 };
 
 /* The child's side */
 static struct {
@@ -414,7 +415,7 @@ static pid_t child_fork(void)
 	strcpy(name, ours);
 	snprintf(name + MIN(strlen(name), sizeof(name) - 7), 7, ".watch");
 	prctl(PR_SET_NAME, name);
-	pid = fork();
+	pid = isolate_fork(&watcher.fork_fd);
 	if (pid)
 		prctl(PR_SET_NAME, ours);
 	return pid;
@@ -573,6 +574,7 @@ void watcher_start(void)
 {
 	int rc;
 
+	isolate_fork_wait(&watcher.fork_fd);
 	if (watcher.fd < 0)
 		return;
 	loop_set_handler(LOOP_WATCHER, watcher_event);

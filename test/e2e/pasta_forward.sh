@@ -124,4 +124,14 @@ ok 'automatic port to the host' wait_port "ns:$ns" tcp 7102
 is "$(ask "ns:$ns" 127.0.0.1:7102)" outside '... leads to its loopback'
 pasta_down
 
+# helpers begin with all that it has; slow ones, here, don't keep that beyond its end
+as_user "$T/bin/lacking" haste pasta -q --config-net -t 8090 -- true
+not_ok 'a port ends with it' listening host tcp 8090
+spawn user "$T/bin/lacking" haste passt -q -f -t 8091 -s "$T/user/again"
+wait_for "grep -q '^Seccomp:.*2' /proc/$pid/status"
+ok "passt's port" listening host tcp 8091
+kill -KILL "$pid"
+wait_gone "$pid"
+not_ok '... ends with it' listening host tcp 8091
+
 done_testing

@@ -25,6 +25,8 @@
  *	parent	SIGKILL for who starts a process in the background
  *	life	in the process that watches signals: it dies when it begins to
  *	close-range	close_range(): before Linux 5.9
+ *	haste	a process that gives up its standard descriptors takes 100 ms for
+ *		each
  *	near	no peer of TCP is: round trips take 200 ms
  *	calm	now and then a call fails for want of memory or descriptors, or
  *		by an interruption: splice(), pipe2(), recv(), connect()
@@ -366,6 +368,16 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	if (!rc && info && fd < FDS && lacks("near"))
 		lengthen(fd, value);
 	return rc;
+}
+
+int dup2(int old_fd, int new_fd)
+{
+	const struct timespec moment = { .tv_nsec = 100000000 };
+
+	if (lacks("haste") && new_fd <= STDERR_FILENO)
+		nanosleep(&moment, NULL);
+	return old_fd == new_fd ? old_fd :
+	       (int)syscall(SYS_dup3, old_fd, new_fd, 0);
 }
 
 /* Does this call fail? Each that can in turn, another one each time. */
