@@ -232,6 +232,7 @@ static const struct attempt attempts[] = {
 	CALL(tkill, NEVER, OTHER_PID, SIGKILL),
 	CALL(tkill, NEVER, OTHER_PID, SIGABRT),
 	CALL(tkill, NEVER, SELF_PID, SIGTERM),
+	REFUSED(tkill, ANY, SELF_PID, SIGABRT),
 	CALL(tgkill, S, OTHER_PID, OTHER_PID, SIGKILL),
 	CALL(tgkill, S, OTHER_PID, OTHER_PID, SIGABRT),
 	CALL(tgkill, S, SELF_PID, OTHER_PID, SIGKILL),

@@ -5,8 +5,11 @@
  * Links: host/netlink.o host/nl_copy.o host/nlmsg.o host/net_resolve.o host/resolv.o
  * Links: util/log.o util.o engine/loop.o engine/timer.o util/addr.o
  */
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,6 +20,9 @@
 #include "tap_test.h"
 #include "test/lib/attempts.h"
 #include "util/log.h"
+
+/* Behind the modes: cleaner.c's process, before a filter of its own */
+enum { ALONE = MODE_PASTA + 1 };
 
 /* Whom a signal may be for in these tests */
 static pid_t command;
@@ -139,8 +145,65 @@ static void test_filter(void)
 	test_attempts("watcher", NULL, "W");
 }
 
+static void *intrude(void *arg)
+{
+	const int *go = arg;
+	char c;
+
+	(void)!read(*go, &c, 1);
+	syscall(SYS_execve, NULL, NULL, NULL);
+	return NULL;
+}
+
+/* What is forbidden to one thread, as that of a log file, ends all of them */
+static void test_threads(void)
+{
+	const struct conf c = { .mode = MODE_PASST };
+	int status = 0, p[2];
+	pthread_t t;
+	pid_t pid;
+
+	if (pipe(p))
+		return;
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		if (pthread_create(&t, NULL, intrude, p))
+			_exit(EXIT_FAILURE);
+		last_stage(&c);
+		(void)!write(p[1], "", 1);
+		poll(NULL, 0, 5000);
+		syscall(SYS_exit_group, 0);
+	}
+	waitpid(pid, &status, 0);
+	ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS,
+	   "a thread's forbidden call ends the process: %#x", status);
+	close(p[0]);
+	close(p[1]);
+}
+
+/* Is it dumpable, so that others of its user may look into it? */
+static void test_dumpable(unsigned mode)
+{
+	const struct conf c = { .mode = (enum mode)mode };
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		if (mode == ALONE)
+			isolate_alone(NULL, 0);
+		else
+			isolate_final(&c);
+		_exit(prctl(PR_GET_DUMPABLE));
+	}
+	waitpid(pid, &status, 0);
+	is_int(status, 0, "not dumpable");
+}
+
 /* The value of a line of /proc/PID/status of an isolated child */
-static void test_status(enum mode mode, const char *field, const char *want)
+static void test_status(unsigned mode, const char *field, const char *want)
 {
 	char path[64], line[256], got[64] = "none";
 	static struct conf c;
@@ -154,10 +217,13 @@ static void test_status(enum mode mode, const char *field, const char *want)
 	pid = fork();
 	if (!pid) {
 		close(go[1]);
-		c.mode = mode;
+		c.mode = (enum mode)mode;
 		c.foreground = true;
 		c.no_splice = true;
-		last_stage(&c);
+		if (mode == ALONE)
+			isolate_alone((const int[]){ p[1], go[0] }, 2);
+		else
+			last_stage(&c);
 		(void)!write(p[1], "", 1);
 		(void)!read(go[0], line, 1);
 		syscall(SYS_exit_group, 0);
@@ -222,13 +288,17 @@ int main(void)
 	test_filter();
 	kill(command, SIGKILL);
 	waitpid(command, NULL, 0);
-	for (unsigned mode = MODE_PASST; mode <= MODE_PASTA; mode++) {
+	test_threads();
+	for (unsigned mode = MODE_PASST; mode <= ALONE; mode++) {
+		test_dumpable(mode);
+		test_status(mode, "CapEff:", "0000000000000000");
+		test_status(mode, "CapPrm:", "0000000000000000");
+		test_status(mode, "CapInh:", "0000000000000000");
+		test_status(mode, "NoNewPrivs:", "1");
+		if (mode == ALONE)
+			continue;
+		test_status(mode, "Seccomp:", "2");
 		test_assert((enum mode)mode);
-		test_status((enum mode)mode, "CapEff:", "0000000000000000");
-		test_status((enum mode)mode, "CapPrm:", "0000000000000000");
-		test_status((enum mode)mode, "CapInh:", "0000000000000000");
-		test_status((enum mode)mode, "NoNewPrivs:", "1");
-		test_status((enum mode)mode, "Seccomp:", "2");
 	}
 	return done();
 }
