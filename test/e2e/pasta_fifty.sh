@@ -27,12 +27,12 @@ limit()
 # What there is, one line each
 inventory()
 {
-	# processes but the shell's own
+	# processes but the shell's own, none of which runs beside the search
 	for p in /proc/[0-9]*; do
 		alive "${p#/proc/}" && tr '\0' ' ' <"$p/cmdline" | cut -c 1-60
 		echo
-	done 2>/dev/null | grep -E 'pasta|sleep|unshare' |
-		grep -v fifty | sort
+	done >"$T/processes" 2>/dev/null
+	grep -E 'pasta|sleep|unshare' "$T/processes" | grep -v fifty | sort
 	echo 'namespaces:'
 	find /proc/[0-9]*/ns -type l -exec readlink {} + 2>/dev/null | sort -u |
 		wc -l
