@@ -383,6 +383,9 @@ any_moment()
 			kill -TERM "$(cat "$d/pid")"
 		elif [ "$status" -ne "$killed" ]; then
 			bad="$bad $ms: status $status"
+		elif [ "$signal" = KILL ] && [ -s "$d/pid" ]; then
+			# it may have said that all is there, and not ended by itself yet
+			kill -TERM "$(cat "$d/pid")" 2>/dev/null
 		fi
 		wait_for '[ -z "$(processes)" ]' 5 || bad="$bad $ms: runs on"
 		[ ! -S "$d/sock" ] || [ "$status" -eq 0 ] ||
