@@ -70,9 +70,9 @@
 
 enum {
 	SETTLE_MS	= 20,		/* from the first news to a look */
-	SHARE		= 80,		/* 1 / this, of a processor's time: with a look
+	SHARE		= 100,		/* 1 / this, of a processor's time: with a look
 					 * under way it stays below 2 % */
-	CREDIT_MAX_US	= 30 * 1000,	/* the most that is saved */
+	CREDIT_MAX_US	= 20 * 1000,	/* the most that is saved */
 	POLL_MS		= 1000,		/* where nothing can be watched */
 	MISSED_MAX	= 256,
 	REAP_S		= 1,
